@@ -1,0 +1,91 @@
+"""What can go wrong, as exceptions that name the thing, its value and the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class DedupError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class SettingsError(DedupError, ValueError):
+    """A setting has a value that is not allowed.
+
+    Args:
+        name: the setting.
+        value: what was given.
+        allowed: what would have been accepted, as a phrase.
+    """
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        super().__init__(f"{name}={value!r} is not allowed: {allowed}")
+        self.name = name
+        self.value = value
+        self.allowed = allowed
+
+
+class InputError(DedupError, ValueError):
+    """An input could not be read, or one of its records is unusable.
+
+    Args:
+        message: what is wrong and what to do about it.
+        path: the file, or None where there is none.
+        line: 1-based line (JSON lines) or row (tables), or None.
+    """
+
+    def __init__(self, message: str, path: str | None = None, line: int | None = None) -> None:
+        place = "" if path is None else path if line is None else f"{path}:{line}"
+        super().__init__(f"{place}: {message}" if place else message)
+        self.path = path
+        self.line = line
+
+
+class SchemaError(InputError):
+    """A field that the settings name is missing.
+
+    Args:
+        field: the missing field.
+        existing: the fields that are there.
+        path: the file, or None.
+        line: 1-based line or row, or None.
+    """
+
+    def __init__(
+        self, field: str, existing: Sequence[str], path: str | None = None, line: int | None = None
+    ) -> None:
+        names = ", ".join(existing) or "none"
+        super().__init__(f"field {field!r} is missing (fields there: {names})", path, line)
+        self.field = field
+        self.existing = tuple(existing)
+
+
+class StoreError(DedupError):
+    """A run directory or an output is missing, foreign, damaged or in the way."""
+
+
+class NotFound(StoreError):
+    """There is nothing at the path."""
+
+
+class VersionMismatch(StoreError):
+    """The store was written in a format that this version does not read."""
+
+
+class Corrupt(StoreError):
+    """The store's files contradict each other."""
+
+
+class GuardRail(DedupError):
+    """A run would remove so much that it stopped to ask.
+
+    Args:
+        alarms: one sentence for each rail that was hit.
+    """
+
+    def __init__(self, alarms: Sequence[str]) -> None:
+        super().__init__("; ".join(alarms) + ". Look at the run, then allow it (--allow, or allow=True).")
+        self.alarms = tuple(alarms)

@@ -1,0 +1,34 @@
+"""Hash arithmetic shared by the kernels: 64-bit words in, 64-bit words out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedup.kernels.compile import inline
+
+# Odd 64-bit multipliers: the fractional digits of the square roots of 2, 3, 5, 7 and of the golden ratio.
+K_TOKEN = np.uint64(0x6A09E667F3BCC909)
+K_FIRST = np.uint64(0xBB67AE8584CAA73B)
+K_SECOND = np.uint64(0x3C6EF372FE94F82B)
+K_SHINGLE = np.uint64(0xA54FF53A5F1D36F1)
+K_LENGTH = np.uint64(0x9E3779B97F4A7C15)
+
+
+@inline
+def mix64(h: np.uint64) -> np.uint64:
+    """Finalise a 64-bit hash (fmix64 of MurmurHash3, a bijection)."""
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(0xFF51AFD7ED558CCD)
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(0xC4CEB9FE1A85EC53)
+    return h ^ (h >> np.uint64(33))
+
+
+@inline
+def mix32(h: np.uint32) -> np.uint32:
+    """Finalise a 32-bit hash (fmix32 of MurmurHash3); datasketch's affine32 scheme applies it to every item."""
+    h ^= h >> np.uint32(16)
+    h *= np.uint32(0x85EBCA6B)
+    h ^= h >> np.uint32(13)
+    h *= np.uint32(0xC2B2AE35)
+    return h ^ (h >> np.uint32(16))

@@ -1,0 +1,158 @@
+"""Hash tables over columns: fingerprints in, row numbers of distinct ones out; band keys in, buckets out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedup.arrays import I32, I64, U8, U64, Bool, Keys
+from dedup.kernels.compile import inline, kernel
+from dedup.kernels.mixing import K_LENGTH
+
+FREE = -1
+
+
+@kernel
+def rehash(fingerprints: U64, count: int, slots: I64) -> None:
+    """Enter the first ``count`` fingerprints (uint64[:, 2], distinct) into ``slots``, a power of two and all FREE."""
+    mask = np.uint64(slots.size - 1)
+    for row in range(count):
+        slot = fingerprints[row, 0] & mask
+        while slots[slot] != FREE:
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot] = row
+
+
+@kernel
+def intern(found: U64, present: Bool, fingerprints: U64, count: int, slots: I64, rows: I64) -> int:
+    """Number fingerprints in order of first standing.
+
+    Args:
+        found: uint64[m, 2], the fingerprints to look up.
+        present: bool[m], False where there is nothing to look up.
+        fingerprints: uint64[c, 2], the distinct ones so far; new ones are appended (c >= count + m).
+        count: how many distinct ones there are.
+        slots: int64, a power of two of at least 3/2 of ``count + m``; open-addressing table of row numbers.
+        rows: int64[m], filled with the number of each fingerprint, FREE where not present.
+
+    Returns:
+        The new count.
+    """
+    mask = np.uint64(slots.size - 1)
+    for i in range(found.shape[0]):
+        if not present[i]:
+            rows[i] = FREE
+            continue
+        slot = found[i, 0] & mask
+        row = slots[slot]
+        while row != FREE and (fingerprints[row, 0] != found[i, 0] or fingerprints[row, 1] != found[i, 1]):
+            slot = (slot + np.uint64(1)) & mask
+            row = slots[slot]
+        if row == FREE:
+            row = count
+            slots[slot] = row
+            fingerprints[row, 0] = found[i, 0]
+            fingerprints[row, 1] = found[i, 1]
+            count += 1
+        rows[i] = row
+    return count
+
+
+@inline
+def spread(key: np.uint64) -> np.uint64:
+    """Spread a key over the high bits, for tables that are filled with runs of like keys."""
+    h = key * K_LENGTH
+    return h ^ (h >> np.uint64(32))
+
+
+@kernel
+def group(keys: Keys, alive: Bool, slots: I64, heads: I64, rows: I64, buckets: I64, first_bucket: int) -> tuple[int, int]:
+    """Find the rows that share their key with another row.
+
+    Args:
+        keys: uint32[n] or uint64[n], e.g. one band's keys.
+        alive: bool[n], rows to look at.
+        slots: int64, scratch: a power of two of at least 2 * n.
+        heads: int64[n], scratch.
+        rows: int64[n], filled with the rows found, ascending.
+        buckets: int64[n], filled with their buckets, numbered from ``first_bucket`` in order of first row.
+        first_bucket: see there.
+
+    Returns:
+        How many rows were found; the next free bucket number.
+    """
+    mask = np.uint64(slots.size - 1)
+    slots[:] = FREE
+    for i in range(keys.size):
+        if not alive[i]:
+            continue
+        slot = spread(np.uint64(keys[i])) & mask
+        while slots[slot] != FREE and keys[slots[slot]] != keys[i]:
+            slot = (slot + np.uint64(1)) & mask
+        if slots[slot] == FREE:
+            slots[slot] = i
+            heads[i] = FREE
+        else:
+            head = slots[slot]
+            heads[i] = head
+            heads[head] = head
+    found = 0
+    bucket = first_bucket
+    for i in range(keys.size):
+        if not alive[i] or heads[i] == FREE:
+            continue
+        if heads[i] == i:
+            slots[i] = bucket  # the table is done with; its room takes the bucket of each head
+            bucket += 1
+        rows[found] = i
+        buckets[found] = slots[heads[i]]
+        found += 1
+    return found, bucket
+
+
+@kernel
+def transpose(rows: I64, buckets: I64, bounds: I64, out: I64) -> None:
+    """Turn (row, bucket) entries into a row-major list: ``out[bounds[r]:bounds[r + 1]]`` holds row r's buckets.
+
+    Args:
+        rows: int64[e].
+        buckets: int64[e].
+        bounds: int64[n + 1], all zero; filled.
+        out: int64[e], filled; a row's buckets keep their order.
+    """
+    for row in rows:
+        bounds[row + 1] += 1
+    for row in range(bounds.size - 1):
+        bounds[row + 1] += bounds[row]
+    for e in range(rows.size):
+        out[bounds[rows[e]]] = buckets[e]
+        bounds[rows[e]] += 1
+    for row in range(bounds.size - 1, 0, -1):
+        bounds[row] = bounds[row - 1]
+    bounds[0] = 0
+
+
+@kernel
+def best_occurrence(distinct: I64, alive: Bool, rank: I64, best: I64) -> None:
+    """Find, for each distinct content, its occurrence that survives.
+
+    Args:
+        distinct: int64[n], content of each occurrence, FREE for none.
+        alive: bool[n], occurrences that may survive.
+        rank: int64[n] or int64[0], survivor order, smaller first; empty: the order of rows.
+        best: int64[d], all FREE; filled with a row number.
+    """
+    for row in range(distinct.size):
+        d = distinct[row]
+        if d == FREE or not alive[row]:
+            continue
+        if best[d] == FREE or (rank.size > 0 and rank[row] < rank[best[d]]):
+            best[d] = row
+
+
+@kernel
+def count_members(distinct: I64, alive: Bool, keepers: I64, counts: I32, kinds: U8) -> None:
+    """Count the occurrences that each keeper stands for (``counts``, int32[d]); ``kinds`` is scratch for callers."""
+    for row in range(distinct.size):
+        d = distinct[row]
+        if d != FREE and alive[row]:
+            counts[keepers[d]] += 1
