@@ -45,10 +45,9 @@ def edited(words: list[str], edits: int, rng: random.Random, fresh: Callable[[],
     changed = list(words)
     for _ in range(edits):
         _edit(changed, rng, fresh)
-    pairs = zip(changed, words, strict=False)
-    while len(changed) == len(words) and all(a is b or _bare(a) == _bare(b) for a, b in pairs):
-        _edit(changed, rng, fresh)
-        pairs = zip(changed, words, strict=False)
+    if edits > 1 and len(changed) == len(words):
+        while all(a is b or _bare(a) == _bare(b) for a, b in zip(changed, words, strict=False)):
+            _edit(changed, rng, fresh)
     return changed
 
 

@@ -6,6 +6,7 @@ Every block of a document is one line of its text: a block's number is that of i
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -27,8 +28,11 @@ KEPT_BLOCKS = 48_000
 KEPT_CHINESE_BLOCKS = 2_000
 KEPT_DOCUMENTS = 2_000
 MIN_POOL = 20
+MEDIAN = 245.0  # bytes of a paragraph
 CHINESE_SHARE = 0.03
 EXACT_SHARE, NEAR_SHARE, EXCERPT_SHARE = 0.02, 0.02, 0.01
+
+CHARACTERS = re.compile(r"\d[\d.,%]*|.")
 
 _T = TypeVar("_T")
 
@@ -160,6 +164,7 @@ class Source:
             Pool(KEPT_BLOCKS, rng),
             Pool(KEPT_CHINESE_BLOCKS, rng),
         )
+        self._news: list[tuple[str, int, bytes]] = []
         self._documents: Pool[Document] = Pool(KEPT_DOCUMENTS, rng)
 
     def documents(self) -> Iterator[Document]:
@@ -238,11 +243,13 @@ class Source:
     def _fresh(self) -> Document:
         """Make a new document; some of its paragraphs are planted."""
         document = self._begin(self.random() < CHINESE_SHARE)
-        goal = min(max(1_750 * self.streams[0].factor(0.9), 100), MAX_BYTES - ROOM_BYTES)
-        median = max(250.0, goal / 22)
+        goal = min(max(self.rng.lognormvariate(7.3, 0.95), 100), MAX_BYTES - ROOM_BYTES)
+        median = max(MEDIAN, goal / 20)
         counts = self.counts
         chance = (self.share * counts.blocks - counts.in_copies) / max(counts.slots, 1)
-        chance = min(max(chance, 0.0), 0.95)
+        chance = min(
+            max(chance, 0.0), 0.95, 10_000 / goal
+        )  # copies are short, and would cut long texts short
         size = 0
         while size < goal and len(document.blocks) < MAX_BLOCKS - ROOM_BLOCKS:
             if goal > 800 and self.random() < 0.15 and document.kinds[-1] != HEADING:
@@ -251,8 +258,11 @@ class Source:
                 size += self._paragraph(document, median, chance)
         if document.kinds[-1] == HEADING:
             self._paragraph(document, median, chance)
-        self._end(document)
-        self._documents.offer(document)
+        self._documents.offer(self._end(document))
+        pool = self._blocks[document.chinese]
+        for news in self._news:
+            pool.offer(news)
+        self._news.clear()
         return document
 
     def _section(self, document: Document) -> int:
@@ -280,9 +290,9 @@ class Source:
             text, planted = self._copy(at, pool, words)
             document.planted.append(planted)
         else:
-            text = words.sentences(median * min(max(words.factor(0.6), 0.3), 4.0))
+            text = words.paragraph(median)
             if len(text) > 50:
-                pool.offer((document.id, at, text))
+                self._news.append((document.id, at, text))
         document.add(PARAGRAPH, text)
         return len(text)
 
@@ -301,7 +311,7 @@ class Source:
 
     def _near(self, text: bytes, words: Stream, most: float) -> tuple[bytes, int]:
         """Change one to several words of a text, at most that share of them, more often few than many."""
-        parts = text.decode().split(" ") if words.separator else list(text.decode())
+        parts = text.decode().split(" ") if words.separator else CHARACTERS.findall(text.decode())
         edits = int(1 + self.random() * self.random() * most * len(parts))
         edits = max(1, min(edits, int(most * len(parts))))
         return words.separator.join(edited(parts, edits, self.rng, words.word)).encode(), edits
@@ -360,7 +370,7 @@ class Source:
         document = self._begin(origin.chinese)
         document.of_doc, document.relation = origin.id, "excerpt"
         if self.random() < 0.6:
-            document.add(PARAGRAPH, self.streams[origin.chinese].sentences(250))
+            document.add(PARAGRAPH, self.streams[origin.chinese].paragraph(MEDIAN))
         length = self.rng.randint(3, min(8, len(prose)))
         start = self.rng.randint(0, len(prose) - length)
         size = 0

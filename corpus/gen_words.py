@@ -115,6 +115,7 @@ class Stream:
     def __init__(self, language: Language, rng: np.random.Generator) -> None:
         """Lay all forms of all words out in one run of bytes, and the word at each quantile of frequency."""
         self.separator = language.separator
+        self._gap = len(language.separator)
         self._language = language
         self._rng = rng
         words = language.words + language.numbers
@@ -129,8 +130,8 @@ class Stream:
         encoded = [(form + language.separator).encode() for form in forms]
         self._width = len(words)
         self._blob = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-        self._lengths = np.array([len(form) for form in encoded], dtype=np.int32)
-        self._starts = (np.cumsum(self._lengths) - self._lengths).astype(np.int32)
+        self._lengths = np.array([len(form) for form in encoded], dtype=np.int64)
+        self._starts = np.cumsum(self._lengths) - self._lengths
         weights = 1.0 / (np.arange(len(language.words)) + 1.5) ** language.exponent
         bounds = np.cumsum(weights) / weights.sum()
         middles = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
@@ -141,19 +142,18 @@ class Stream:
         self._plain: list[str] = []
         self._plain_at = 0
         self._factors: list[float] = []
-        self._factor_at = 0
 
     def _draw(self, count: int) -> NDArray[np.uint16]:
         """Draw word numbers by frequency."""
-        return self._quantiles[self._rng.integers(0, _QUANTILES, count, dtype=np.int32)]
+        return self._quantiles.take(self._rng.integers(0, _QUANTILES, count))
 
-    def _bytes(self, forms: NDArray[np.int32]) -> tuple[bytes, NDArray[np.int64]]:
+    def _bytes(self, forms: NDArray[np.int64]) -> tuple[bytes, NDArray[np.int64]]:
         """Return the given word forms one after the other, and where each of them ends."""
-        lengths = self._lengths[forms]
-        ends = np.cumsum(lengths, dtype=np.int64)
-        shifts = self._starts[forms] - (ends - lengths).astype(np.int32)
-        places = np.repeat(shifts, lengths) + np.arange(int(ends[-1]), dtype=np.int32)
-        return self._blob[places].tobytes(), ends
+        lengths = self._lengths.take(forms)
+        ends = np.cumsum(lengths)
+        places = np.repeat(self._starts.take(forms) - ends + lengths, lengths)
+        places += np.arange(len(places))
+        return self._blob.take(places).tobytes(), ends
 
     def _refill(self) -> None:
         """Draw the next batch of whole sentences."""
@@ -162,13 +162,13 @@ class Stream:
         lengths = rng.lognormal(np.log(median), 0.45, round(_BATCH / median / 1.1))
         ends = np.cumsum(np.clip(np.rint(lengths), 4, 60).astype(np.int64))
         count = int(ends[-1])
-        tokens = self._draw(count).astype(np.int32)
+        tokens = self._draw(count).astype(np.int64)
         chance = rng.random(count, dtype=np.float32)
         numeric = np.flatnonzero(chance < 0.02)
         tokens[numeric] = len(self._language.words) + rng.integers(
             0, len(self._language.numbers), len(numeric)
         )
-        form = np.where(chance > 0.93, COMMA, PLAIN).astype(np.int32)
+        form = np.where(chance > 0.93, COMMA, PLAIN)
         form[ends - 1] = np.where(rng.random(len(ends)) < 0.04, QUESTION, STOP)
         form[0] = CAPITAL
         form[ends[:-1]] = CAPITAL
@@ -176,19 +176,22 @@ class Stream:
         self._ends = [0, *byte_ends[ends - 1].tolist()]
         self._at = 0
 
-    def sentences(self, size: float) -> bytes:
-        """Return whole sentences of about that many bytes."""
+    def paragraph(self, median: float) -> bytes:
+        """Return whole sentences: log-normally many bytes around the median."""
         ends = self._ends
-        start = ends[self._at]
-        goal = start + size
-        index = bisect_left(ends, goal, self._at + 1)
-        if index >= len(ends):
+        at = self._at
+        if not self._factors:
+            self._factors = np.clip(self._rng.lognormal(0.0, 0.6, 4096), 0.3, 4.0).tolist()
+        size = median * self._factors.pop()
+        goal = ends[at] + size
+        index = bisect_left(ends, goal, at + 1)
+        if index == len(ends):
             self._refill()
-            return self.sentences(min(size, len(self._text) / 2))
-        if index > self._at + 1 and goal - ends[index - 1] < ends[index] - goal:
+            return self.paragraph(median)
+        if index > at + 1 and goal - ends[index - 1] < ends[index] - goal:
             index -= 1
         self._at = index
-        return self._text[start : ends[index] - len(self.separator)]
+        return self._text[ends[at] : ends[index] - self._gap]
 
     def words(self, count: int) -> list[str]:
         """Return running words without capitals or punctuation."""
@@ -199,14 +202,6 @@ class Stream:
         start = self._plain_at
         self._plain_at = start + count
         return self._plain[start : start + count]
-
-    def factor(self, spread: float) -> float:
-        """Return a random factor around 1, log-normal with the given spread."""
-        if self._factor_at == len(self._factors):
-            self._factors = np.exp(self._rng.normal(0.0, 1.0, 4096)).tolist()
-            self._factor_at = 0
-        self._factor_at += 1
-        return float(self._factors[self._factor_at - 1] ** spread)
 
     def phrase(self, count: int) -> str:
         """Return a few words as a title or list item has them, the first with a capital."""

@@ -26,14 +26,16 @@ class Rows(NamedTuple):
     Attributes:
         tokens: uint64, token hashes.
         bounds: int64[d + 1], where each piece begins in ``tokens``.
-        pieces: int64, the pieces of each row, in order.
-        piece_bounds: int64[n + 1], where each row begins in ``pieces``.
+        pieces: int64, pieces by number; FREE for empty ones.
+        starts: int64[n], where each row begins in ``pieces``.
+        ends: int64[n], where it ends.
     """
 
     tokens: U64
     bounds: I64
     pieces: I64
-    piece_bounds: I64
+    starts: I64
+    ends: I64
 
 
 class Rules(NamedTuple):
@@ -94,8 +96,11 @@ def mask_for(count: int) -> np.uint64:
 def row_shingles(rows: Rows, row: int, n_min: int, n_max: int, room: Scratch) -> int:
     """Write a row's shingles, with repeats, to ``room.items``; return how many."""
     length = 0
-    for p in range(rows.piece_bounds[row], rows.piece_bounds[row + 1]):
-        for k in range(rows.bounds[rows.pieces[p]], rows.bounds[rows.pieces[p] + 1]):
+    for p in range(rows.starts[row], rows.ends[row]):
+        piece = rows.pieces[p]
+        if piece == FREE:
+            continue
+        for k in range(rows.bounds[piece], rows.bounds[piece + 1]):
             room.text[length] = rows.tokens[k]
             length += 1
     return shingles(room.text, 0, length, n_min, n_max, room.items)

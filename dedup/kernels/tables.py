@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U8, U64, Bool, Keys
+from dedup.arrays import I32, I64, U64, Bool, Keys
 from dedup.kernels.compile import inline, kernel
 from dedup.kernels.mixing import K_LENGTH
 
@@ -81,7 +81,8 @@ def group(keys: Keys, alive: Bool, slots: I64, heads: I64, rows: I64, buckets: I
         How many rows were found; the next free bucket number.
     """
     mask = np.uint64(slots.size - 1)
-    slots[:] = FREE
+    for slot in range(slots.size):
+        slots[slot] = FREE
     for i in range(keys.size):
         if not alive[i]:
             continue
@@ -132,27 +133,46 @@ def transpose(rows: I64, buckets: I64, bounds: I64, out: I64) -> None:
 
 
 @kernel
-def best_occurrence(distinct: I64, alive: Bool, rank: I64, best: I64) -> None:
+def best_occurrences(distinct: I64, bounds: I64, alive: Bool, rank: I64, best: I64) -> None:
     """Find, for each distinct content, its occurrence that survives.
 
     Args:
         distinct: int64[n], content of each occurrence, FREE for none.
-        alive: bool[n], occurrences that may survive.
-        rank: int64[n] or int64[0], survivor order, smaller first; empty: the order of rows.
-        best: int64[d], all FREE; filled with a row number.
+        bounds: int64[docs + 1], where each document's occurrences begin.
+        alive: bool[docs], documents that survive.
+        rank: int64[docs], survivor order of documents, smaller first; empty for the order in which they stand.
+        best: int64[d], all FREE; filled with an occurrence; among several of a document the first.
     """
-    for row in range(distinct.size):
-        d = distinct[row]
-        if d == FREE or not alive[row]:
+    doc_of = np.full(best.size if rank.size else 0, FREE, np.int64)
+    for doc in range(bounds.size - 1):
+        if not alive[doc]:
             continue
-        if best[d] == FREE or (rank.size > 0 and rank[row] < rank[best[d]]):
-            best[d] = row
+        for row in range(bounds[doc], bounds[doc + 1]):
+            d = distinct[row]
+            if d == FREE:
+                continue
+            if best[d] == FREE:
+                best[d] = row
+                if rank.size:
+                    doc_of[d] = doc
+            elif rank.size and rank[doc] < rank[doc_of[d]]:
+                best[d] = row
+                doc_of[d] = doc
 
 
 @kernel
-def count_members(distinct: I64, alive: Bool, keepers: I64, counts: I32, kinds: U8) -> None:
-    """Count the occurrences that each keeper stands for (``counts``, int32[d]); ``kinds`` is scratch for callers."""
-    for row in range(distinct.size):
-        d = distinct[row]
-        if d != FREE and alive[row]:
-            counts[keepers[d]] += 1
+def count_members(distinct: I64, bounds: I64, alive: Bool, keepers: I64, counts: I32) -> None:
+    """Count the occurrences, in documents that survive, of all contents that each keeper stands for.
+
+    Args:
+        distinct: int64[n], content of each occurrence, FREE for none.
+        bounds: int64[docs + 1], where each document's occurrences begin.
+        alive: bool[docs], documents that survive.
+        keepers: int64[d], keeper of each content.
+        counts: int32[d], all zero; filled.
+    """
+    for doc in range(bounds.size - 1):
+        if alive[doc]:
+            for row in range(bounds[doc], bounds[doc + 1]):
+                if distinct[row] != FREE:
+                    counts[keepers[distinct[row]]] += 1

@@ -1,0 +1,162 @@
+"""Batches of sketched documents in, in input order; the columns of the whole corpus out, at rest on disk."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.arrays import I64, U32, U64, Bool
+from dedup.kernels.tables import FREE, intern, rehash
+from dedup.lsh import Scheme
+from dedup.schema import Blocks, Documents
+from dedup.sketch import Sketches, Tokens
+from dedup.store import Workspace
+
+
+class Interner:
+    """Numbers 128-bit fingerprints in order of first standing."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._fingerprints: U64 = np.empty((1 << 12, 2), np.uint64)
+        self._slots: I64 = np.full(1 << 13, FREE, np.int64)
+
+    def number(self, fingerprints: U64, present: Bool) -> tuple[I64, Bool]:
+        """Look fingerprints up.
+
+        Args:
+            fingerprints: uint64[m, 2].
+            present: bool[m], False for what has no content; its number is FREE.
+
+        Returns:
+            int64[m], their numbers; bool[m], whether each stands here for the first time.
+        """
+        most = self.count + len(fingerprints)
+        if most > len(self._fingerprints):
+            grown = np.empty((max(most, 2 * len(self._fingerprints)), 2), np.uint64)
+            grown[: self.count] = self._fingerprints[: self.count]
+            self._fingerprints = grown
+        if 3 * most > 2 * self._slots.size:
+            self._slots = np.full(1 << (3 * most // 2).bit_length(), FREE, np.int64)
+            rehash(self._fingerprints, self.count, self._slots)
+        before = self.count
+        numbers = np.empty(len(fingerprints), np.int64)
+        self.count = intern(fingerprints, present, self._fingerprints, before, self._slots, numbers)
+        # new numbers are given in order, so a number is new where it exceeds all before it
+        highest = np.maximum.accumulate(np.concatenate([[before - 1], numbers]))
+        return numbers, numbers > highest[:-1]
+
+    def fingerprints(self) -> U64:
+        """Return uint64[count, 2], the fingerprints by number; the table of numbers is freed."""
+        self._slots = np.empty(0, np.int64)
+        return self._fingerprints[: self.count]
+
+
+class Fresh(NamedTuple):
+    """What a batch brought that was not seen before.
+
+    Attributes:
+        blocks: int64, rows of the batch with new content that is long enough to be sketched.
+        docs: int64, documents of the batch with new content.
+    """
+
+    blocks: I64
+    docs: I64
+
+
+class Corpus:
+    """The columns of a corpus.
+
+    ``n`` blocks in ``docs`` documents; ``d`` distinct contents of blocks, of which ``m`` are sketched; ``e`` distinct
+    contents of documents.
+
+    Attributes:
+        ids: string[docs]. ``sources`` and ``ages`` likewise.
+        block_bounds: int64[docs + 1], where each document's blocks begin.
+        starts: int64[n], first byte of each block in its document. ``ends`` likewise.
+        kinds: uint8[n].
+        content: int64[n], number of each block's content, FREE for blocks without a token.
+        doc_content: int64[docs], likewise of documents.
+        tokens: uint64, token hashes of distinct contents.
+        token_bounds: int64[d + 1], where each content begins in ``tokens``.
+        sketched: int64[m], contents that are sketched.
+        bands: for each band uint32[m], keys of the sketched contents.
+        families: uint64[m].
+        doc_first: int64[e], first document of each content. ``doc_bands`` and ``doc_families`` as for blocks.
+    """
+
+    def __init__(self, workspace: Workspace, blocks: Scheme, docs: Scheme, min_tokens: int) -> None:
+        column = workspace.column
+        self.workspace = workspace
+        self.ids, self.sources, self.ages = (workspace.strings(name) for name in ("ids", "sources", "ages"))
+        self.block_bounds = column("block_bounds", np.int64)
+        self.block_bounds.append(np.zeros(1, np.int64))
+        self.starts, self.ends = column("starts", np.int64), column("ends", np.int64)
+        self.kinds = column("kinds", np.uint8)
+        self.content, self.doc_content = column("content", np.int64), column("doc_content", np.int64)
+        self.tokens = column("tokens", np.uint64)
+        self.token_bounds = column("token_bounds", np.int64)
+        self.token_bounds.append(np.zeros(1, np.int64))
+        self.sketched = column("sketched", np.int64)
+        self.bands = [column(f"band{k}", np.uint32) for k in range(blocks.bands)]
+        self.families = column("families", np.uint64)
+        self.doc_first = column("doc_first", np.int64)
+        self.doc_bands = [column(f"doc_band{k}", np.uint32) for k in range(docs.bands)]
+        self.doc_families = column("doc_families", np.uint64)
+        self.block_numbers, self.doc_numbers = Interner(), Interner()
+        self.doc_tokens = column("doc_tokens", np.int64)
+        self._min_tokens = min_tokens
+
+    @property
+    def doc_count(self) -> int:
+        """Number of documents."""
+        return self.doc_content.size
+
+    @property
+    def block_count(self) -> int:
+        """Number of blocks."""
+        return self.content.size
+
+    def add(self, documents: Documents, blocks: Blocks, tokens: Tokens) -> Fresh:
+        """Take a batch; its new contents get numbers, and their tokens are written down."""
+        docs_before = self.doc_count
+        for column, values in ((self.ids, documents.ids), (self.sources, documents.sources), (self.ages, documents.ages)):
+            column.append(values)
+        self.block_bounds.append(blocks.bounds[1:] + self.block_count)
+        self.starts.append(blocks.starts)
+        self.ends.append(blocks.ends)
+        self.kinds.append(blocks.kinds)
+        lengths = np.diff(tokens.bounds)
+        content, new = self.block_numbers.number(tokens.fingerprints, lengths > 0)
+        self.content.append(content)
+        rows = np.flatnonzero(new)
+        self.token_bounds.append(np.cumsum(lengths[rows]) + self.tokens.size)
+        self.tokens.append(tokens.hashes[np.repeat(new, lengths)])
+        sketched = rows[lengths[rows] >= self._min_tokens]
+        self.sketched.append(content[sketched])
+        doc_lengths = np.diff(tokens.doc_bounds)
+        doc_content, doc_new = self.doc_numbers.number(tokens.doc_fingerprints, doc_lengths > 0)
+        self.doc_content.append(doc_content)
+        self.doc_tokens.append(doc_lengths)
+        docs = np.flatnonzero(doc_new)
+        self.doc_first.append(docs + docs_before)
+        return Fresh(sketched, docs)
+
+    def add_sketches(self, blocks: Sketches, docs: Sketches) -> None:
+        """Take the sketches of a batch's fresh rows, in the order of ``add``."""
+        for column, keys in zip(self.bands, blocks.keys, strict=True):
+            column.append(keys)
+        self.families.append(blocks.families)
+        for column, keys in zip(self.doc_bands, docs.keys, strict=True):
+            column.append(keys)
+        self.doc_families.append(docs.families)
+
+
+def map_keys(bands: list[object]) -> list[U32]:
+    """Map the columns of all bands."""
+    return [band.map() for band in bands]  # type: ignore[attr-defined]
+
+
+__all__ = ["Corpus", "Fresh", "Interner", "pa"]

@@ -1,0 +1,226 @@
+"""The columns of a corpus in; what is a copy of what, and what goes, out."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup.arrays import F64, I32, I64, U8, Bool
+from dedup.cluster import match
+from dedup.containment import contained_documents
+from dedup.corpus import Corpus
+from dedup.kernels.match import Rows, Rules
+from dedup.kernels.tables import FREE, best_occurrences, count_members
+from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
+from dedup.schema import Matches, Reason
+from dedup.settings import Settings
+
+
+class DocDecisions(NamedTuple):
+    """What was found out about ``docs`` documents.
+
+    Attributes:
+        reason: uint8[docs], codes of ``Reason``.
+        partner: int64[docs], the document it is a copy of, or like; FREE for none.
+        similarity: float64[docs], Jaccard similarity to the partner, or share contained in it.
+        alive: bool[docs], whether it stays.
+        keeper: int64[docs], the document whose cluster it is in; FREE where it is alone.
+    """
+
+    reason: U8
+    partner: I64
+    similarity: F64
+    alive: Bool
+    keeper: I64
+
+
+class BlockDecisions(NamedTuple):
+    """What was found out about ``d`` contents of blocks.
+
+    Attributes:
+        best: int64[d], the block that survives of each content; FREE where all its documents went.
+        keepers: int64[d], the content each stands for.
+        similarity: float64[d], Jaccard similarity to the keeper, or else to the variant.
+        variants: int64[d], content that differs in numbers only, FREE for none.
+        members: int32[d], how many blocks each keeper stands for, in documents that stay.
+        long: bool[d], whether the content is long enough to be dropped as a duplicate.
+    """
+
+    best: I64
+    keepers: I64
+    similarity: F64
+    variants: I64
+    members: I32
+    long: Bool
+
+
+class Decisions(NamedTuple):
+    """Everything that verdicts are written from."""
+
+    docs: DocDecisions
+    blocks: BlockDecisions
+    largest_cluster: int
+    compared: int
+    skipped: int
+
+
+def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
+    """Match documents, then blocks of those that stay; find contained documents."""
+    rank = survivor_rank(corpus, settings)
+    docs, doc_matches = match_documents(corpus, settings, rank, pool)
+    blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
+    labels = np.where(blocks.long, blocks.keepers, FREE)[corpus.content.map()] if corpus.block_count else np.empty(0, np.int64)
+    labels[corpus.content.map() == FREE] = FREE
+    found = contained_documents(
+        labels, corpus.block_bounds.map(), docs.alive, settings.containment, settings.candidate_limit
+    )
+    contained = (found.containers != FREE) & docs.alive & (docs.reason == Reason.NONE)
+    docs.reason[contained] = Reason.CONTAINED_DOCUMENT
+    docs.partner[contained] = found.containers[contained]
+    docs.similarity[contained] = found.shares[contained]
+    compared, skipped = doc_matches.compared + matches.compared, doc_matches.skipped + matches.skipped + found.skipped
+    if "contained_document" in settings.drop and contained.any():
+        docs.alive[contained] = False
+        blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
+        compared, skipped = compared + matches.compared, skipped + matches.skipped
+    largest = max((int(np.bincount(m.keepers).max()) for m in (doc_matches, matches) if m.keepers.size), default=0)
+    return Decisions(docs, blocks, largest, compared, skipped)
+
+
+def survivor_rank(corpus: Corpus, settings: Settings) -> I64:
+    """Return int64[docs], survivor order of documents but for their length, smaller first; empty for input order."""
+    if settings.survivor == "first":
+        return np.empty(0, np.int64)
+    ids = corpus.ids.map()
+    if settings.survivor == "newest":
+        ages = corpus.ages.map()
+        try:
+            ages = pc.cast(ages, pa.float64())
+        except pa.ArrowInvalid:  # not numbers: ISO dates sort as strings
+            pass
+        keys = [("age", "descending"), ("id", "ascending")]
+        order = pc.sort_indices(pa.table({"age": ages, "id": ids}), sort_keys=keys, null_placement="at_end")
+    else:
+        order = pc.sort_indices(ids)
+    rank = np.empty(len(ids), np.int64)
+    rank[order.to_numpy()] = np.arange(len(ids))
+    return rank
+
+
+def order_rows(best: I64, doc_of_best: I64, lengths: I64, rank: I64, settings: Settings) -> I64:
+    """Return the rows with a surviving occurrence, in survivor order.
+
+    Args:
+        best: int64[m], the surviving occurrence of each row, FREE for none.
+        doc_of_best: int64[m], its document.
+        lengths: int64[m], tokens of each row.
+        rank: see ``survivor_rank``.
+        settings: names the survivor.
+    """
+    rows = np.flatnonzero(best != FREE)
+    if settings.survivor == "first":
+        return rows[np.argsort(best[rows], kind="stable")]
+    keys = [best[rows], rank[doc_of_best[rows]]]
+    if settings.survivor == "longest":
+        keys.append(-lengths[rows])
+    return rows[np.lexsort(keys)]
+
+
+def match_documents(
+    corpus: Corpus, settings: Settings, rank: I64, pool: Executor
+) -> tuple[DocDecisions, Matches]:
+    """Find copies among whole documents."""
+    n = corpus.doc_count
+    content, first = corpus.doc_content.map(), corpus.doc_first.map()
+    distinct = first.size
+    best = np.full(distinct, FREE, np.int64)
+    best_occurrences(content, np.arange(n + 1), np.ones(n, np.bool_), rank, best)
+    bounds = corpus.block_bounds.map()
+    rows = Rows(corpus.tokens.map(), corpus.token_bounds.map(), corpus.content.map(), bounds[first], bounds[first + 1])
+    order = order_rows(best, best, corpus.doc_tokens.map()[first], rank, settings)
+    rules = Rules(
+        *DOC_SHINGLES,
+        settings.doc_threshold,
+        True,
+        "number_variant_document" in settings.drop,
+        settings.bucket_limit,
+        settings.candidate_limit,
+    )
+    keys = [band.map() for band in corpus.doc_bands]
+    matches = match(rows, keys, corpus.doc_families.map(), order, rules, corpus.workspace, pool)
+    reason = np.zeros(n, np.uint8)
+    partner = np.full(n, FREE, np.int64)
+    similarity = np.full(n, np.nan)
+    keeper = np.full(n, FREE, np.int64)
+    real = np.flatnonzero(content != FREE)
+    own = content[real]
+    stands_for = matches.keepers[own]
+    exact = (stands_for == own) & (best[own] != real)
+    near = stands_for != own
+    close = matches.similarity[own] >= settings.doc_threshold
+    variant = (stands_for == own) & ~exact & (matches.variants[own] != FREE)
+    for which, code in (
+        (exact, Reason.EXACT_DUPLICATE_DOCUMENT),
+        (near & close, Reason.NEAR_DUPLICATE_DOCUMENT),
+        (near & ~close | variant, Reason.NUMBER_VARIANT_DOCUMENT),
+    ):
+        reason[real[which]] = code
+    partner[real[exact | near]] = best[stands_for[exact | near]]
+    partner[real[variant]] = best[matches.variants[own[variant]]]
+    similarity[real[near | variant]] = matches.similarity[own[near | variant]]
+    similarity[real[exact]] = 1.0
+    counts = np.bincount(stands_for, minlength=distinct)
+    keeper[real] = np.where(counts[stands_for] > 1, best[stands_for], FREE)
+    alive = ~np.isin(reason, codes_to_drop(settings))
+    return DocDecisions(reason, partner, similarity, alive, keeper), matches
+
+
+def codes_to_drop(settings: Settings) -> list[int]:
+    """Return the codes of the reasons that lead to removal."""
+    return [reason.value for reason in Reason if reason and reason.name.lower() in settings.drop]
+
+
+def match_blocks(
+    corpus: Corpus, settings: Settings, rank: I64, alive: Bool, pool: Executor
+) -> tuple[BlockDecisions, Matches]:
+    """Find copies among the blocks of documents that stay."""
+    scratch = corpus.workspace.scratch
+    content, bounds = corpus.content.map(), corpus.block_bounds.map()
+    token_bounds, sketched = corpus.token_bounds.map(), corpus.sketched.map()
+    distinct = token_bounds.size - 1
+    best = scratch(distinct, np.int64, FREE)
+    best_occurrences(content, bounds, alive, rank, best)
+    ends = np.arange(1, sketched.size + 1)
+    rows = Rows(corpus.tokens.map(), token_bounds, sketched, ends - 1, ends)
+    lengths = np.diff(token_bounds)
+    best_of_row = best[sketched]
+    doc_of_best = np.searchsorted(bounds, best_of_row, side="right") - 1 if rank.size else best_of_row
+    order = order_rows(best_of_row, doc_of_best, lengths[sketched], rank, settings)
+    variants_go = "number_variant" in settings.drop
+    rules = Rules(
+        *BLOCK_SHINGLES,
+        settings.threshold,
+        variants_go,
+        variants_go,
+        settings.bucket_limit,
+        settings.candidate_limit,
+    )
+    keys = [band.map() for band in corpus.bands]
+    matches = match(rows, keys, corpus.families.map(), order, rules, corpus.workspace, pool)
+    keepers = scratch(distinct, np.int64)
+    keepers[:] = np.arange(distinct)
+    keepers[sketched] = sketched[matches.keepers]
+    similarity = scratch(distinct, np.float64, 0)
+    similarity[sketched] = matches.similarity
+    variants = scratch(distinct, np.int64, FREE)
+    has_variant = matches.variants != FREE
+    variants[sketched[has_variant]] = sketched[matches.variants[has_variant]]
+    long = np.zeros(distinct, np.bool_)
+    long[sketched] = True
+    members = scratch(distinct, np.int32, 0)
+    count_members(content, bounds, alive, keepers, members)
+    return BlockDecisions(best, keepers, similarity, variants, members, long), matches

@@ -1,0 +1,11 @@
+"""Inputs of any kind in; batches of documents out, and the same input without what was cut.
+
+One small module a format, all behind ``Input``; ``open_inputs`` chooses.
+"""
+
+from __future__ import annotations
+
+from dedup.formats.base import Chunk, Cut, Edited, Input, Parsed
+from dedup.formats.detect import open_inputs
+
+__all__ = ["Chunk", "Cut", "Edited", "Input", "Parsed", "open_inputs"]

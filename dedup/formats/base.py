@@ -1,0 +1,111 @@
+"""The protocol every format follows, and what passes through it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.arrays import I64
+from dedup.schema import Documents, Reject
+from dedup.settings import Settings
+
+# What to cut from a document: nothing, all of it, or spans of its UTF-8 (start, end), ascending and apart.
+Cut = None | bool | Sequence[tuple[int, int]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of whole records of one input, as they stand there.
+
+    Attributes:
+        file: number of the input.
+        line: 1-based number of the first record.
+        records: how many there are at most (blank lines included).
+        data: the records; what they are is the format's business.
+        read: bytes of the input consumed so far, as stored.
+        damage: why the input ends here too early, or None; the last record is then incomplete.
+    """
+
+    file: int
+    line: int
+    records: int
+    data: Any
+    read: int
+    damage: str | None = None
+
+
+class Parsed(NamedTuple):
+    """The documents of a chunk and the records that are none."""
+
+    documents: Documents
+    rejects: list[Reject]
+
+
+class Removed(NamedTuple):
+    """Bytes that editing took out.
+
+    Attributes:
+        name: the output they belong to.
+        offset: where in that output they would have to be inserted.
+        raw: the bytes.
+        doc: which document of the chunk, -1 for a rejected record.
+        span: which of its spans; -1 for the whole record.
+    """
+
+    name: str
+    offset: int
+    raw: bytes
+    doc: int
+    span: int
+
+
+class Edited(NamedTuple):
+    """A chunk without what was cut: for each output its bytes, and what is gone."""
+
+    pieces: list[tuple[str, bytes]]
+    removed: list[Removed]
+
+
+class Input(Protocol):
+    """One input: a file, a tree, standard input or a table in memory.
+
+    Attributes:
+        path: what to call it in messages.
+        size: bytes as stored, None if unknown.
+        name: name of its output, or of the directory of its outputs.
+    """
+
+    path: str
+    size: int | None
+    name: str
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """Read runs of whole records of about ``size`` bytes."""
+        ...
+
+    def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
+        """Read the documents of a chunk; pure, called from several threads."""
+        ...
+
+    def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
+        """Cut spans and records; ``rejected`` are the numbers of records that ``parse`` could not use."""
+        ...
+
+
+def pack(
+    texts: Sequence[bytes], ids: Sequence[str | None], sources: Sequence[str | None], ages: Sequence[str | None]
+) -> Documents:
+    """Put documents given one by one into columns."""
+    bounds: I64 = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=bounds[1:])
+    return Documents(
+        pa.array(ids, pa.large_string()),
+        np.frombuffer(b"".join(texts), np.uint8),
+        bounds,
+        pa.array(sources, pa.large_string()),
+        pa.array(ages, pa.large_string()),
+    )

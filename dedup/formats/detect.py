@@ -1,0 +1,47 @@
+"""Whatever a caller names as input in; the readers for it out."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dedup.errors import InputError, NotFound
+from dedup.formats.base import Input
+from dedup.formats.jsonl import JsonLines
+from dedup.formats.memory import ArrowTable, Records
+from dedup.formats.text import SUFFIXES, TextTree
+
+
+def open_inputs(inputs: Any) -> list[Input]:  # noqa: ANN401 - anything that holds documents
+    """Choose readers.
+
+    Args:
+        inputs: a path or several (JSON lines plain or compressed, a text file, a directory of text files, ``-`` for
+            standard input), an iterable of dicts, or an object with ``__arrow_c_stream__``.
+
+    Raises:
+        NotFound: a path does not exist.
+        InputError: the inputs are of a kind that is not read.
+    """
+    if hasattr(inputs, "__arrow_c_stream__"):
+        return [ArrowTable(inputs, 0)]
+    if isinstance(inputs, str | os.PathLike):
+        inputs = [inputs]
+    if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
+        raise InputError(f"{type(inputs).__name__} is no input: give paths, dicts, or an Arrow table")
+    if isinstance(inputs, list | tuple) and inputs and all(isinstance(one, str | os.PathLike) for one in inputs):
+        return [open_path(os.fspath(path), file) for file, path in enumerate(inputs)]
+    return [Records(inputs, 0)]
+
+
+def open_path(path: str, file: int) -> Input:
+    """Choose the reader of one path."""
+    if path == "-":
+        return JsonLines(path, file)
+    if not pathlib.Path(path).exists():
+        raise NotFound(f"{path} does not exist")
+    if pathlib.Path(path).is_dir() or path.lower().endswith(SUFFIXES):
+        return TextTree(path, file)
+    return JsonLines(path, file)

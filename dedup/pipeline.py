@@ -1,0 +1,265 @@
+"""Inputs in; a run (verdicts on every block and document) out. The order of the stages, on one screen."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup.blocks import split_blocks
+from dedup.corpus import Corpus, Fresh
+from dedup.decide import Decisions, decide, survivor_rank
+from dedup.errors import GuardRail, InputError
+from dedup.formats import Chunk, Input, open_inputs
+from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES, make_scheme
+from dedup.run import (
+    DOCUMENTS_FILE,
+    FORMAT,
+    ORDER_FILE,
+    REJECTS_FILE,
+    SUMMARY_FILE,
+    VERDICTS_FILE,
+    Run,
+    json_lines,
+    reject_row,
+    write_table,
+)
+from dedup.schema import DOC_REASONS, DOCUMENTS, REASONS, VERDICTS, Blocks, Documents, Reject
+from dedup.settings import Settings
+from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
+from dedup.store import Workspace, atomic_directory
+from dedup.threads import ordered_map
+from dedup.verdicts import block_verdicts, document_verdicts
+from dedup.version import __version__
+
+Progress = Callable[[str, int, int | None], None]
+
+
+class Batch(NamedTuple):
+    """A chunk after the first stages."""
+
+    documents: Documents
+    blocks: Blocks
+    tokens: Tokens
+    rejects: list[Reject]
+    read: int
+
+
+def scan(
+    inputs: Any,  # noqa: ANN401 - whatever open_inputs reads
+    settings: Settings | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Find what a corpus repeats.
+
+    Args:
+        inputs: a path or several, an iterable of dicts, or an object with ``__arrow_c_stream__``.
+        settings: see ``Settings``.
+        out: the run directory to write, replacing an older run; None for a temporary one that goes with the ``Run``.
+        progress: called with a stage, bytes done and bytes in all (None if unknown).
+
+    Returns:
+        The run: its tables and its summary.
+
+    Raises:
+        InputError: an input cannot be read, or, in strict mode, a record is unusable.
+        StoreError: the run directory cannot be written.
+        GuardRail: the run would drop more than the settings allow; it is written all the same.
+
+    >>> run = scan([{"id": "a", "text": "The ferry leaves the old harbour at nine in the morning."},
+    ...             {"id": "b", "text": "The ferry leaves the old harbour at ten in the morning."}])
+    >>> run.verdicts.select(["doc", "action", "reason", "partner_doc"]).to_pylist()[1]
+    {'doc': 'b', 'action': 'drop', 'reason': 'near_duplicate', 'partner_doc': 'a'}
+    """
+    settings = settings or Settings()
+    opened = open_inputs(inputs)
+    if out is not None:
+        with atomic_directory(out) as made:
+            _scan_into(made, opened, settings, progress or _silent)
+        run = Run.open(out)
+    else:
+        made = pathlib.Path(tempfile.mkdtemp(prefix="dedup-run-"))
+        try:
+            _scan_into(made, opened, settings, progress or _silent)
+            run = Run.open(made)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        weakref.finalize(run, shutil.rmtree, made, ignore_errors=True)
+    if run.alarms and not settings.allow:
+        raise GuardRail(run.alarms)
+    return run
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """Report nothing."""
+
+
+def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, progress: Progress) -> None:
+    """Run all stages and write the run directory."""
+    begun = time.perf_counter()
+    with Workspace(made) as workspace, _pool(settings.workers) as pool:
+        corpus, rejects, read = sketch_corpus(inputs, settings, workspace, pool, progress)
+        progress("matching", read, None)
+        decisions = decide(corpus, settings, pool)
+        progress("writing verdicts", read, None)
+        order = np.arange(corpus.doc_count)
+        if settings.survivor != "first":
+            # whatever order the input came in, the same rows come out
+            order = np.argsort(survivor_rank(corpus, dataclasses.replace(settings, survivor="longest")))
+            np.save(made / ORDER_FILE, order)
+        counts: collections.Counter[tuple[str, str | None]] = collections.Counter()
+        sizes: collections.Counter[str] = collections.Counter()
+        verdicts = _counted(block_verdicts(corpus, decisions, settings, order), counts, sizes)
+        write_table(made / VERDICTS_FILE, VERDICTS, verdicts)
+        write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order))
+        if rejects:
+            (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
+        summary = _summarise(corpus, decisions, settings, inputs, counts, sizes)
+        summary["rejects"] = len(rejects)
+        summary["seconds"] = round(time.perf_counter() - begun, 3)
+        (made / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool whose waiting work is dropped when the block fails."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="dedup")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def sketch_corpus(
+    inputs: list[Input], settings: Settings, workspace: Workspace, pool: ThreadPoolExecutor, progress: Progress
+) -> tuple[Corpus, list[Reject], int]:
+    """Read, split, tokenise and sketch everything; return the corpus, the rejects and the bytes read."""
+    options = (settings.num_perm, settings.recall, settings.seed)
+    for_blocks = make_scheme(BLOCK_SHINGLES, settings.threshold, *options)
+    for_docs = make_scheme(DOC_SHINGLES, settings.doc_threshold, *options)
+    corpus = Corpus(workspace, for_blocks, for_docs, settings.min_tokens)
+    total = sum(one.size or 0 for one in inputs) if all(one.size is not None for one in inputs) else None
+    rejects: list[Reject] = []
+    ahead = settings.workers + 1
+
+    def prepare(work: tuple[Input, Chunk]) -> Batch:
+        source, chunk = work
+        parsed = source.parse(chunk, settings)
+        documents = parsed.documents
+        blocks = split_blocks(documents.data, documents.bounds, settings.split)
+        tokens = tokenize_blocks(documents.data, documents.bounds, blocks)
+        return Batch(documents, blocks, tokens, parsed.rejects, chunk.read)
+
+    def sketch(work: tuple[Tokens, Fresh]) -> tuple[Sketches, Sketches]:
+        tokens, fresh = work
+        return (
+            sketch_rows(tokens.hashes, tokens.bounds, fresh.blocks, for_blocks),
+            sketch_rows(tokens.hashes, tokens.doc_bounds, fresh.docs, for_docs),
+        )
+
+    def commit() -> Iterator[tuple[Tokens, Fresh]]:
+        work = ((source, chunk) for source in inputs for chunk in source.chunks(settings.batch_bytes))
+        for batch in ordered_map(pool, prepare, work, ahead):
+            if batch.rejects and settings.strict:
+                first = batch.rejects[0]
+                raise InputError(first.error, first.path, first.line)
+            rejects.extend(batch.rejects)
+            progress("reading", batch.read, total)
+            yield batch.tokens, corpus.add(batch.documents, batch.blocks, batch.tokens)
+
+    for sketches in ordered_map(pool, sketch, commit(), ahead):
+        corpus.add_sketches(*sketches)
+    return corpus, rejects, total or 0
+
+
+def _counted(
+    tables: Iterator[pa.Table], counts: collections.Counter[tuple[str, str | None]], sizes: collections.Counter[str]
+) -> Iterator[pa.Table]:
+    """Pass tables of verdicts on, and count them by action and reason."""
+    for table in tables:
+        dropped = pc.equal(table["action"], "drop")
+        lengths = pc.subtract(table["end"], table["start"])
+        sizes["bytes"] += pc.sum(lengths).as_py() or 0
+        sizes["bytes_dropped"] += pc.sum(lengths.filter(dropped)).as_py() or 0
+        pairs = zip(table["action"].to_pylist(), table["reason"].to_pylist(), strict=True)
+        counts.update(pairs)
+        yield table
+
+
+def _summarise(
+    corpus: Corpus,
+    decisions: Decisions,
+    settings: Settings,
+    inputs: list[Input],
+    counts: collections.Counter[tuple[str, str | None]],
+    sizes: collections.Counter[str],
+) -> dict[str, Any]:
+    """Put counts and alarms together."""
+    docs = decisions.docs
+    reasons = np.bincount(docs.reason, minlength=len(REASONS)).tolist()
+    ids = corpus.ids.map()
+    chosen = dataclasses.asdict(settings)
+    chosen["drop"] = sorted(settings.drop)
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "inputs": [{"path": one.path, "size": one.size} for one in inputs],
+        "documents": corpus.doc_count,
+        "documents_dropped": int((~docs.alive).sum()),
+        "documents_by_reason": {name: n for name, n in zip(DOC_REASONS, reasons, strict=True) if name and n},
+        "duplicate_ids": corpus.doc_count - pc.count_distinct(ids).as_py(),
+        "blocks": corpus.block_count,
+        "blocks_dropped": sum(n for (action, _), n in counts.items() if action == "drop"),
+        "blocks_by_reason": {
+            name: sum(counts[action, name] for action in ("keep", "drop"))
+            for name in REASONS
+            if name and (counts["keep", name] or counts["drop", name])
+        },
+        "distinct_blocks": corpus.token_bounds.size - 1,
+        "bytes": sizes["bytes"],
+        "bytes_dropped": sizes["bytes_dropped"],
+        "largest_cluster": decisions.largest_cluster,
+        "pairs_compared": decisions.compared,
+        "pairs_skipped": decisions.skipped,
+        "alarms": find_alarms(corpus, decisions, settings),
+        "settings": chosen,
+    }
+
+
+def find_alarms(corpus: Corpus, decisions: Decisions, settings: Settings) -> list[str]:
+    """Say in a sentence each what the guard rails object to."""
+    alarms = []
+    if decisions.largest_cluster > settings.max_cluster:
+        alarms.append(
+            f"one cluster holds {decisions.largest_cluster:,} different texts (max_cluster={settings.max_cluster:,})"
+        )
+    codes = corpus.sources.map().dictionary_encode()
+    sources = pc.fill_null(codes.indices, len(codes.dictionary)).to_numpy()
+    everything = np.bincount(sources, minlength=len(codes.dictionary) + 1)
+    dropped = np.bincount(sources[~decisions.docs.alive], minlength=len(codes.dictionary) + 1)
+    for source in np.flatnonzero(
+        (everything >= settings.guard_min_docs) & (dropped > settings.max_drop_share * everything)
+    ):
+        name = f"source {codes.dictionary[source].as_py()!r}" if source < len(codes.dictionary) else "the input"
+        alarms.append(
+            f"{dropped[source]:,} of {everything[source]:,} documents of {name} would be dropped "
+            f"(max_drop_share={settings.max_drop_share})"
+        )
+    return alarms

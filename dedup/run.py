@@ -1,0 +1,134 @@
+"""A run directory: verdicts, documents, summary and rejects, written once and read back."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dedup.arrays import I64
+from dedup.errors import Corrupt, NotFound, VersionMismatch
+from dedup.schema import DOCUMENTS, VERDICTS, Reject
+
+FORMAT = 1
+VERDICTS_FILE, DOCUMENTS_FILE, SUMMARY_FILE = "verdicts.parquet", "documents.parquet", "summary.json"
+REJECTS_FILE, ORDER_FILE = "rejects.jsonl", "order.npy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a scan found.
+
+    Attributes:
+        path: the run directory.
+        summary: counts, settings, inputs and alarms.
+    """
+
+    path: pathlib.Path
+    summary: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Run:
+        """Open a run directory.
+
+        Raises:
+            NotFound: there is none.
+            VersionMismatch: another version of this package wrote it.
+            Corrupt: its summary is no JSON.
+        """
+        root = pathlib.Path(path)
+        try:
+            summary = json.loads((root / SUMMARY_FILE).read_bytes())
+        except FileNotFoundError as error:
+            raise NotFound(f"{root} is no run directory: it has no {SUMMARY_FILE}") from error
+        except ValueError as error:
+            raise Corrupt(f"{root / SUMMARY_FILE} is damaged: scan again") from error
+        if summary.get("format") != FORMAT:
+            raise VersionMismatch(f"{root} has format {summary.get('format')}, this version reads {FORMAT}: scan again")
+        return cls(root, summary)
+
+    @functools.cached_property
+    def verdicts(self) -> pa.Table:
+        """One row a block: doc, block, start, end, kind, action, reason, partner_*, similarity, cluster."""
+        return pq.read_table(self.path / VERDICTS_FILE, memory_map=True)
+
+    @functools.cached_property
+    def documents(self) -> pa.Table:
+        """One row a document: doc, action, reason, partner_doc, similarity, cluster, blocks."""
+        return pq.read_table(self.path / DOCUMENTS_FILE, memory_map=True)
+
+    @property
+    def rejects(self) -> list[dict[str, Any]]:
+        """Records that could not be used: file, line, error and the raw record."""
+        path = self.path / REJECTS_FILE
+        return [json.loads(line) for line in path.open(encoding="utf-8")] if path.exists() else []
+
+    @property
+    def alarms(self) -> list[str]:
+        """Guard rails that the run hit."""
+        return list(self.summary["alarms"])
+
+    def input_order(self) -> I64:
+        """Return int64[docs], the row in ``documents`` of each document of the input, in input order."""
+        path = self.path / ORDER_FILE
+        if not path.exists():
+            return np.arange(self.documents.num_rows)
+        order: I64 = np.load(path)
+        rows = np.empty_like(order)
+        rows[order] = np.arange(order.size)
+        return rows
+
+
+def write_table(path: pathlib.Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write tables to a Parquet file, a row group each; the file's bytes depend on nothing but their values."""
+    coded = [name for name in schema.names if pa.types.is_string(schema.field(name).type)]
+    writer = None
+    try:
+        for table in tables:
+            if writer is None:
+                writer = pq.ParquetWriter(
+                    path, table.schema, compression="zstd", compression_level=1, use_dictionary=coded,
+                    write_statistics=False, store_schema=False,
+                )  # fmt: skip
+            writer.write_table(table, row_group_size=max(1, table.num_rows))
+        if writer is None:
+            pq.write_table(schema.empty_table(), path, store_schema=False)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def raw_fields(raw: bytes) -> dict[str, str]:
+    """Put bytes into JSON: as a string where they are UTF-8, in base 64 where not."""
+    try:
+        return {"raw": raw.decode()}
+    except UnicodeDecodeError:
+        return {"raw_base64": base64.b64encode(raw).decode()}
+
+
+def raw_bytes(row: dict[str, Any]) -> bytes:
+    """Read back what ``raw_fields`` wrote."""
+    return base64.b64decode(row["raw_base64"]) if "raw_base64" in row else str(row["raw"]).encode()
+
+
+def reject_row(reject: Reject) -> dict[str, Any]:
+    """Put a rejected record into words."""
+    return {"file": reject.path, "line": reject.line, "error": reject.error, **raw_fields(reject.raw)}
+
+
+def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """Write rows as JSON lines."""
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
+__all__ = ["DOCUMENTS", "VERDICTS", "Run", "json_lines", "raw_bytes", "raw_fields", "reject_row", "write_table"]

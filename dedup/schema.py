@@ -1,0 +1,133 @@
+"""The words and tables everybody shares: kinds of block, actions, reasons, and the columns of the results."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from dedup.arrays import I64, U8, Bool
+
+KINDS = ("heading", "paragraph", "list_item", "other")
+ACTIONS = ("keep", "drop")
+
+
+class Reason(enum.IntEnum):
+    """Why a verdict is what it is; the code is the position in ``REASONS``."""
+
+    NONE = 0
+    EXACT_DUPLICATE = 1
+    NEAR_DUPLICATE = 2
+    NUMBER_VARIANT = 3
+    EXACT_DUPLICATE_DOCUMENT = 4
+    NEAR_DUPLICATE_DOCUMENT = 5
+    NUMBER_VARIANT_DOCUMENT = 6
+    CONTAINED_DOCUMENT = 7
+
+
+REASONS = (None, *(reason.name.lower() for reason in Reason if reason))
+# In the table of documents the words need no suffix.
+DOC_REASONS = tuple(reason and reason.removesuffix("_document") for reason in REASONS[:7]) + ("contained_document",)
+
+VERDICTS = pa.schema(
+    [
+        ("doc", pa.string()),
+        ("block", pa.int32()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("kind", pa.string()),
+        ("action", pa.string()),
+        ("reason", pa.string()),
+        ("partner_doc", pa.string()),
+        ("partner_block", pa.int32()),
+        ("similarity", pa.float64()),
+        ("cluster", pa.string()),
+    ]
+)
+DOCUMENTS = pa.schema(
+    [
+        ("doc", pa.string()),
+        ("action", pa.string()),
+        ("reason", pa.string()),
+        ("partner_doc", pa.string()),
+        ("similarity", pa.float64()),
+        ("cluster", pa.string()),
+        ("blocks", pa.int32()),
+    ]
+)
+
+
+class Documents(NamedTuple):
+    """A batch of documents.
+
+    Attributes:
+        ids: string[n].
+        data: uint8, the documents' UTF-8, one behind the other.
+        bounds: int64[n + 1], where each begins in ``data``.
+        sources: string[n], null where unknown.
+        ages: float64 or string[n], values of the field that tells which document is newest; null where unknown.
+    """
+
+    ids: pa.Array
+    data: U8
+    bounds: I64
+    sources: pa.Array
+    ages: pa.Array
+
+
+class Reject(NamedTuple):
+    """A record that could not be used.
+
+    Attributes:
+        file: number of the input file.
+        line: 1-based line or row in it.
+        path: the file.
+        error: what is wrong with the record.
+        raw: the record as it stands in the file.
+    """
+
+    file: int
+    line: int
+    path: str
+    error: str
+    raw: bytes
+
+
+class Blocks(NamedTuple):
+    """Blocks of a batch of documents, in order.
+
+    Attributes:
+        bounds: int64[docs + 1], where each document's blocks begin.
+        starts: int64[n], first byte, counted from the start of its document.
+        ends: int64[n], the byte after its last.
+        kinds: uint8[n], positions in ``KINDS``.
+    """
+
+    bounds: I64
+    starts: I64
+    ends: I64
+    kinds: U8
+
+
+class Matches(NamedTuple):
+    """What matching found out about ``n`` rows (distinct blocks or documents).
+
+    Attributes:
+        keepers: int64[n], the row each stands for; itself where it survives.
+        similarity: float64[n], exact Jaccard similarity to the keeper, or else to the variant.
+        variants: int64[n], first keeper that differs in numbers only, -1 for none.
+        compared: how many pairs were verified.
+        skipped: how many were not, for the limits' sake.
+    """
+
+    keepers: I64
+    similarity: object
+    variants: I64
+    compared: int
+    skipped: int
+
+
+__all__ = [
+    "ACTIONS", "DOCUMENTS", "DOC_REASONS", "KINDS", "REASONS", "VERDICTS", "Blocks", "Bool", "Documents", "Matches", "Reason", "Reject",
+]  # fmt: skip

@@ -1,0 +1,120 @@
+"""Every choice a run depends on, in one frozen, validated value."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Literal, get_args
+
+from dedup.errors import SettingsError
+
+Split = Literal["auto", "blank", "lines"]
+Survivor = Literal["first", "longest", "newest"]
+Removable = Literal[
+    "exact_duplicate",
+    "near_duplicate",
+    "number_variant",
+    "exact_duplicate_document",
+    "near_duplicate_document",
+    "number_variant_document",
+    "contained_document",
+]
+SPLITS: tuple[Split, ...] = get_args(Split)
+SURVIVORS: tuple[Survivor, ...] = get_args(Survivor)
+REMOVABLE: tuple[Removable, ...] = get_args(Removable)
+DEFAULT_DROP: frozenset[Removable] = frozenset(
+    {"exact_duplicate", "near_duplicate", "exact_duplicate_document", "near_duplicate_document"}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of a run.
+
+    Attributes:
+        text: field that holds the text.
+        id: field that holds the document's id; records without it are named ``FILE:LINE``.
+        source: field that holds the site, feed or file a document comes from; guard rails count by it.
+        newest: field to compare where ``survivor`` is ``"newest"``: numbers, or strings in ISO order.
+        split: what ends a block: ``"lines"``, ``"blank"`` lines, or what each document calls for (``"auto"``).
+        threshold: least Jaccard similarity of near-duplicate blocks, 0-1, over word 1- and 2-grams.
+        doc_threshold: least Jaccard similarity of near-duplicate documents, 0-1, over word 5-grams.
+        containment: share of a document's blocks that must stand, in order, in the one that contains it, 0-1.
+        min_tokens: shorter blocks are counted, never dropped as duplicates.
+        num_perm: permutations of a MinHash signature.
+        recall: least probability that a pair exactly at a threshold is compared, 0-1; sets bands and rows.
+        seed: seed of the permutations, as datasketch's.
+        survivor: which of several copies stays.
+        drop: kinds of finding that lead to removal; the others are reported only.
+        max_drop_share: guard rail: share of a source's documents that may be dropped, 0-1 ...
+        guard_min_docs: ... looked at in sources of at least so many documents.
+        max_cluster: guard rail: most distinct texts in one cluster.
+        allow: go on past the guard rails.
+        strict: stop at the first unusable record instead of setting it aside.
+        bucket_limit: keepers that one bucket remembers.
+        candidate_limit: keepers that one block or document is compared with.
+        threads: worker threads; None for one a core.
+        batch_bytes: bytes read at a time.
+
+    Raises:
+        SettingsError: a value is outside what is allowed.
+    """
+
+    text: str = "text"
+    id: str = "id"
+    source: str = "source"
+    newest: str | None = None
+    split: Split = "auto"
+    threshold: float = 0.7
+    doc_threshold: float = 0.8
+    containment: float = 0.8
+    min_tokens: int = 8
+    num_perm: int = 168
+    recall: float = 0.96
+    seed: int = 1
+    survivor: Survivor = "first"
+    drop: frozenset[Removable] = DEFAULT_DROP
+    max_drop_share: float = 0.5
+    guard_min_docs: int = 20
+    max_cluster: int = 10_000
+    allow: bool = False
+    strict: bool = False
+    bucket_limit: int = 64
+    candidate_limit: int = 256
+    threads: int | None = None
+    batch_bytes: int = 8 << 20
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name in ("threshold", "doc_threshold", "containment"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise SettingsError(name, value, "more than 0, at most 1")
+        if not 0 < self.recall < 1:
+            raise SettingsError("recall", self.recall, "between 0 and 1")
+        if not 0 <= self.max_drop_share <= 1:
+            raise SettingsError("max_drop_share", self.max_drop_share, "from 0 to 1")
+        for name in ("min_tokens", "num_perm", "bucket_limit", "candidate_limit", "batch_bytes", "max_cluster"):
+            if getattr(self, name) < 1:
+                raise SettingsError(name, getattr(self, name), "1 or more")
+        if self.threads is not None and self.threads < 1:
+            raise SettingsError("threads", self.threads, "1 or more, or None for one a core")
+        if self.split not in SPLITS:
+            raise SettingsError("split", self.split, "one of " + ", ".join(SPLITS))
+        if self.survivor not in SURVIVORS:
+            raise SettingsError("survivor", self.survivor, "one of " + ", ".join(SURVIVORS))
+        if self.survivor == "newest" and self.newest is None:
+            raise SettingsError("newest", self.newest, "the field to compare, since survivor is 'newest'")
+        if not 0 <= self.seed < 1 << 32:
+            raise SettingsError("seed", self.seed, "from 0 to 2^32 - 1")
+        for name in ("text", "id", "source"):
+            if not getattr(self, name):
+                raise SettingsError(name, getattr(self, name), "the name of a field")
+        unknown = self.drop - set(REMOVABLE)
+        if unknown:
+            raise SettingsError("drop", sorted(unknown), "some of " + ", ".join(REMOVABLE))
+
+    @property
+    def workers(self) -> int:
+        """Number of worker threads."""
+        return self.threads or os.cpu_count() or 1

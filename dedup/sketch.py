@@ -1,0 +1,83 @@
+"""Blocks of a batch in; token hashes, fingerprints and LSH band keys out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import I64, U8, U32, U64
+from dedup.kernels.minhash import band_keys, signatures
+from dedup.kernels.tokens import fingerprint_sequences, masked_keys, tokenize
+from dedup.lsh import Scheme
+from dedup.schema import Blocks
+from dedup.unicode import fold_table
+
+LEAST_WORDS = 4  # tokens beside numbers that texts need to count as differing in numbers only
+
+
+class Tokens(NamedTuple):
+    """Tokens of a batch.
+
+    Attributes:
+        hashes: uint64, 64-bit hashes of the folded tokens; the lowest bit is set where a token is all numbers.
+        bounds: int64[n + 1], where each block begins in ``hashes``.
+        fingerprints: uint64[n, 2], 128 bits of each block's token sequence.
+        doc_bounds: int64[docs + 1], where each document begins in ``hashes``.
+        doc_fingerprints: uint64[docs, 2].
+    """
+
+    hashes: U64
+    bounds: I64
+    fingerprints: U64
+    doc_bounds: I64
+    doc_fingerprints: U64
+
+
+def tokenize_blocks(data: U8, doc_bounds: I64, blocks: Blocks) -> Tokens:
+    """Fold and hash the tokens of every block.
+
+    Args:
+        data: uint8, valid UTF-8 of the documents.
+        doc_bounds: int64[docs + 1], where each document begins in ``data``.
+        blocks: their blocks.
+    """
+    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
+    hashes = np.empty(2 * data.size + 1, np.uint64)
+    bounds, fingerprints = tokenize(data, blocks.starts + offsets, blocks.ends + offsets, *fold_table(), hashes)
+    hashes = hashes[: bounds[-1]]
+    in_docs = bounds[blocks.bounds]
+    return Tokens(hashes, bounds, fingerprints, in_docs, fingerprint_sequences(hashes, in_docs))
+
+
+def tokenize_text(text: str) -> U64:
+    """Hash the tokens of one text: uint64[n]."""
+    data = np.frombuffer(text.encode(), np.uint8)
+    hashes = np.empty(2 * data.size + 1, np.uint64)
+    bounds, _ = tokenize(data, np.zeros(1, np.int64), np.array([data.size]), *fold_table(), hashes)
+    return hashes[: bounds[-1]]
+
+
+class Sketches(NamedTuple):
+    """Sketches of ``m`` rows.
+
+    Attributes:
+        keys: uint32[bands, m], LSH band keys.
+        families: uint64[m], equal and not 0 where rows differ in numbers only.
+    """
+
+    keys: U32
+    families: U64
+
+
+def sketch_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> Sketches:
+    """Sketch some of the rows ``hashes[bounds[i]:bounds[i + 1]]``; each of them has a token at least."""
+    pairs = np.stack([bounds[rows], bounds[rows + 1]], axis=1).reshape(-1)
+    keys = band_keys(hashes, bounds, rows, scheme.n_min, scheme.n_max, scheme.a, scheme.b, scheme.bands)
+    families = masked_keys(hashes, pairs, LEAST_WORDS)[::2] if rows.size else np.empty(0, np.uint64)
+    return Sketches(keys, families)
+
+
+def sign_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> U32:
+    """Sign rows: uint32[m, k], what datasketch's ``MinHash`` (scheme affine32) holds after the same shingles."""
+    return signatures(hashes, bounds, rows, scheme.n_min, scheme.n_max, scheme.a, scheme.b)

@@ -1,0 +1,212 @@
+"""What rests on disk: columns that grow and are mapped, and outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dedup.errors import StoreError
+
+SMALL = 1 << 16  # bytes; scratch arrays under this stay in memory
+
+
+class Workspace:
+    """A directory of temporary columns, gone when closed.
+
+    Columns are files: what a corpus needs per token or per block is written once, in order, and mapped afterwards,
+    so that it counts as page cache and not as memory of the process.
+    """
+
+    def __init__(self, parent: str | os.PathLike[str] | None = None) -> None:
+        try:
+            self.path = pathlib.Path(tempfile.mkdtemp(prefix=".dedup-", dir=parent))
+        except OSError as error:
+            raise StoreError(f"cannot make a working directory in {parent or tempfile.gettempdir()}: {error}") from error
+        self._columns: list[Column] = []
+
+    def __enter__(self) -> Workspace:
+        """Return the workspace."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Delete everything."""
+        self.close()
+
+    def close(self) -> None:
+        """Delete everything."""
+        for column in self._columns:
+            column.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def column(self, name: str, dtype: npt.DTypeLike) -> Column:
+        """Begin a column."""
+        column = Column(self.path / f"{len(self._columns)}-{name}", np.dtype(dtype))
+        self._columns.append(column)
+        return column
+
+    def strings(self, name: str) -> Strings:
+        """Begin a column of strings."""
+        return Strings(self.column(f"{name}.bytes", np.uint8), self.column(f"{name}.ends", np.int64))
+
+    def scratch(self, size: int, dtype: npt.DTypeLike, fill: int | None = None) -> npt.NDArray[Any]:
+        """Return an array to work in, backed by an unnamed file when it is large."""
+        dtype = np.dtype(dtype)
+        array: npt.NDArray[Any]
+        if size * dtype.itemsize < SMALL:
+            array = np.empty(size, dtype)
+        else:
+            with tempfile.TemporaryFile(dir=self.path) as file:
+                file.truncate(size * dtype.itemsize)
+                array = np.memmap(file, dtype, "r+", shape=(size,)).view(np.ndarray)
+        if fill is not None and (fill != 0 or size * dtype.itemsize < SMALL):
+            array[:] = fill
+        return array
+
+
+class Column:
+    """A typed file that grows at its end."""
+
+    def __init__(self, path: pathlib.Path, dtype: np.dtype[Any]) -> None:
+        self.path = path
+        self.dtype = dtype
+        self.size = 0
+        self._file: BinaryIO = path.open("wb", buffering=0)
+
+    def append(self, values: npt.NDArray[Any]) -> None:
+        """Write values at the end."""
+        data = memoryview(np.ascontiguousarray(values, self.dtype)).cast("B")
+        while data:  # an unbuffered write may take a part
+            data = data[self._file.write(data) :]
+        self.size += len(values)
+
+    def map(self) -> npt.NDArray[Any]:
+        """Return the whole column, read-only, mapped into memory."""
+        if self.size == 0:
+            return np.empty(0, self.dtype)
+        return np.memmap(self.path, self.dtype, "r").view(np.ndarray)
+
+    def close(self) -> None:
+        """Stop writing."""
+        self._file.close()
+
+
+class Strings:
+    """A column of strings, null allowed: their bytes and where each ends (negative: null)."""
+
+    def __init__(self, data: Column, ends: Column) -> None:
+        self._data = data
+        self._ends = ends
+
+    @property
+    def size(self) -> int:
+        """Number of strings."""
+        return self._ends.size
+
+    def append(self, values: pa.Array) -> None:
+        """Write a string array at the end."""
+        for chunk in values.cast(pa.large_string()).chunks if isinstance(values, pa.ChunkedArray) else [values]:
+            array = pa.array(chunk, pa.large_string()) if chunk.type != pa.large_string() else chunk
+            offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
+            data = array.buffers()[2]
+            if data is not None and len(array):
+                self._ends.append(offsets[1:] - offsets[0] + self._data.size)
+                self._data.append(np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]])
+            else:
+                self._ends.append(np.full(len(array), self._data.size, np.int64))
+
+    def map(self) -> pa.LargeStringArray:
+        """Return the whole column as an Arrow array over the mapped files."""
+        bounds = np.concatenate([np.zeros(1, np.int64), self._ends.map()])
+        data = self._data.map()
+        buffers = [None, pa.py_buffer(bounds), pa.py_buffer(data if data.size else b"")]
+        return pa.Array.from_buffers(pa.large_string(), self.size, buffers)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yield a new directory that takes the place of ``path`` when the block ends well, and vanishes when not.
+
+    An existing directory is replaced only if it is empty or one of ours (it holds a ``summary.json``).
+
+    Raises:
+        StoreError: the path is taken by something else, or cannot be written.
+    """
+    target = pathlib.Path(path)
+    if target.exists() and not (
+        target.is_dir() and ((target / "summary.json").exists() or not any(target.iterdir()))
+    ):
+        raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise StoreError(f"cannot write beside {target}: {error}") from error
+    try:
+        made.chmod(0o777 & ~_umask())
+        yield made
+        if target.exists():
+            _exchange(made, target)
+            shutil.rmtree(made, ignore_errors=True)
+        else:
+            made.rename(target)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _exchange(new: pathlib.Path, old: pathlib.Path) -> None:
+    """Let two directories change places; in one step where the system can (Linux renameat2)."""
+    at_cwd, exchange = -100, 2
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.renameat2(at_cwd, os.fsencode(new), at_cwd, os.fsencode(old), exchange) == 0:
+            return
+    except (OSError, AttributeError):
+        pass
+    aside = pathlib.Path(tempfile.mkdtemp(prefix=f".{old.name}.", dir=old.parent)) / "old"
+    old.rename(aside)
+    new.rename(old)
+    aside.rename(new)
+    aside.parent.rmdir()
+
+
+def _umask() -> int:
+    """Return the process's umask."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Yield a binary file that takes the place of ``path`` when the block ends well, and vanishes when not.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    target = pathlib.Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {target}: {error}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        pathlib.Path(name).chmod(0o666 & ~_umask())
+        pathlib.Path(name).replace(target)
+    except BaseException:
+        pathlib.Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,144 @@
+"""Decisions in; the tables of verdicts on blocks and documents out, a run of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.arrays import I64, U64, Bool
+from dedup.corpus import Corpus
+from dedup.decide import Decisions, codes_to_drop
+from dedup.kernels.tables import FREE
+from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, VERDICTS, Reason
+from dedup.settings import Settings
+
+ROWS = 1 << 17  # blocks that are put into words at a time
+
+
+def runs_of_documents(order: I64, bounds: I64) -> Iterator[I64]:
+    """Cut documents, in the order in which they are written, into runs of about ``ROWS`` blocks."""
+    sizes = np.diff(bounds)[order]
+    runs = (np.cumsum(sizes) - sizes) // ROWS
+    for run in np.split(order, np.flatnonzero(np.diff(runs)) + 1):
+        yield run
+
+
+def words(codes: object, table: tuple[str | None, ...], mask: Bool | None = None) -> pa.DictionaryArray:
+    """Spell codes out, null where masked."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=mask), pa.array([word or "" for word in table]))
+
+
+def take(strings: pa.LargeStringArray, rows: I64) -> pa.DictionaryArray:
+    """Return strings by row, null where FREE; each is fetched once."""
+    present = rows != FREE
+    names, indices = np.unique(rows[present], return_inverse=True)
+    all_indices = np.zeros(rows.size, np.int32)
+    all_indices[present] = indices
+    return pa.DictionaryArray.from_arrays(
+        pa.array(all_indices, mask=~present), strings.take(pa.array(names)).cast(pa.string())
+    )
+
+
+def cluster_names(fingerprints: U64, contents: I64) -> pa.DictionaryArray:
+    """Name clusters by 64 bits of their keeper's fingerprint, null where FREE: the same in every run and order."""
+    present = contents != FREE
+    keepers, indices = np.unique(contents[present], return_inverse=True)
+    all_indices = np.zeros(contents.size, np.int32)
+    all_indices[present] = indices
+    names = [f"{value:016x}" for value in fingerprints[keepers, 0].tolist()]
+    return pa.DictionaryArray.from_arrays(pa.array(all_indices, mask=~present), pa.array(names, pa.string()))
+
+
+def block_verdicts(corpus: Corpus, decisions: Decisions, settings: Settings, order: I64) -> Iterator[pa.Table]:
+    """Write the verdicts on the blocks of documents, taken in ``order``."""
+    bounds, content = corpus.block_bounds.map(), corpus.content.map()
+    starts, ends, kinds = corpus.starts.map(), corpus.ends.map(), corpus.kinds.map()
+    ids, fingerprints = corpus.ids.map(), corpus.block_numbers.fingerprints()
+    docs, blocks = decisions.docs, decisions.blocks
+    dropping = np.isin(np.arange(len(REASONS)), codes_to_drop(settings))
+    for run in runs_of_documents(order, bounds):
+        sizes = bounds[run + 1] - bounds[run]
+        local = np.repeat(np.arange(run.size), sizes)
+        doc = run[local]
+        position = np.arange(local.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        row = bounds[doc] + position
+        own = content[row]
+        real = own != FREE
+        own = np.where(real, own, 0)
+        alive = docs.alive[doc]
+        judged = real & alive & blocks.long[own] if blocks.long.size else np.zeros(row.size, np.bool_)
+        reason = np.zeros(row.size, np.uint8)
+        partner = np.full(row.size, FREE, np.int64)
+        similarity = np.full(row.size, np.nan)
+        if judged.any():
+            mine, here = own[judged], row[judged]
+            keeper = blocks.keepers[mine]
+            near, copy = keeper != mine, blocks.best[mine] != here
+            variant = ~near & ~copy & (blocks.variants[mine] != FREE)
+            close = blocks.similarity[mine] >= settings.threshold
+            reason[judged] = np.select(
+                [near & close, near, copy, variant],
+                [Reason.NEAR_DUPLICATE, Reason.NUMBER_VARIANT, Reason.EXACT_DUPLICATE, Reason.NUMBER_VARIANT],
+                Reason.NONE,
+            )
+            partner[judged] = np.select(
+                [near | copy, variant], [blocks.best[keeper], blocks.best[blocks.variants[mine]]], FREE
+            )
+            similarity[judged] = np.select([near | variant, copy], [blocks.similarity[mine], 1.0], np.nan)
+        drop = ~alive
+        if judged.any():
+            drop[judged] = dropping[reason[judged]]
+        reason[~alive] = docs.reason[doc[~alive]]
+        similarity[~alive] = docs.similarity[doc[~alive]]
+        partner_doc = np.where(partner != FREE, np.searchsorted(bounds, partner, side="right") - 1, FREE)
+        partner_block = partner - bounds[partner_doc]
+        partner_doc[~alive] = docs.partner[doc[~alive]]
+        grouped = real & alive
+        cluster = np.full(row.size, FREE, np.int64)
+        if grouped.any():
+            stands_for = blocks.keepers[own[grouped]]
+            cluster[grouped] = np.where(blocks.members[stands_for] > 1, stands_for, FREE)
+        yield pa.table(
+            [
+                pa.DictionaryArray.from_arrays(
+                    pa.array(local.astype(np.int32)), ids.take(pa.array(run)).cast(pa.string())
+                ),
+                position.astype(np.int32),
+                starts[row],
+                ends[row],
+                words(kinds[row], KINDS),
+                words(drop.astype(np.int32), ACTIONS),
+                words(reason, REASONS, reason == Reason.NONE),
+                take(ids, partner_doc),
+                pa.array(partner_block.astype(np.int32), mask=partner == FREE),
+                pa.array(similarity, mask=np.isnan(similarity)),
+                cluster_names(fingerprints, cluster),
+            ],
+            names=VERDICTS.names,
+        )
+
+
+def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Iterator[pa.Table]:
+    """Write the verdicts on documents, taken in ``order``."""
+    bounds, content = corpus.block_bounds.map(), corpus.doc_content.map()
+    ids, fingerprints = corpus.ids.map(), corpus.doc_numbers.fingerprints()
+    docs = decisions.docs
+    for first in range(0, order.size, ROWS):
+        run = order[first : first + ROWS]
+        keeper = docs.keeper[run]
+        cluster = np.where(keeper != FREE, content[keeper], FREE)
+        reason, similarity = docs.reason[run], docs.similarity[run]
+        yield pa.table(
+            [
+                ids.take(pa.array(run)).cast(pa.string()),
+                words((~docs.alive[run]).astype(np.int32), ACTIONS),
+                words(reason, DOC_REASONS, reason == Reason.NONE),
+                take(ids, docs.partner[run]),
+                pa.array(similarity, mask=np.isnan(similarity)),
+                cluster_names(fingerprints, cluster),
+                (bounds[run + 1] - bounds[run]).astype(np.int32),
+            ],
+            names=DOCUMENTS.names,
+        )
