@@ -54,7 +54,6 @@ class Filler:
             "date": lambda: f"{self.slot('month')} {draw(1, 28)}, {draw(2019, 2025)}",
             "person": lambda: f"{self.slot('first')} {self.slot('last')}",
             "org": lambda: f"{self.slot('place')} {self.slot('firm')}",
-            "letter": lambda: chr(draw(65, 90)),
         }
 
     def slot(self, name: str) -> str:

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 from authoring import JOINS, Article, Block
 from build import number_key
@@ -21,7 +22,7 @@ from gen_phrases import PHRASES, Filler
 AGAIN_SHARE, COPY_SHARE = 0.08, 0.08
 SYNDICATED_SHARE = 0.12
 NEAR_WORDS = 0.08
-TRIES = 40
+TRIES = 30
 TOO_ALIKE = 0.5
 
 _PLANTED = {"near": 0.45, "exact": 0.3, "number": 0.25}
@@ -93,7 +94,7 @@ class Guard:
     def _pairs(text: str) -> set[tuple[str, str]]:
         """Return the pairs of neighbouring words."""
         words = re.findall(r"\w+", number_key(text).lower())
-        return set(zip(words, words[1:], strict=False))
+        return set(pairwise(words))
 
     def likeness(self, text: str) -> float:
         """Return the share of pairs in common with the most similar text, of the longer one's pairs."""
@@ -107,7 +108,7 @@ class Guard:
         """Remember a text."""
         pairs = self._pairs(text)
         for pair in pairs:
-            self._holders.setdefault(pair, deque(maxlen=500)).append(len(self._sizes))
+            self._holders.setdefault(pair, deque(maxlen=250)).append(len(self._sizes))
         self._sizes.append(len(pairs))
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
-import numpy as np
-
 from gen_edits import edited, renumbered
 from gen_words import Stream, chinese, latin
 
@@ -148,8 +146,8 @@ class Source:
         self.share = share
         self.counts = Counts()
         self.streams = (
-            Stream(latin(rng), np.random.Generator(np.random.PCG64([seed, 1]))),
-            Stream(chinese(rng), np.random.Generator(np.random.PCG64([seed, 2]))),
+            Stream(latin(rng), (seed, 1)),
+            Stream(chinese(rng), (seed, 2)),
         )
         sites = [self._site() for _ in range(SITES)]
         self._sites = rng.choices(sites, [1 / (rank + 4) for rank in range(SITES)], k=4096)

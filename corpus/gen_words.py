@@ -110,14 +110,14 @@ def chinese(rng: random.Random) -> Language:
 
 
 class Stream:
-    """Draws sentences of a language without end; the same generator state gives the same text."""
+    """Draws sentences of a language without end; the same seed gives the same text."""
 
-    def __init__(self, language: Language, rng: np.random.Generator) -> None:
+    def __init__(self, language: Language, seed: tuple[int, ...]) -> None:
         """Lay all forms of all words out in one run of bytes, and the word at each quantile of frequency."""
         self.separator = language.separator
         self._gap = len(language.separator)
         self._language = language
-        self._rng = rng
+        self._rng = np.random.Generator(np.random.PCG64(seed))
         words = language.words + language.numbers
         comma, stop, question = language.marks
         forms = [

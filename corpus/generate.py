@@ -71,6 +71,7 @@ def _throughput(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     size = round(options.megabytes * 1e6)
     written, counts = write_throughput(options.out, options.truth, size, options.seed, options.dup_share)
+    gc.enable()
     seconds = time.perf_counter() - start
     print(
         f"{written / 1e6:.1f} MB in {seconds:.1f} s ({written / 1e6 / seconds:.1f} MB/s): "

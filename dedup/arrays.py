@@ -13,3 +13,4 @@ I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 Keys = U32 | U64
+Index = I32 | I64

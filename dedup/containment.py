@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.arrays import F64, I64, Bool
-from dedup.kernels.contain import FREE, find_containers
+from dedup.kernels.contain import FREE, document_frequencies, find_containers
+from dedup.store import Workspace
 
 
 class Containers(NamedTuple):
@@ -24,34 +25,31 @@ class Containers(NamedTuple):
     skipped: int
 
 
-def contained_documents(labels: I64, bounds: I64, alive: Bool, share: float, limit: int) -> Containers:
+def contained_documents(
+    content: I64, keepers: I64, long: Bool, bounds: I64, alive: Bool, share: float, limit: int, workspace: Workspace
+) -> Containers:
     """Find documents whose blocks stand, in the same order, in another document.
 
     Args:
-        labels: int64, label of each block (equal: the same text or a near-duplicate), FREE for blocks that do not
-            count; documents one behind the other.
+        content: int64[b], content of each block, FREE for none; documents one behind the other.
+        keepers: int64[d], label of each content: equal for equal texts and near-duplicates.
+        long: bool[d], contents that count.
         bounds: int64[n + 1], where each document begins.
         alive: bool[n], documents to look at.
         share: share of a document's blocks that must be found, 0-1.
         limit: documents that one is compared with.
+        workspace: where large arrays rest.
     """
-    n = bounds.size - 1
-    docs = np.repeat(np.arange(n), np.diff(bounds))
-    counted = (labels != FREE) & alive[docs]
-    docs, kept = docs[counted], labels[counted]
-    names, dense = np.unique(kept, return_inverse=True)
-    ordered = np.unique(np.stack([dense, docs], axis=1), axis=0)
-    posting_bounds = np.searchsorted(ordered[:, 0], np.arange(names.size + 1))
+    n, d = bounds.size - 1, keepers.size
+    frequencies = workspace.scratch(d, np.int32, 0)
+    pairs = document_frequencies(
+        content, keepers, long, bounds, alive, workspace.scratch(d, np.int64, FREE), frequencies
+    )
     containers = np.full(n, FREE, np.int64)
     shares = np.zeros(n, np.float64)
+    ends, postings = workspace.scratch(d, np.int64), workspace.scratch(pairs, np.int64)
+    marks = workspace.scratch(d, np.int64, FREE)
     skipped = find_containers(
-        dense.astype(np.int64),
-        np.searchsorted(docs, np.arange(n + 1)),
-        np.ascontiguousarray(ordered[:, 1]),
-        posting_bounds,
-        share,
-        limit,
-        containers,
-        shares,
+        content, keepers, long, bounds, alive, frequencies, ends, postings, marks, share, limit, containers, shares
     )
     return Containers(containers, shares, skipped)

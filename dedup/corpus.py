@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
-from dedup.arrays import I64, U32, U64, Bool
-from dedup.kernels.tables import FREE, intern, rehash
+from dedup.arrays import I64, U64, Bool
+from dedup.kernels.tables import FREE, gather, intern, rehash
 from dedup.lsh import Scheme
 from dedup.schema import Blocks, Documents
 from dedup.sketch import Sketches, Tokens
@@ -83,8 +82,8 @@ class Corpus:
         token_bounds: int64[d + 1], where each content begins in ``tokens``.
         sketched: int64[m], contents that are sketched.
         bands: for each band uint32[m], keys of the sketched contents.
-        families: uint64[m].
-        doc_first: int64[e], first document of each content. ``doc_bands`` and ``doc_families`` as for blocks.
+        bits: uint64[2 * m], one-bit MinHash values; ``families``: uint64[m], equal where texts differ in numbers.
+        doc_first: int64[e], first document of each content. ``doc_bands``, ``doc_bits`` and ``doc_families`` as for blocks.
     """
 
     def __init__(self, workspace: Workspace, blocks: Scheme, docs: Scheme, min_tokens: int) -> None:
@@ -101,10 +100,10 @@ class Corpus:
         self.token_bounds.append(np.zeros(1, np.int64))
         self.sketched = column("sketched", np.int64)
         self.bands = [column(f"band{k}", np.uint32) for k in range(blocks.bands)]
-        self.families = column("families", np.uint64)
+        self.bits, self.families = column("bits", np.uint64), column("families", np.uint64)
         self.doc_first = column("doc_first", np.int64)
         self.doc_bands = [column(f"doc_band{k}", np.uint32) for k in range(docs.bands)]
-        self.doc_families = column("doc_families", np.uint64)
+        self.doc_bits, self.doc_families = column("doc_bits", np.uint64), column("doc_families", np.uint64)
         self.block_numbers, self.doc_numbers = Interner(), Interner()
         self.doc_tokens = column("doc_tokens", np.int64)
         self._min_tokens = min_tokens
@@ -133,7 +132,9 @@ class Corpus:
         self.content.append(content)
         rows = np.flatnonzero(new)
         self.token_bounds.append(np.cumsum(lengths[rows]) + self.tokens.size)
-        self.tokens.append(tokens.hashes[np.repeat(new, lengths)])
+        fresh = np.empty(lengths[rows].sum(), np.uint64)
+        gather(tokens.hashes, tokens.bounds, rows, fresh)
+        self.tokens.append(fresh)
         sketched = rows[lengths[rows] >= self._min_tokens]
         self.sketched.append(content[sketched])
         doc_lengths = np.diff(tokens.doc_bounds)
@@ -148,15 +149,9 @@ class Corpus:
         """Take the sketches of a batch's fresh rows, in the order of ``add``."""
         for column, keys in zip(self.bands, blocks.keys, strict=True):
             column.append(keys)
+        self.bits.append(blocks.bits)
         self.families.append(blocks.families)
         for column, keys in zip(self.doc_bands, docs.keys, strict=True):
             column.append(keys)
+        self.doc_bits.append(docs.bits)
         self.doc_families.append(docs.families)
-
-
-def map_keys(bands: list[object]) -> list[U32]:
-    """Map the columns of all bands."""
-    return [band.map() for band in bands]  # type: ignore[attr-defined]
-
-
-__all__ = ["Corpus", "Fresh", "Interner", "pa"]

@@ -73,11 +73,10 @@ def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
     rank = survivor_rank(corpus, settings)
     docs, doc_matches = match_documents(corpus, settings, rank, pool)
     blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
-    labels = np.where(blocks.long, blocks.keepers, FREE)[corpus.content.map()] if corpus.block_count else np.empty(0, np.int64)
-    labels[corpus.content.map() == FREE] = FREE
     found = contained_documents(
-        labels, corpus.block_bounds.map(), docs.alive, settings.containment, settings.candidate_limit
-    )
+        corpus.content.map(), blocks.keepers, blocks.long, corpus.block_bounds.map(), docs.alive, settings.containment,
+        settings.candidate_limit, corpus.workspace,
+    )  # fmt: skip
     contained = (found.containers != FREE) & docs.alive & (docs.reason == Reason.NONE)
     docs.reason[contained] = Reason.CONTAINED_DOCUMENT
     docs.partner[contained] = found.containers[contained]
@@ -151,7 +150,7 @@ def match_documents(
         settings.candidate_limit,
     )
     keys = [band.map() for band in corpus.doc_bands]
-    matches = match(rows, keys, corpus.doc_families.map(), order, rules, corpus.workspace, pool)
+    matches = match(rows, keys, corpus.doc_bits.map(), corpus.doc_families.map(), order, rules, corpus.workspace, pool)
     reason = np.zeros(n, np.uint8)
     partner = np.full(n, FREE, np.int64)
     similarity = np.full(n, np.nan)
@@ -210,7 +209,7 @@ def match_blocks(
         settings.candidate_limit,
     )
     keys = [band.map() for band in corpus.bands]
-    matches = match(rows, keys, corpus.families.map(), order, rules, corpus.workspace, pool)
+    matches = match(rows, keys, corpus.bits.map(), corpus.families.map(), order, rules, corpus.workspace, pool)
     keepers = scratch(distinct, np.int64)
     keepers[:] = np.arange(distinct)
     keepers[sketched] = sketched[matches.keepers]

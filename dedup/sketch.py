@@ -63,19 +63,21 @@ class Sketches(NamedTuple):
 
     Attributes:
         keys: uint32[bands, m], LSH band keys.
+        bits: uint64[2 * m], 128 one-bit MinHash values of each row.
         families: uint64[m], equal and not 0 where rows differ in numbers only.
     """
 
     keys: U32
+    bits: U64
     families: U64
 
 
 def sketch_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> Sketches:
     """Sketch some of the rows ``hashes[bounds[i]:bounds[i + 1]]``; each of them has a token at least."""
     pairs = np.stack([bounds[rows], bounds[rows + 1]], axis=1).reshape(-1)
-    keys = band_keys(hashes, bounds, rows, scheme.n_min, scheme.n_max, scheme.a, scheme.b, scheme.bands)
+    keys, bits = band_keys(hashes, bounds, rows, scheme.n_min, scheme.n_max, scheme.a, scheme.b, scheme.bands)
     families = masked_keys(hashes, pairs, LEAST_WORDS)[::2] if rows.size else np.empty(0, np.uint64)
-    return Sketches(keys, families)
+    return Sketches(keys, bits, families)
 
 
 def sign_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> U32:

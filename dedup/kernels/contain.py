@@ -4,94 +4,200 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import F64, I64
+from dedup.arrays import F64, I32, I64, Bool
 from dedup.kernels.compile import helper, kernel
 
 FREE = -1
 
 
 @helper
-def common_in_order(left: I64, right: I64, where: I64, lengths: I64) -> int:
-    """Return the length of the longest common subsequence of two label sequences.
+def labels_of(content: I64, keepers: I64, long: Bool, lo: int, hi: int, out: I64) -> int:
+    """Write the labels of the blocks ``[lo, hi)`` that count to ``out``; return how many."""
+    count = 0
+    for row in range(lo, hi):
+        c = content[row]
+        if c != FREE and long[c]:
+            out[count] = keepers[c]
+            count += 1
+    return count
 
-    Labels of ``left`` are few; ``lengths`` is one row of the dynamic programme, rolled (Wagner & Fischer 1974).
-    """
-    for j in range(right.size + 1):
+
+@helper
+def common_in_order(left: I64, n: int, right: I64, m: int, lengths: I64) -> int:
+    """Return the length of the longest common subsequence of ``left[:n]`` and ``right[:m]`` (Wagner & Fischer 1974)."""
+    for j in range(m + 1):
         lengths[j] = 0
-    for i in range(left.size):
-        if where[left[i]] == FREE:  # it does not stand on the right at all
-            continue
+    for i in range(n):
         diagonal = 0
-        for j in range(right.size):
+        for j in range(m):
             above = lengths[j + 1]
             if left[i] == right[j]:
                 lengths[j + 1] = diagonal + 1
             elif lengths[j] > above:
                 lengths[j + 1] = lengths[j]
             diagonal = above
-    return lengths[right.size]
+    return lengths[m]
+
+
+@helper
+def common_at_most(left: I64, n: int, right: I64, m: int, marks: I64, mark: int) -> int:
+    """Return how many of ``left[:n]`` stand anywhere in ``right[:m]``: an upper bound, found in linear time."""
+    for j in range(m):
+        marks[right[j]] = mark
+    count = 0
+    for i in range(n):
+        count += marks[left[i]] == mark
+    return count
+
+
+@helper
+def bit_length(value: int) -> int:
+    """Return the number of bits of a non-negative integer."""
+    bits = 0
+    while value:
+        value >>= 1
+        bits += 1
+    return bits
+
+
+@kernel
+def document_frequencies(
+    content: I64, keepers: I64, long: Bool, bounds: I64, alive: Bool, last: I64, frequencies: I32
+) -> int:
+    """Count in how many documents each label stands.
+
+    Args:
+        content: int64[n], content of each block, FREE for none.
+        keepers: int64[d], label of each content.
+        long: bool[d], contents that count.
+        bounds: int64[docs + 1], where each document's blocks begin.
+        alive: bool[docs], documents to look at.
+        last: int64[d], scratch, all FREE.
+        frequencies: int32[d], all zero; filled.
+
+    Returns:
+        How many (label, document) pairs there are whose label stands in two documents or more.
+    """
+    for doc in range(bounds.size - 1):
+        if not alive[doc]:
+            continue
+        for row in range(bounds[doc], bounds[doc + 1]):
+            c = content[row]
+            if c != FREE and long[c] and last[keepers[c]] != doc:
+                last[keepers[c]] = doc
+                frequencies[keepers[c]] += 1
+    pairs = 0
+    for frequency in frequencies:
+        pairs += frequency if frequency > 1 else 0
+    return pairs
 
 
 @kernel
 def find_containers(
-    labels: I64, bounds: I64, postings: I64, posting_bounds: I64, share: float, limit: int, containers: I64, shares: F64
+    content: I64,
+    keepers: I64,
+    long: Bool,
+    bounds: I64,
+    alive: Bool,
+    frequencies: I32,
+    posting_ends: I64,
+    postings: I64,
+    marks: I64,
+    share: float,
+    limit: int,
+    containers: I64,
+    shares: F64,
 ) -> int:
     """Find for each document one that contains it.
 
-    A document is contained in a longer one (in blocks; among equals, an earlier one) where at least ``share`` of its
-    blocks, and two at least, stand there in the same order. Because that many must be found, one of its rarest
-    blocks must be: only the postings of those are looked at (prefix filter; Chaudhuri, Ganti & Kaushik 2006).
+    A document is contained in one of more blocks (or of as many, and earlier) where at least ``share`` of its
+    blocks, and two at least, stand there in the same order. As so many must be found, one of its rarest blocks must
+    be: only the postings of those are looked at (prefix filter; Chaudhuri, Ganti & Kaushik 2006).
 
     Args:
-        labels: int64, label of each block, 0-based and dense; documents one behind the other.
-        bounds: int64[n + 1], where each document begins in ``labels``.
-        postings: int64, for each label the documents it stands in, ascending, each once.
-        posting_bounds: int64[l + 1], where each label begins in ``postings``.
+        content: int64[n], content of each block, FREE for none.
+        keepers: int64[d], label of each content.
+        long: bool[d], contents that count.
+        bounds: int64[docs + 1], where each document's blocks begin.
+        alive: bool[docs], documents to look at.
+        frequencies: int32[d], see ``document_frequencies``.
+        posting_ends: int64[d], scratch.
+        postings: int64, scratch for as many pairs as ``document_frequencies`` counted.
+        marks: int64[d], scratch, all FREE.
         share: share of blocks that must be found, 0-1.
-        limit: documents a document is compared with.
-        containers: int64[n], all FREE; filled.
-        shares: float64[n], all 0; filled with the share found.
+        limit: documents that one is compared with.
+        containers: int64[docs], all FREE; filled.
+        shares: float64[docs], all 0; filled with the share found.
 
     Returns:
         How many comparisons the limit left out.
     """
     n = bounds.size - 1
-    skipped = 0
+    end, longest = 0, 1
+    for label in range(frequencies.size):
+        posting_ends[label] = end  # for now where it begins; filling moves it to where it ends
+        end += frequencies[label] if frequencies[label] > 1 else 0
+    sizes = np.zeros(n, np.int64)
     tried = np.full(n, FREE, np.int64)
-    where = np.full(posting_bounds.size - 1, FREE, np.int64)
-    longest = 0
     for doc in range(n):
         longest = max(longest, bounds[doc + 1] - bounds[doc])
-    lengths = np.empty(longest + 1, np.int64)
-    frequency = np.empty(longest, np.int64)
-    for doc in range(n):
-        own = labels[bounds[doc] : bounds[doc + 1]]
-        needed = max(2, int(np.ceil(share * own.size - 1e-9)))
-        if own.size < needed:
+        if not alive[doc]:
             continue
-        for k in range(own.size):
-            frequency[k] = posting_bounds[own[k] + 1] - posting_bounds[own[k]]
-        rarest = np.argsort(frequency[: own.size])
+        for row in range(bounds[doc], bounds[doc + 1]):
+            c = content[row]
+            if c == FREE or not long[c]:
+                continue
+            sizes[doc] += 1
+            label = keepers[c]
+            if frequencies[label] > 1 and marks[label] != doc:
+                marks[label] = doc
+                postings[posting_ends[label]] = doc
+                posting_ends[label] += 1
+    mark = n
+    mine, theirs = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    lengths = np.empty(longest + 1, np.int64)
+    ranks = np.empty(65, np.int64)
+    skipped = 0
+    for doc in range(n):
+        needed = max(2, int(np.ceil(share * sizes[doc] - 1e-9)))
+        if not alive[doc] or sizes[doc] < needed:
+            continue
+        size = labels_of(content, keepers, long, bounds[doc], bounds[doc + 1], mine)
+        shared = 0
+        for k in range(65):
+            ranks[k] = 0
+        for k in range(size):
+            frequency = frequencies[mine[k]]
+            shared += frequency > 1
+            ranks[bit_length(frequency)] += 1
+        if shared < needed:
+            continue
+        # blocks up to this rarity hold the prefix; those that stand nowhere else count among them
+        rarity, prefix = 0, 0
+        while prefix < size - needed + 1:
+            prefix += ranks[rarity]
+            rarity += 1
         compared = 0
-        for r in range(own.size - needed + 1):
-            label = own[rarest[r]]
-            for p in range(posting_bounds[label], posting_bounds[label + 1]):
+        for k in range(size):
+            label = mine[k]
+            frequency = frequencies[label]
+            if frequency < 2 or bit_length(frequency) >= rarity:
+                continue
+            for p in range(posting_ends[label] - frequency, posting_ends[label]):
                 other = postings[p]
-                size = bounds[other + 1] - bounds[other]
-                if other == doc or tried[other] == doc or size < own.size or (size == own.size and other > doc):
+                if other == doc or tried[other] == doc or sizes[other] < size or (sizes[other] == size and other > doc):
                     continue
                 tried[other] = doc
                 if compared == limit:
                     skipped += 1
                     continue
                 compared += 1
-                theirs = labels[bounds[other] : bounds[other + 1]]
-                for label_there in theirs:
-                    where[label_there] = other
-                found = common_in_order(own, theirs, where, lengths)
-                for label_there in theirs:
-                    where[label_there] = FREE
-                if found >= needed and found > shares[doc] * own.size:
-                    shares[doc] = found / own.size
+                m = labels_of(content, keepers, long, bounds[other], bounds[other + 1], theirs)
+                mark += 1
+                if common_at_most(mine, size, theirs, m, marks, mark) < needed:
+                    continue
+                found = common_in_order(mine, size, theirs, m, lengths)
+                if found >= needed and found > shares[doc] * size:
+                    shares[doc] = found / size
                     containers[doc] = other
     return skipped

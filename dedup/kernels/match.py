@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F64, I32, I64, U64
+from dedup.arrays import F64, I32, I64, U64, Index
 from dedup.kernels.compile import helper, inline, kernel
 from dedup.kernels.minhash import shingles
 
 FREE = -1
 COMPARED, SKIPPED = 0, 1  # places in ``counters``
+START, KEEPERS = 0, 1  # of a bucket: where its keepers stand in ``listed``, how many it has
 
 
 class Rows(NamedTuple):
@@ -61,13 +62,15 @@ class Rules(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for the shingle set of one row and the shingles of another; sized by ``scratch``."""
+    """Room for the shingles of a row and for two shingle sets; made by ``scratch``."""
 
     text: U64
     items: U64
     table: U64
     stamps: I64
     seen: I64
+    other: U64
+    other_stamps: I64
 
 
 def scratch(longest: int, rules: Rules) -> Scratch:
@@ -80,7 +83,22 @@ def scratch(longest: int, rules: Rules) -> Scratch:
         np.empty(capacity, np.uint64),
         np.zeros(capacity, np.int64),
         np.zeros(capacity, np.int64),
+        np.empty(capacity, np.uint64),
+        np.zeros(capacity, np.int64),
     )
+
+
+@kernel
+def most_tokens(rows: Rows, which: I64) -> int:
+    """Return how many tokens the longest of some rows has."""
+    most = 0
+    for row in which:
+        length = 0
+        for p in range(rows.starts[row], rows.ends[row]):
+            if rows.pieces[p] != FREE:
+                length += rows.bounds[rows.pieces[p] + 1] - rows.bounds[rows.pieces[p]]
+        most = max(most, length)
+    return most
 
 
 @inline
@@ -107,17 +125,17 @@ def row_shingles(rows: Rows, row: int, n_min: int, n_max: int, room: Scratch) ->
 
 
 @helper
-def fill_set(room: Scratch, count: int, mask: np.uint64, epoch: int) -> int:
-    """Make the table the set of ``room.items[:count]``; return its size. Slots of other epochs count as free."""
+def fill_set(room: Scratch, count: int, table: U64, stamps: I64, mask: np.uint64, epoch: int) -> int:
+    """Make ``table`` the set of ``room.items[:count]``; return its size. Slots of other epochs count as free."""
     size = 0
     for k in range(count):
         item = room.items[k]
         slot = item & mask
-        while room.stamps[slot] == epoch and room.table[slot] != item:
+        while stamps[slot] == epoch and table[slot] != item:
             slot = (slot + np.uint64(1)) & mask
-        if room.stamps[slot] != epoch:
-            room.stamps[slot] = epoch
-            room.table[slot] = item
+        if stamps[slot] != epoch:
+            stamps[slot] = epoch
+            table[slot] = item
             size += 1
     return size
 
@@ -163,14 +181,42 @@ def most_shared(candidates: I64, votes: I32, count: int, limit: int) -> int:
     return kept
 
 
+@inline
+def ones(x: np.uint64) -> int:
+    """Count the bits that are set (population count, Hacker's Delight 5-1)."""
+    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@inline
+def differing_bits(bits: U64, x: int, y: int) -> int:
+    """Count the one-bit MinHash values in which two rows differ."""
+    return ones(bits[2 * x] ^ bits[2 * y]) + ones(bits[2 * x + 1] ^ bits[2 * y + 1])
+
+
+@helper
+def most_differing_bits(threshold: float) -> int:
+    """Return how many of 128 bits may differ in a pair at the threshold, but for one such pair in 30,000.
+
+    A bit of a pair of similarity J agrees with probability (1 + J) / 2 (Li & König, "b-bit minwise hashing", 2010);
+    four standard deviations are allowed for.
+    """
+    differ = (1 - threshold) / 2
+    return int(128 * differ + 4 * np.sqrt(128 * differ * (1 - differ)))
+
+
 @kernel
 def resolve(
     rows: Rows,
+    bits: U64,
     order: I64,
-    buckets: I64,
+    buckets: Index,
     bucket_bounds: I64,
-    bucket_count: int,
-    families: I64,
+    lists: Index,
+    listed: Index,
+    families: Index,
     family_count: int,
     rules: Rules,
     room: Scratch,
@@ -183,11 +229,13 @@ def resolve(
 
     Args:
         rows: the texts.
+        bits: uint64[2 * n], 128 one-bit MinHash values of each row.
         order: int64[o], rows to decide on, in survivor order; all others keep themselves.
-        buckets: int64, the buckets of each row.
+        buckets: int32 or int64[e], the buckets of each row.
         bucket_bounds: int64[n + 1], where each row begins in ``buckets``.
-        bucket_count: number of buckets.
-        families: int64[n], rows of one family differ in numbers only; FREE for none.
+        lists: like ``buckets``, [number of buckets, 2]: where each has room in ``listed`` for all its rows; and 0.
+        listed: like ``buckets``, [e], scratch.
+        families: like ``buckets``, [n], rows of one family differ in numbers only; FREE for none.
         family_count: number of families.
         rules: when rows match.
         room: see ``scratch``; for the longest row in ``order``.
@@ -197,11 +245,7 @@ def resolve(
         counters: int64[2], raised by comparisons made and by comparisons that the limits left out.
     """
     n = bucket_bounds.size - 1
-    heads = np.full(bucket_count, FREE, np.int64)
-    tails = np.full(bucket_count, FREE, np.int64)
-    filled = np.zeros(bucket_count, np.int64)
-    links = np.full(buckets.size, FREE, np.int64)
-    owners = np.full(buckets.size, FREE, np.int64)
+    apart = most_differing_bits(rules.threshold)
     votes = np.zeros(n, np.int32)
     sizes = np.zeros(n, np.int32)
     first_of_family = np.full(family_count, FREE, np.int64)
@@ -213,14 +257,18 @@ def resolve(
         turns[x] = o
         # the keepers that share a bucket with x
         count = 0
+        separate = families[x] != FREE and not rules.family_matches
         for e in range(bucket_bounds[x], bucket_bounds[x + 1]):
             bucket = buckets[e]
-            counters[SKIPPED] += max(0, filled[bucket] - rules.bucket_limit)
-            link = heads[bucket]
-            while link != FREE:
-                y = owners[link]
-                link = links[link]
-                if families[x] != FREE and families[x] == families[y] and not rules.family_matches:
+            start, length = lists[bucket, START], lists[bucket, KEEPERS]
+            if length > rules.bucket_limit:
+                counters[SKIPPED] += length - rules.bucket_limit
+                length = rules.bucket_limit
+            for k in range(start, start + length):
+                y = listed[k]
+                if separate and families[x] == families[y]:
+                    continue
+                if votes[y] == 0 and differing_bits(bits, x, y) > apart:
                     continue
                 if votes[y] == 0:
                     if count == candidates.size:
@@ -243,18 +291,21 @@ def resolve(
             length = row_shingles(rows, x, rules.n_min, rules.n_max, room)
             mask = mask_for(length)
             epoch += 1
-            size = fill_set(room, length, mask, epoch)
+            size = fill_set(room, length, room.table, room.stamps, mask, epoch)
             sizes[x] = size
             for c in range(compared + 1):
                 y = candidates[c] if c < compared else relative
                 if y == FREE:
                     continue
-                if c < compared and min(size, sizes[y]) < rules.threshold * max(size, sizes[y]):
-                    continue
                 turn += 1
                 counters[COMPARED] += 1
                 length = row_shingles(rows, y, rules.n_min, rules.n_max, room)
                 shared = count_shared(room, length, mask, epoch, turn)
+                # J is at most shared / size; most chance candidates end here
+                if c < compared and shared < rules.threshold * size:
+                    continue
+                if sizes[y] == 0:
+                    sizes[y] = fill_set(room, length, room.other, room.other_stamps, mask_for(length), turn)
                 jaccard = shared / (size + sizes[y] - shared)
                 if c == compared:
                     relative_similarity = jaccard
@@ -273,20 +324,10 @@ def resolve(
             similarity[x] = keeper_similarity
             continue
         # x becomes a keeper
-        if sizes[x] == 0:
-            length = row_shingles(rows, x, rules.n_min, rules.n_max, room)
-            epoch += 1
-            sizes[x] = fill_set(room, length, mask_for(length), epoch)
         if relative == FREE and families[x] != FREE:
             first_of_family[families[x]] = x
         for e in range(bucket_bounds[x], bucket_bounds[x + 1]):
             bucket = buckets[e]
-            filled[bucket] += 1
-            if filled[bucket] > rules.bucket_limit:
-                continue
-            owners[e] = x
-            if heads[bucket] == FREE:
-                heads[bucket] = e
-            else:
-                links[tails[bucket]] = e
-            tails[bucket] = e
+            if lists[bucket, KEEPERS] < rules.bucket_limit:
+                listed[lists[bucket, START] + lists[bucket, KEEPERS]] = x
+            lists[bucket, KEEPERS] += 1

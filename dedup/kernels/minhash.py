@@ -104,7 +104,7 @@ def signatures(tokens: U64, bounds: I64, rows: I64, n_min: int, n_max: int, a: U
 @kernel
 def band_keys(
     tokens: U64, bounds: I64, rows: I64, n_min: int, n_max: int, a: U32, b: U32, bands: int
-) -> U32:
+) -> tuple[U32, U64]:
     """Sign ``m`` rows and fold each band of their signatures into a key, without keeping the signatures.
 
     Args:
@@ -118,11 +118,13 @@ def band_keys(
         bands: number of bands; each takes ``k // bands`` permutations, the rest is left over.
 
     Returns:
-        uint32[bands, m], the keys.
+        uint32[bands, m], the keys; uint64[2 * m], the lowest bits of the first 128 permutations (of as many as there
+        are, from the first again).
     """
     found = np.empty(longest(bounds, rows) * (n_max - n_min + 1), np.uint64)
     signature = np.empty(a.size, np.uint32)
     keys = np.empty((bands, rows.size), np.uint32)
+    bits = np.empty(2 * rows.size, np.uint64)
     width = a.size // bands
     for i in range(rows.size):
         lo, hi = bounds[rows[i]], bounds[rows[i] + 1]
@@ -134,4 +136,9 @@ def band_keys(
                 h = (h ^ np.uint64(signature[j])) * K_SHINGLE
                 h ^= h >> np.uint64(32)
             keys[band, i] = np.uint32(mix64(h) >> np.uint64(32))
-    return keys
+        for half in range(2):
+            h = np.uint64(0)
+            for j in range(64):
+                h |= np.uint64(signature[(64 * half + j) % a.size] & np.uint32(1)) << np.uint64(j)
+            bits[2 * i + half] = h
+    return keys, bits

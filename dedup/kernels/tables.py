@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U64, Bool, Keys
+from dedup.arrays import I32, I64, U64, Bool, Index, Keys
 from dedup.kernels.compile import inline, kernel
 from dedup.kernels.mixing import K_LENGTH
 
@@ -65,20 +65,20 @@ def spread(key: np.uint64) -> np.uint64:
 
 
 @kernel
-def group(keys: Keys, alive: Bool, slots: I64, heads: I64, rows: I64, buckets: I64, first_bucket: int) -> tuple[int, int]:
+def group(keys: Keys, alive: Bool, slots: Index, heads: Index, entries: Index, sizes: Index) -> tuple[int, int]:
     """Find the rows that share their key with another row.
 
     Args:
         keys: uint32[n] or uint64[n], e.g. one band's keys.
         alive: bool[n], rows to look at.
-        slots: int64, scratch: a power of two of at least 2 * n.
-        heads: int64[n], scratch.
-        rows: int64[n], filled with the rows found, ascending.
-        buckets: int64[n], filled with their buckets, numbered from ``first_bucket`` in order of first row.
-        first_bucket: see there.
+        slots: int32 or int64, scratch: a power of two of at least 2 * n.
+        heads: the same, [n], scratch.
+        entries: the same, [n, 2], filled with the rows found, ascending, and their buckets, numbered from 0 in order
+            of first row.
+        sizes: the same, [n], filled with the number of rows in each bucket.
 
     Returns:
-        How many rows were found; the next free bucket number.
+        How many rows were found; how many buckets.
     """
     mask = np.uint64(slots.size - 1)
     for slot in range(slots.size):
@@ -86,50 +86,67 @@ def group(keys: Keys, alive: Bool, slots: I64, heads: I64, rows: I64, buckets: I
     for i in range(keys.size):
         if not alive[i]:
             continue
-        slot = spread(np.uint64(keys[i])) & mask
-        while slots[slot] != FREE and keys[slots[slot]] != keys[i]:
-            slot = (slot + np.uint64(1)) & mask
-        if slots[slot] == FREE:
-            slots[slot] = i
+        place = spread(np.uint64(keys[i])) & mask
+        while slots[place] != FREE and keys[slots[place]] != keys[i]:
+            place = (place + np.uint64(1)) & mask
+        head = slots[place]
+        if head == FREE:
+            slots[place] = i
             heads[i] = FREE
         else:
-            head = slots[slot]
             heads[i] = head
             heads[head] = head
     found = 0
-    bucket = first_bucket
+    bucket = 0
     for i in range(keys.size):
         if not alive[i] or heads[i] == FREE:
             continue
         if heads[i] == i:
             slots[i] = bucket  # the table is done with; its room takes the bucket of each head
+            sizes[bucket] = 0
             bucket += 1
-        rows[found] = i
-        buckets[found] = slots[heads[i]]
+        sizes[slots[heads[i]]] += 1
+        entries[found, 0] = i
+        entries[found, 1] = slots[heads[i]]
         found += 1
     return found, bucket
 
 
 @kernel
-def transpose(rows: I64, buckets: I64, bounds: I64, out: I64) -> None:
+def transpose(entries: Index, first_buckets: I64, band_ends: I64, bounds: I64, out: Index) -> None:
     """Turn (row, bucket) entries into a row-major list: ``out[bounds[r]:bounds[r + 1]]`` holds row r's buckets.
 
     Args:
-        rows: int64[e].
-        buckets: int64[e].
+        entries: int32 or int64[e, 2], the entries of all bands, one behind the other.
+        first_buckets: int64[bands], what to add to a band's bucket numbers.
+        band_ends: int64[bands], where each band ends in ``entries``.
         bounds: int64[n + 1], all zero; filled.
-        out: int64[e], filled; a row's buckets keep their order.
+        out: like ``entries``, [e], filled; a row's buckets keep their order.
     """
-    for row in rows:
-        bounds[row + 1] += 1
+    for e in range(entries.shape[0]):
+        bounds[entries[e, 0] + 1] += 1
     for row in range(bounds.size - 1):
         bounds[row + 1] += bounds[row]
-    for e in range(rows.size):
-        out[bounds[rows[e]]] = buckets[e]
-        bounds[rows[e]] += 1
+    e = 0
+    for band in range(band_ends.size):
+        while e < band_ends[band]:
+            row = entries[e, 0]
+            out[bounds[row]] = entries[e, 1] + first_buckets[band]
+            bounds[row] += 1
+            e += 1
     for row in range(bounds.size - 1, 0, -1):
         bounds[row] = bounds[row - 1]
     bounds[0] = 0
+
+
+@kernel
+def gather(values: U64, bounds: I64, rows: I64, out: U64) -> None:
+    """Copy ``values[bounds[r]:bounds[r + 1]]`` of some rows, one behind the other, to ``out``."""
+    k = 0
+    for row in rows:
+        for position in range(bounds[row], bounds[row + 1]):
+            out[k] = values[position]
+            k += 1
 
 
 @kernel
