@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
 import json
@@ -17,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.blocks import split_blocks
@@ -43,7 +41,7 @@ from dedup.settings import Settings
 from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
 from dedup.store import Workspace, atomic_directory
 from dedup.threads import ordered_map
-from dedup.verdicts import block_verdicts, document_verdicts
+from dedup.verdicts import Tally, block_verdicts, document_verdicts
 from dedup.version import __version__
 
 Progress = Callable[[str, int, int | None], None]
@@ -91,12 +89,12 @@ def scan(
     opened = open_inputs(inputs)
     if out is not None:
         with atomic_directory(out) as made:
-            _scan_into(made, opened, settings, progress or _silent)
+            _scan_into(made, opened, settings, progress or silent)
         run = Run.open(out)
     else:
         made = pathlib.Path(tempfile.mkdtemp(prefix="dedup-run-"))
         try:
-            _scan_into(made, opened, settings, progress or _silent)
+            _scan_into(made, opened, settings, progress or silent)
             run = Run.open(made)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
@@ -107,14 +105,14 @@ def scan(
     return run
 
 
-def _silent(stage: str, done: int, total: int | None) -> None:
+def silent(stage: str, done: int, total: int | None) -> None:
     """Report nothing."""
 
 
 def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, progress: Progress) -> None:
     """Run all stages and write the run directory."""
     begun = time.perf_counter()
-    with Workspace(made) as workspace, _pool(settings.workers) as pool:
+    with Workspace(made) as workspace, pool_of(settings.workers) as pool:
         corpus, rejects, read = sketch_corpus(inputs, settings, workspace, pool, progress)
         progress("matching", read, None)
         decisions = decide(corpus, settings, pool)
@@ -124,21 +122,19 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
             # whatever order the input came in, the same rows come out
             order = np.argsort(survivor_rank(corpus, dataclasses.replace(settings, survivor="longest")))
             np.save(made / ORDER_FILE, order)
-        counts: collections.Counter[tuple[str, str | None]] = collections.Counter()
-        sizes: collections.Counter[str] = collections.Counter()
-        verdicts = _counted(block_verdicts(corpus, decisions, settings, order), counts, sizes)
-        write_table(made / VERDICTS_FILE, VERDICTS, verdicts)
-        write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order))
+        tally = Tally()
+        write_table(made / VERDICTS_FILE, VERDICTS, block_verdicts(corpus, decisions, settings, order, tally), pool)
+        write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order), pool)
         if rejects:
             (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
-        summary = _summarise(corpus, decisions, settings, inputs, counts, sizes)
+        summary = _summarise(corpus, decisions, settings, inputs, tally)
         summary["rejects"] = len(rejects)
         summary["seconds"] = round(time.perf_counter() - begun, 3)
         (made / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager
-def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+def pool_of(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Yield a pool whose waiting work is dropped when the block fails."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="dedup")
     try:
@@ -189,27 +185,12 @@ def sketch_corpus(
     return corpus, rejects, total or 0
 
 
-def _counted(
-    tables: Iterator[pa.Table], counts: collections.Counter[tuple[str, str | None]], sizes: collections.Counter[str]
-) -> Iterator[pa.Table]:
-    """Pass tables of verdicts on, and count them by action and reason."""
-    for table in tables:
-        dropped = pc.equal(table["action"], "drop")
-        lengths = pc.subtract(table["end"], table["start"])
-        sizes["bytes"] += pc.sum(lengths).as_py() or 0
-        sizes["bytes_dropped"] += pc.sum(lengths.filter(dropped)).as_py() or 0
-        pairs = zip(table["action"].to_pylist(), table["reason"].to_pylist(), strict=True)
-        counts.update(pairs)
-        yield table
-
-
 def _summarise(
     corpus: Corpus,
     decisions: Decisions,
     settings: Settings,
     inputs: list[Input],
-    counts: collections.Counter[tuple[str, str | None]],
-    sizes: collections.Counter[str],
+    tally: Tally,
 ) -> dict[str, Any]:
     """Put counts and alarms together."""
     docs = decisions.docs
@@ -226,15 +207,11 @@ def _summarise(
         "documents_by_reason": {name: n for name, n in zip(DOC_REASONS, reasons, strict=True) if name and n},
         "duplicate_ids": corpus.doc_count - pc.count_distinct(ids).as_py(),
         "blocks": corpus.block_count,
-        "blocks_dropped": sum(n for (action, _), n in counts.items() if action == "drop"),
-        "blocks_by_reason": {
-            name: sum(counts[action, name] for action in ("keep", "drop"))
-            for name in REASONS
-            if name and (counts["keep", name] or counts["drop", name])
-        },
+        "blocks_dropped": tally.dropped,
+        "blocks_by_reason": {name: n for name, n in zip(REASONS, tally.reasons.tolist(), strict=True) if name and n},
         "distinct_blocks": corpus.token_bounds.size - 1,
-        "bytes": sizes["bytes"],
-        "bytes_dropped": sizes["bytes_dropped"],
+        "bytes": tally.size,
+        "bytes_dropped": tally.size_dropped,
         "largest_cluster": decisions.largest_cluster,
         "pairs_compared": decisions.compared,
         "pairs_skipped": decisions.skipped,

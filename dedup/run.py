@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import functools
 import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import numpy as np
@@ -88,23 +90,29 @@ class Run:
         return rows
 
 
-def write_table(path: pathlib.Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    """Write tables to a Parquet file, a row group each; the file's bytes depend on nothing but their values."""
+def write_table(path: pathlib.Path, schema: pa.Schema, tables: Iterable[pa.Table], pool: Executor) -> None:
+    """Write tables to a Parquet file, a row group each, encoding one while the next is made.
+
+    The file's bytes depend on nothing but the values.
+    """
     coded = [name for name in schema.names if pa.types.is_string(schema.field(name).type)]
-    writer = None
-    try:
+    with contextlib.ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        writing: Future[None] | None = None
         for table in tables:
             if writer is None:
                 writer = pq.ParquetWriter(
                     path, table.schema, compression="zstd", compression_level=1, use_dictionary=coded,
                     write_statistics=False, store_schema=False,
                 )  # fmt: skip
-            writer.write_table(table, row_group_size=max(1, table.num_rows))
-        if writer is None:
-            pq.write_table(schema.empty_table(), path, store_schema=False)
-    finally:
-        if writer is not None:
-            writer.close()
+                stack.callback(writer.close)
+            if writing is not None:
+                writing.result()
+            writing = pool.submit(writer.write_table, table, max(1, table.num_rows))
+        if writing is not None:
+            writing.result()
+    if writer is None:
+        pq.write_table(schema.empty_table(), path, store_schema=False)
 
 
 def raw_fields(raw: bytes) -> dict[str, str]:

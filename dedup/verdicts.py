@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I64, U64, Bool
+from dedup.arrays import I64, U8, U64, Bool
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, codes_to_drop
 from dedup.kernels.tables import FREE
@@ -15,6 +15,28 @@ from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, VERDIC
 from dedup.settings import Settings
 
 ROWS = 1 << 17  # blocks that are put into words at a time
+
+
+class Tally:
+    """Counts over all verdicts on blocks.
+
+    Attributes:
+        reasons: int64, how many blocks have each reason.
+        dropped: how many blocks go.
+        size: bytes of all blocks.
+        size_dropped: bytes of those that go.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: I64 = np.zeros(len(REASONS), np.int64)
+        self.dropped = self.size = self.size_dropped = 0
+
+    def add(self, reason: U8, drop: Bool, lengths: I64) -> None:
+        """Count a run of blocks."""
+        self.reasons += np.bincount(reason, minlength=len(REASONS))
+        self.dropped += int(drop.sum())
+        self.size += int(lengths.sum())
+        self.size_dropped += int(lengths[drop].sum())
 
 
 def runs_of_documents(order: I64, bounds: I64) -> Iterator[I64]:
@@ -51,8 +73,10 @@ def cluster_names(fingerprints: U64, contents: I64) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(all_indices, mask=~present), pa.array(names, pa.string()))
 
 
-def block_verdicts(corpus: Corpus, decisions: Decisions, settings: Settings, order: I64) -> Iterator[pa.Table]:
-    """Write the verdicts on the blocks of documents, taken in ``order``."""
+def block_verdicts(
+    corpus: Corpus, decisions: Decisions, settings: Settings, order: I64, tally: Tally
+) -> Iterator[pa.Table]:
+    """Write the verdicts on the blocks of documents, taken in ``order``, and count them."""
     bounds, content = corpus.block_bounds.map(), corpus.content.map()
     starts, ends, kinds = corpus.starts.map(), corpus.ends.map(), corpus.kinds.map()
     ids, fingerprints = corpus.ids.map(), corpus.block_numbers.fingerprints()
@@ -100,6 +124,7 @@ def block_verdicts(corpus: Corpus, decisions: Decisions, settings: Settings, ord
         if grouped.any():
             stands_for = blocks.keepers[own[grouped]]
             cluster[grouped] = np.where(blocks.members[stands_for] > 1, stands_for, FREE)
+        tally.add(reason, drop, ends[row] - starts[row])
         yield pa.table(
             [
                 pa.DictionaryArray.from_arrays(

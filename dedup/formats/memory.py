@@ -155,9 +155,8 @@ def utf8_of(array: pa.LargeStringArray) -> tuple[U8, I64]:
     return data, bounds - bounds[0]
 
 
-def cut_text(text: str, cut: Cut) -> str:
-    """Cut spans, given in bytes of UTF-8, out of a string."""
-    data = text.encode()
+def cut_text(data: bytes, cut: Cut) -> str:
+    """Cut spans out of a text given in UTF-8."""
     kept, end = [], 0
     for start, stop in cast("Sequence[tuple[int, int]]", cut or ()):
         kept.append(data[end:start])
