@@ -1,0 +1,77 @@
+"""Duplicate and boilerplate detection for text corpora.
+
+>>> import dedup
+>>> dedup.compare("One two three.", "one two, three").same_tokens
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from dedup.errors import (
+    Corrupt,
+    DedupError,
+    GuardRail,
+    InputError,
+    NotFound,
+    SchemaError,
+    SettingsError,
+    StoreError,
+    VersionMismatch,
+)
+from dedup.settings import Settings
+from dedup.version import __version__
+
+if TYPE_CHECKING:
+    from dedup.clean import Cleaned, clean, undo
+    from dedup.compare import Comparison, compare
+    from dedup.pipeline import scan
+    from dedup.run import Run
+
+# Imported when first asked for: numba and pyarrow take half a second.
+_LAZY = {
+    "Cleaned": "dedup.clean",
+    "clean": "dedup.clean",
+    "undo": "dedup.clean",
+    "Comparison": "dedup.compare",
+    "compare": "dedup.compare",
+    "scan": "dedup.pipeline",
+    "Run": "dedup.run",
+}
+
+__all__ = [
+    "Cleaned",
+    "Comparison",
+    "Corrupt",
+    "DedupError",
+    "GuardRail",
+    "InputError",
+    "NotFound",
+    "Run",
+    "SchemaError",
+    "Settings",
+    "SettingsError",
+    "StoreError",
+    "VersionMismatch",
+    "__version__",
+    "clean",
+    "compare",
+    "scan",
+    "undo",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'dedup' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

@@ -13,6 +13,7 @@ import numpy as np
 
 from dedup.arrays import U32
 from dedup.errors import SettingsError
+from dedup.settings import Settings
 
 BLOCK_SHINGLES = (1, 2)
 DOC_SHINGLES = (5, 5)
@@ -91,3 +92,11 @@ def make_scheme(shingles: tuple[int, int], threshold: float, num_perm: int, reca
     bands, rows = choose_bands(threshold, num_perm, recall)
     a, b = permutations(num_perm, seed)
     return Scheme(*shingles, bands, rows, a[: bands * rows].copy(), b[: bands * rows].copy())
+
+
+def schemes(settings: Settings) -> tuple[Scheme, Scheme]:
+    """Return how blocks and how documents are sketched."""
+    return (
+        make_scheme(BLOCK_SHINGLES, settings.threshold, settings.num_perm, settings.recall, settings.seed),
+        make_scheme(DOC_SHINGLES, settings.doc_threshold, settings.doc_num_perm, settings.recall, settings.seed),
+    )

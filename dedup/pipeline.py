@@ -23,7 +23,7 @@ from dedup.corpus import Corpus, Fresh
 from dedup.decide import Decisions, decide, survivor_rank
 from dedup.errors import GuardRail, InputError
 from dedup.formats import Chunk, Input, open_inputs
-from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES, make_scheme
+from dedup.lsh import schemes
 from dedup.run import (
     DOCUMENTS_FILE,
     FORMAT,
@@ -123,7 +123,7 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
             order = np.argsort(survivor_rank(corpus, dataclasses.replace(settings, survivor="longest")))
             np.save(made / ORDER_FILE, order)
         tally = Tally()
-        write_table(made / VERDICTS_FILE, VERDICTS, block_verdicts(corpus, decisions, settings, order, tally), pool)
+        write_table(made / VERDICTS_FILE, VERDICTS, block_verdicts(corpus, decisions, settings, order, tally, pool), pool)
         write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order), pool)
         if rejects:
             (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
@@ -147,9 +147,7 @@ def sketch_corpus(
     inputs: list[Input], settings: Settings, workspace: Workspace, pool: ThreadPoolExecutor, progress: Progress
 ) -> tuple[Corpus, list[Reject], int]:
     """Read, split, tokenise and sketch everything; return the corpus, the rejects and the bytes read."""
-    options = (settings.num_perm, settings.recall, settings.seed)
-    for_blocks = make_scheme(BLOCK_SHINGLES, settings.threshold, *options)
-    for_docs = make_scheme(DOC_SHINGLES, settings.doc_threshold, *options)
+    for_blocks, for_docs = schemes(settings)
     corpus = Corpus(workspace, for_blocks, for_docs, settings.min_tokens)
     total = sum(one.size or 0 for one in inputs) if all(one.size is not None for one in inputs) else None
     rejects: list[Reject] = []

@@ -41,7 +41,8 @@ class Settings:
         doc_threshold: least Jaccard similarity of near-duplicate documents, 0-1, over word 5-grams.
         containment: share of a document's blocks that must stand, in order, in the one that contains it, 0-1.
         min_tokens: shorter blocks are counted, never dropped as duplicates.
-        num_perm: permutations of a MinHash signature.
+        num_perm: permutations of a block's MinHash signature.
+        doc_num_perm: permutations of a document's.
         recall: least probability that a pair exactly at a threshold is compared, 0-1; sets bands and rows.
         seed: seed of the permutations, as datasketch's.
         survivor: which of several copies stays.
@@ -70,6 +71,7 @@ class Settings:
     containment: float = 0.8
     min_tokens: int = 8
     num_perm: int = 168
+    doc_num_perm: int = 96
     recall: float = 0.96
     seed: int = 1
     survivor: Survivor = "first"
@@ -94,7 +96,7 @@ class Settings:
             raise SettingsError("recall", self.recall, "between 0 and 1")
         if not 0 <= self.max_drop_share <= 1:
             raise SettingsError("max_drop_share", self.max_drop_share, "from 0 to 1")
-        for name in ("min_tokens", "num_perm", "bucket_limit", "candidate_limit", "batch_bytes", "max_cluster"):
+        for name in ("min_tokens", "num_perm", "doc_num_perm", "bucket_limit", "candidate_limit", "batch_bytes", "max_cluster"):
             if getattr(self, name) < 1:
                 raise SettingsError(name, getattr(self, name), "1 or more")
         if self.threads is not None and self.threads < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from dedup.decide import Decisions, codes_to_drop
 from dedup.kernels.tables import FREE
 from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, VERDICTS, Reason
 from dedup.settings import Settings
+from dedup.threads import ordered_map
 
 ROWS = 1 << 17  # blocks that are put into words at a time
 
@@ -74,7 +76,7 @@ def cluster_names(fingerprints: U64, contents: I64) -> pa.DictionaryArray:
 
 
 def block_verdicts(
-    corpus: Corpus, decisions: Decisions, settings: Settings, order: I64, tally: Tally
+    corpus: Corpus, decisions: Decisions, settings: Settings, order: I64, tally: Tally, pool: Executor
 ) -> Iterator[pa.Table]:
     """Write the verdicts on the blocks of documents, taken in ``order``, and count them."""
     bounds, content = corpus.block_bounds.map(), corpus.content.map()
@@ -82,7 +84,8 @@ def block_verdicts(
     ids, fingerprints = corpus.ids.map(), corpus.block_numbers.fingerprints()
     docs, blocks = decisions.docs, decisions.blocks
     dropping = np.isin(np.arange(len(REASONS)), codes_to_drop(settings))
-    for run in runs_of_documents(order, bounds):
+
+    def judge(run: I64) -> tuple[pa.Table, U8, Bool, I64]:
         sizes = bounds[run + 1] - bounds[run]
         local = np.repeat(np.arange(run.size), sizes)
         doc = run[local]
@@ -124,8 +127,7 @@ def block_verdicts(
         if grouped.any():
             stands_for = blocks.keepers[own[grouped]]
             cluster[grouped] = np.where(blocks.members[stands_for] > 1, stands_for, FREE)
-        tally.add(reason, drop, ends[row] - starts[row])
-        yield pa.table(
+        table = pa.table(
             [
                 pa.DictionaryArray.from_arrays(
                     pa.array(local.astype(np.int32)), ids.take(pa.array(run)).cast(pa.string())
@@ -143,6 +145,11 @@ def block_verdicts(
             ],
             names=VERDICTS.names,
         )
+        return table, reason, drop, ends[row] - starts[row]
+
+    for table, *counted in ordered_map(pool, judge, runs_of_documents(order, bounds), 2):
+        tally.add(*counted)
+        yield table
 
 
 def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Iterator[pa.Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import itertools
 import json
 import os
@@ -23,6 +24,7 @@ from dedup.kernels.literals import MISSING, OTHER_TYPE, STRING, literal_offsets,
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
 
+LF = ord("\n")
 BOM = b"\xef\xbb\xbf"
 # Strings, and the numbers that JSON does not have but Python's json module writes.
 NOT_JSON = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Infinity|NaN')
@@ -99,6 +101,24 @@ def string_column(data: U8, bounds: I64, present: Bool) -> pa.Array:
     )
 
 
+def read_lines(file: BinaryIO, start: int, size: int) -> bytes:
+    """Read whole lines from ``start`` on, ``size`` bytes and what their last line takes; copied once."""
+    number = file.fileno()
+    end, step = start + size, 1 << 16
+    while probe := os.pread(number, step, end):
+        found = probe.find(b"\n")
+        if found >= 0:
+            end += found + 1
+            break
+        end += len(probe)
+        step = min(2 * step, 1 << 24)
+    parts = []
+    while start < end and (part := os.pread(number, end - start, start)):
+        parts.append(part)
+        start += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 class JsonLines:
     """A file of JSON lines, or standard input where ``path`` is ``-``."""
 
@@ -121,21 +141,22 @@ class JsonLines:
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of whole lines."""
         with self._open() as file:
-            head = file.peek(4)[:4] if hasattr(file, "peek") else b""
-            self.codec = detect_codec(head)
+            self.codec = detect_codec(file.peek(4)[:4]) if isinstance(file, io.BufferedReader) else None
             stream = Decompressed(file, self.codec) if self.codec else file
+            plain = self.codec is None and file.seekable()
             line, read = 1, 0
-            while data := stream.read(size):
-                if not data.endswith(b"\n"):
+            damage = None
+            while data := read_lines(file, read, size) if plain else stream.read(size):
+                if not plain and not data.endswith(b"\n"):
                     data += stream.readline()
                 damage = stream.damage if isinstance(stream, Decompressed) else None
-                records = data.count(b"\n") + (not data.endswith(b"\n"))
+                records = int(np.count_nonzero(np.frombuffer(data, np.uint8) == LF)) + (data[-1] != LF)
                 read = file.tell() if self.codec else read + len(data)
                 yield Chunk(self._file, line, records, data, read, damage)
                 line += records
-            damage = stream.damage if isinstance(stream, Decompressed) else None
-            if damage and line == 1:
-                yield Chunk(self._file, 1, 1, b"", read, damage)
+            late = stream.damage if isinstance(stream, Decompressed) else None
+            if late and not damage:
+                yield Chunk(self._file, line, 1, b"", read, late)
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the records of a chunk."""

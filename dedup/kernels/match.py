@@ -130,7 +130,7 @@ def fill_set(room: Scratch, count: int, table: U64, stamps: I64, mask: np.uint64
     size = 0
     for k in range(count):
         item = room.items[k]
-        slot = item & mask
+        slot = (item >> np.uint64(32)) & mask
         while stamps[slot] == epoch and table[slot] != item:
             slot = (slot + np.uint64(1)) & mask
         if stamps[slot] != epoch:
@@ -146,7 +146,7 @@ def count_shared(room: Scratch, count: int, mask: np.uint64, epoch: int, turn: i
     shared = 0
     for k in range(count):
         item = room.items[k]
-        slot = item & mask
+        slot = (item >> np.uint64(32)) & mask
         while room.stamps[slot] == epoch:
             if room.table[slot] == item:
                 shared += room.seen[slot] != turn

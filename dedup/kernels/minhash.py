@@ -13,11 +13,14 @@ EMPTY = np.uint32(0xFFFFFFFF)
 
 @inline
 def shingle(tokens: U64, lo: int, hi: int) -> np.uint64:
-    """Hash the word n-gram ``tokens[lo:hi]`` to 64 bits."""
+    """Hash the word n-gram ``tokens[lo:hi]`` to 64 bits.
+
+    Token hashes are mixed already, so a polynomial over them needs no finaliser (which would take half the time).
+    """
     h = np.uint64(hi - lo) * K_LENGTH
     for k in range(lo, hi):
         h = h * K_SHINGLE + tokens[k]
-    return mix64(h)
+    return h
 
 
 @inline
@@ -39,8 +42,14 @@ def shingles(tokens: U64, lo: int, hi: int, n_min: int, n_max: int, out: U64) ->
 
 
 @inline
+def high(item: np.uint64) -> np.uint32:
+    """Return the 32 bits of a shingle that MinHash sees: the high ones, which every bit of its tokens has reached."""
+    return np.uint32(item >> np.uint64(32))
+
+
+@inline
 def sign(shingles: U64, count: int, a: U32, b: U32, signature: U32) -> None:
-    """Write the MinHash signature of ``count`` shingles (their low 32 bits) to ``signature``.
+    """Write the MinHash signature of ``count`` shingles (their high 32 bits) to ``signature``.
 
     Repeats change nothing but time, and removing them first takes longer (13 ns a shingle) than signing (9 ns).
 
@@ -51,17 +60,17 @@ def sign(shingles: U64, count: int, a: U32, b: U32, signature: U32) -> None:
         signature[j] = EMPTY
     k = 0
     while k + 4 <= count:
-        h0 = mix32(np.uint32(shingles[k]))
-        h1 = mix32(np.uint32(shingles[k + 1]))
-        h2 = mix32(np.uint32(shingles[k + 2]))
-        h3 = mix32(np.uint32(shingles[k + 3]))
+        h0 = mix32(high(shingles[k]))
+        h1 = mix32(high(shingles[k + 1]))
+        h2 = mix32(high(shingles[k + 2]))
+        h3 = mix32(high(shingles[k + 3]))
         for j in range(a.size):
             x = min(np.uint32(a[j] * h0 + b[j]), np.uint32(a[j] * h1 + b[j]))
             y = min(np.uint32(a[j] * h2 + b[j]), np.uint32(a[j] * h3 + b[j]))
             signature[j] = min(signature[j], min(x, y))
         k += 4
     while k < count:
-        h0 = mix32(np.uint32(shingles[k]))
+        h0 = mix32(high(shingles[k]))
         for j in range(a.size):
             signature[j] = min(signature[j], np.uint32(a[j] * h0 + b[j]))
         k += 1

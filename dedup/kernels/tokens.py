@@ -118,10 +118,15 @@ def tokenize(
                 p += np.uint64(1)
                 continue
             if state != SPECIAL and entry != NOT_ASCII:
-                h = add(h, entry)
-                number &= entry
+                # the common case, a run of ASCII letters and digits, asks one question a byte
                 state = OPEN
-                p += np.uint64(1)
+                while entry - np.uint32(1) < NOT_ASCII - np.uint32(1):
+                    h = add(h, entry)
+                    number &= entry
+                    p += np.uint64(1)
+                    if p == end:
+                        break
+                    entry = by_byte[data[p]]
                 continue
             # not ASCII, or ASCII behind a mark or behind a character that is a token by itself
             queued, queue_end = 0, 1

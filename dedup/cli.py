@@ -1,0 +1,281 @@
+"""The command ``dedup``: each subcommand parses, makes one public call, prints."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dedup.errors import DedupError, GuardRail
+from dedup.settings import DEFAULT_DROP, REMOVABLE, SPLITS, SURVIVORS, Settings
+from dedup.version import __version__
+
+if TYPE_CHECKING:
+    from dedup.compare import Comparison
+    from dedup.pipeline import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULTS = Settings()
+EXIT_ERROR, EXIT_GUARD, EXIT_INTERRUPTED = 1, 3, 130
+
+
+def setting(name: str, text: str, **options: Any) -> Callable[[F], F]:
+    """Make an option of a setting; its default is the setting's."""
+    default = getattr(DEFAULTS, name)
+    shown = options.pop("show_default", default is not None and not options.get("is_flag"))
+    flag = "--" + name.replace("_", "-")
+    return click.option(flag, name, default=default, help=text, show_default=shown, **options)
+
+
+SETTINGS: list[Callable[[Any], Any]] = [
+    setting("text", "Field that holds the text.", metavar="FIELD"),
+    setting("id", "Field that holds the document's id.", metavar="FIELD"),
+    setting("source", "Field that names the site, feed or file.", metavar="FIELD"),
+    setting("split", "What ends a block.", type=click.Choice(SPLITS)),
+    setting("threshold", "Least Jaccard similarity of near-duplicate blocks.", type=float),
+    setting("doc_threshold", "Least Jaccard similarity of near-duplicate documents.", type=float),
+    setting("containment", "Share of a document's blocks that another must hold, in order.", type=float),
+    setting("min_tokens", "Shorter blocks are never dropped as duplicates.", type=int),
+    setting("survivor", "Which copy stays.", type=click.Choice(SURVIVORS)),
+    setting("newest", "Field to compare with --survivor newest.", metavar="FIELD"),
+    click.option("--keep", multiple=True, type=click.Choice(REMOVABLE), help="Report this finding, do not remove it."),
+    click.option("--drop", multiple=True, type=click.Choice(REMOVABLE), help="Remove this finding too."),
+    setting("max_drop_share", "Stop if more of a source's documents would go.", type=float),
+    setting("max_cluster", "Stop if a cluster holds more different texts.", type=int),
+    setting("allow", "Go on where a guard rail would stop.", is_flag=True),
+    setting("strict", "Stop at the first record that cannot be used.", is_flag=True),
+    setting("num_perm", "Permutations of a block's MinHash signature.", type=int),
+    setting("doc_num_perm", "Permutations of a document's MinHash signature.", type=int),
+    setting("recall", "Chance that a pair just at a threshold is compared.", type=float),
+    setting("seed", "Seed of the permutations.", type=int),
+    setting("bucket_limit", "Survivors that an LSH bucket remembers.", type=int),
+    setting("candidate_limit", "Survivors that a text is compared with.", type=int),
+    setting("threads", "Worker threads.  [default: one a core]", type=int),
+    setting("batch_bytes", "Bytes read at a time.", type=int),
+]
+
+
+def with_settings(command: F) -> F:
+    """Give a command an option for each setting."""
+    for option in reversed(SETTINGS):
+        command = option(command)
+    return command
+
+
+def make_settings(options: dict[str, Any]) -> Settings:
+    """Turn options into settings."""
+    drop = (DEFAULT_DROP | set(options.pop("drop"))) - set(options.pop("keep"))
+    return Settings(drop=drop, **options)
+
+
+@contextmanager
+def reported_errors() -> Iterator[None]:
+    """Turn errors into a message on stderr and an exit code."""
+    try:
+        yield
+    except GuardRail as error:
+        click.echo(f"dedup: stopped: {error}", err=True)
+        sys.exit(EXIT_GUARD)
+    except DedupError as error:
+        click.echo(f"dedup: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+    except KeyboardInterrupt:
+        click.echo("dedup: interrupted; nothing was written", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read our output has enough; a second complaint while shutting down would say nothing new
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_ERROR)
+    except OSError as error:
+        click.echo(f"dedup: {error.filename or ''}{': ' if error.filename else ''}{error.strerror or error}", err=True)
+        sys.exit(EXIT_ERROR)
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """Yield a progress function: a bar with rate and time left where stderr is a terminal, else nothing."""
+    from dedup.kernels.compile import announce_compilation
+
+    announce_compilation()
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description:17}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def show(stage: str, done: int, total: int | None) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        yield show
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="dedup")
+def cli() -> None:
+    """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents.
+
+    INPUT is JSON lines (plain, gzip or zstd), a directory of .txt and .md files, or - for JSON lines on
+    standard input. Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error, 2 usage, 3 stopped by a
+    guard rail.
+    """
+
+
+@cli.command("scan")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("-o", "--out", required=True, metavar="RUN", help="Run directory to write.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@with_settings
+def scan_command(inputs: tuple[str, ...], out: str, as_json: bool, **options: Any) -> None:
+    """Decide what is a copy of what, and write it down.
+
+    RUN gets verdicts.parquet (a row a block), documents.parquet (a row a document), summary.json, and
+    rejects.jsonl if records could not be used.
+    """
+    with reported_errors():
+        settings = make_settings(options)
+        from dedup.pipeline import scan
+        from dedup.run import Run
+
+        try:
+            with shown_progress() as progress:
+                summary = scan(list(inputs), settings, out=out, progress=progress).summary
+        except GuardRail:
+            click.echo(json.dumps(Run.open(out).summary) if as_json else summary_table(Run.open(out).summary))
+            raise
+        click.echo(json.dumps(summary) if as_json else summary_table(summary))
+
+
+@cli.command("clean")
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
+@click.option("-o", "--out", metavar="OUT", help="File, directory, or - for standard output.")
+@click.option("--run", "run", metavar="RUN", help="Apply this scan of the same inputs instead of scanning now.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would go; write nothing.")
+@click.option("--undo", "undo_path", metavar="CLEANED", help="Restore to OUT what went into CLEANED, byte for byte.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@with_settings
+def clean_command(
+    inputs: tuple[str, ...],
+    out: str | None,
+    run: str | None,
+    dry_run: bool,
+    undo_path: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write the corpus without what it repeats, and what was removed, why, and for whose sake.
+
+    Where OUT is a file (one INPUT, OUT ends like a data file), OUT.removals.jsonl and OUT.rejects.jsonl stand
+    beside it; in a directory they are called removals.jsonl and rejects.jsonl.
+    """
+    with reported_errors():
+        if undo_path is not None:
+            if inputs or run or dry_run or out is None:
+                raise click.UsageError("--undo CLEANED takes -o OUT and nothing else")
+            from dedup.clean import undo
+
+            click.echo(f"restored {undo(undo_path, out)}", err=True)
+            return
+        if not inputs:
+            raise click.UsageError("Missing argument 'INPUT...'.")
+        if out is None and not dry_run:
+            raise click.UsageError("Missing option '-o' / '--out' (or --dry-run).")
+        settings = make_settings(options)
+        from dedup.clean import clean
+
+        with shown_progress() as progress:
+            cleaned = clean(list(inputs), out, settings, run=run, dry_run=dry_run, progress=progress)
+        summary = cleaned.run.summary
+        click.echo(json.dumps(summary) if as_json else summary_table(summary), err=out == "-")
+
+
+@cli.command("compare")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def compare_command(a: str, b: str, as_json: bool) -> None:
+    """Compare two text files (- is standard input): similarity, shared shingles, aligned difference.
+
+    Exits with 0 whether they are alike or not.
+    """
+    with reported_errors():
+        from dedup.compare import compare
+        from dedup.kernels.compile import announce_compilation
+
+        announce_compilation()
+        result = compare(read_text(a), read_text(b))
+        if as_json:
+            click.echo(json.dumps(dataclasses.asdict(result), ensure_ascii=False))
+        else:
+            show_comparison(result)
+
+
+def read_text(path: str) -> str:
+    """Read a text file, or standard input."""
+    from dedup.errors import InputError
+
+    data = sys.stdin.buffer.read() if path == "-" else pathlib.Path(path).read_bytes()
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start}: convert the file", path) from error
+
+
+def show_comparison(result: Comparison) -> None:
+    """Print a comparison."""
+    for label, one in (("as paragraphs", result.as_blocks), ("as documents", result.as_documents)):
+        click.echo(
+            f"{label:14} {one.exact:.3f} exact, {one.estimate:.3f} estimated from {one.permutations} permutations, "
+            f"{one.shared} of {one.union} {one.shingles} shared"
+        )
+    if result.same_tokens:
+        click.echo("the same but for case, width, punctuation and white space")
+    click.echo()
+    for change in result.changes:
+        if change.equal:
+            click.echo(change.a, nl=False)
+            continue
+        if change.a:
+            click.secho(f"[-{change.a}-]", fg="red", nl=False)
+        if change.b:
+            click.secho(f"{{+{change.b}+}}", fg="green", nl=False)
+    click.echo()
+
+
+def summary_table(summary: dict[str, Any]) -> str:
+    """Lay out a run's summary for reading."""
+    share = summary["bytes_dropped"] / summary["bytes"] if summary["bytes"] else 0.0
+    rows = [
+        ("documents", f"{summary['documents']:,}", f"{summary['documents_dropped']:,} dropped"),
+        *((f"  {name}", f"{count:,}", "") for name, count in summary["documents_by_reason"].items()),
+        ("blocks", f"{summary['blocks']:,}", f"{summary['blocks_dropped']:,} dropped"),
+        *((f"  {name}", f"{count:,}", "") for name, count in summary["blocks_by_reason"].items()),
+        ("bytes of text", f"{summary['bytes']:,}", f"{summary['bytes_dropped']:,} dropped ({share:.1%})"),
+    ]
+    if summary["rejects"]:
+        rows.append(("rejected records", f"{summary['rejects']:,}", "see rejects.jsonl"))
+    if summary["duplicate_ids"]:
+        rows.append(("repeated ids", f"{summary['duplicate_ids']:,}", "told apart by their order only"))
+    if summary["pairs_skipped"]:
+        rows.append(("comparisons left out", f"{summary['pairs_skipped']:,}", "--bucket-limit, --candidate-limit"))
+    widths = [max(len(row[k]) for row in rows) for k in (0, 1)]
+    return "\n".join(f"{name:{widths[0]}}  {count:>{widths[1]}}  {note}".rstrip() for name, count, note in rows)
+
+
+def main() -> None:
+    """Run the command."""
+    # a pipe that closes early is reported by the write that fails, on every platform alike
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    cli(prog_name="dedup")

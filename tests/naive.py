@@ -1,0 +1,353 @@
+"""Slow and obvious twins of the kernels: text, lists and sets in, the same answers out; nothing here imports dedup."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+import unicodedata2 as unicodedata  # the standard module of this Python may know fewer characters than the fold table
+
+T = TypeVar("T", bound=Hashable)
+
+# ---------------------------------------------------------------------------------------------------- folding, tokens
+
+IGNORABLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+SPACELESS = re.compile(
+    r"(CJK|IDEOGRAPHIC|HIRAGANA|KATAKANA|KATAKANA-HIRAGANA|HENTAIGANA|BOPOMOFO|YI SYLLABLE|TANGUT|NUSHU|KHITAN|THAI|LAO"
+    r"|KHMER|MYANMAR|TAI LE|NEW TAI LUE|TAI THAM|TAI VIET|BALINESE|JAVANESE) "
+)
+
+
+def fold_character(char: str) -> str:
+    """Return a character as compatibility caseless matching sees it (Unicode D146)."""
+    folded = unicodedata.normalize("NFD", char).casefold()
+    folded = unicodedata.normalize("NFKD", folded).casefold()
+    return str(unicodedata.normalize("NFKD", folded))
+
+
+def fold(text: str) -> str:
+    """Fold a text: ``fold("Ｃafé\\u00ad") == "cafe\\u0301"``."""
+    folded = "".join(fold_character(char) for char in IGNORABLE.sub("", text))
+    return str(unicodedata.normalize("NFD", IGNORABLE.sub("", folded)))
+
+
+def major(char: str) -> str:
+    """Return the first letter of a character's category: L, M, N, P, S, Z or C."""
+    return str(unicodedata.category(char))[0]
+
+
+def stands_alone(char: str) -> bool:
+    """Whether a character is a letter of a script written without spaces."""
+    return major(char) == "L" and SPACELESS.match(unicodedata.name(char, "")) is not None
+
+
+def tokenize(text: str) -> list[str]:
+    """Split a text: ``tokenize("Don't 東京!") == ["don", "t", "東", "京"]``."""
+    tokens: list[str] = []
+    grows = False  # whether the next letter belongs to the last token
+    inside = False  # whether the next mark does
+    for char in fold(text):
+        if major(char) == "M":
+            if inside:
+                tokens[-1] += char
+        elif major(char) in "LN":
+            if grows and not stands_alone(char):
+                tokens[-1] += char
+            else:
+                tokens.append(char)
+            inside = True
+            grows = not stands_alone(char)
+        else:
+            inside = grows = False
+    return tokens
+
+
+def is_number(token: str) -> bool:
+    """Whether a token is all numbers, marks aside."""
+    return all(major(char) in "NM" for char in token)
+
+
+def mask_numbers(tokens: Sequence[str], least_words: int) -> tuple[str, ...] | None:
+    """Put one ``#`` for each run of numbers; None without numbers, or where words are too few or fewer than numbers."""
+    numbers = sum(map(is_number, tokens))
+    words = len(tokens) - numbers
+    if numbers == 0 or words < least_words or words < numbers:
+        return None
+    masked: list[str] = []
+    for number, run in itertools.groupby(tokens, is_number):
+        masked += ["#"] if number else run
+    return tuple(masked)
+
+
+# ------------------------------------------------------------------------------------------------------------- hashes
+
+WORD = (1 << 64) - 1
+K_TOKEN, K_FIRST, K_SECOND, K_SHINGLE = (math.isqrt(root << 128) & WORD | 1 for root in (2, 3, 5, 7))
+K_LENGTH = (math.isqrt(5 << 128) - (1 << 64)) // 2 | 1  # the golden ratio
+PI = 0x243F6A8885A308D3
+
+
+def mix64(h: int) -> int:
+    """Finalise a 64-bit hash as MurmurHash3 does."""
+    h = (h ^ h >> 33) * 0xFF51AFD7ED558CCD & WORD
+    h = (h ^ h >> 33) * 0xC4CEB9FE1A85EC53 & WORD
+    return h ^ h >> 33
+
+
+def character_code(char: str) -> int:
+    """Return the number that a folded character enters a token's hash with."""
+    if major(char) == "M":
+        return ord(char) | 1 << 23 | unicodedata.combining(char) << 24
+    return ord(char) | (major(char) == "N") << 21 | stands_alone(char) << 22
+
+
+def token_hash(token: str) -> int:
+    """Hash a token to 64 bits; the lowest tells whether it is all numbers."""
+    h = PI
+    for char in token:
+        h = (h ^ character_code(char)) * K_TOKEN & WORD
+    return mix64(h) & ~1 | is_number(token)
+
+
+def fingerprint(hashes: Sequence[int]) -> tuple[int, int]:
+    """Hash a sequence of token hashes to 128 bits."""
+    first, second = PI, K_LENGTH
+    for h in hashes:
+        first = (first ^ h) * K_FIRST & WORD
+        first ^= first >> 32
+        second = (second + h) * K_SECOND & WORD
+        second ^= second >> 29
+    length = len(hashes) * K_LENGTH & WORD
+    return mix64(first ^ length), mix64(second + length & WORD)
+
+
+def shingle_hash(shingle: Sequence[int]) -> int:
+    """Hash a word n-gram to 64 bits."""
+    h = len(shingle) * K_LENGTH & WORD
+    for token in shingle:
+        h = (h * K_SHINGLE + token) & WORD
+    return mix64(h)
+
+
+def band_key(band: int, values: Iterable[int]) -> int:
+    """Hash the values of one band of a signature to 32 bits."""
+    h = (band + 1) * K_LENGTH & WORD
+    for value in values:
+        h = (h ^ value) * K_SHINGLE & WORD
+        h ^= h >> 32
+    return mix64(h) >> 32
+
+
+# ------------------------------------------------------------------------------------------------ similarity, clusters
+
+
+def shingles(tokens: Sequence[T], n_min: int, n_max: int) -> set[tuple[T, ...]]:
+    """Return the word n-grams: ``shingles("abc", 1, 2) == {("a",), ("b",), ("c",), ("a", "b"), ("b", "c")}``."""
+    if 0 < len(tokens) < n_min:
+        return {tuple(tokens)}
+    return {tuple(tokens[k : k + n]) for n in range(n_min, n_max + 1) for k in range(len(tokens) - n + 1)}
+
+
+def jaccard(a: set[T], b: set[T]) -> float:
+    """Return the share of all items that both sets hold; 0 for two empty sets."""
+    return len(a & b) / len(a | b) if a or b else 0.0
+
+
+def all_pairs(sets: Sequence[set[T]], threshold: float) -> dict[tuple[int, int], float]:
+    """Compare everything with everything."""
+    pairs = {(i, j): jaccard(sets[i], sets[j]) for i, j in itertools.combinations(range(len(sets)), 2)}
+    return {pair: similarity for pair, similarity in pairs.items() if similarity >= threshold}
+
+
+def prefix_join(sets: Sequence[set[T]], threshold: float) -> dict[tuple[int, int], float]:
+    """Compare what shares one of its rarest items: the same pairs as ``all_pairs`` (Chaudhuri, Ganti & Kaushik 2006).
+
+    Of a set's items at least ``threshold * size`` stand in its partner, so one of any ``size - that + 1`` does.
+    """
+    frequency = Counter(itertools.chain.from_iterable(sets))
+    rank = {item: k for k, (item, _) in enumerate(reversed(frequency.most_common()))}
+    holders: dict[T, list[int]] = defaultdict(list)
+    found = {}
+    for j, items in enumerate(sets):
+        needed = math.ceil(threshold * len(items) - 1e-9)
+        prefix = sorted(items, key=rank.__getitem__)[: len(items) - needed + 1]
+        for i in sorted({i for item in prefix for i in holders[item]}):
+            similarity = jaccard(sets[i], items)
+            if similarity >= threshold:
+                found[i, j] = similarity
+        for item in prefix:
+            holders[item].append(j)
+    return found
+
+
+class Cluster(NamedTuple):
+    """What became of one row."""
+
+    keeper: int
+    similarity: float
+    variant: int
+
+
+def cluster(
+    sets: Sequence[set[T]],
+    order: Sequence[int],
+    threshold: float,
+    families: Sequence[int],
+    meet: Callable[[int, int], bool],
+    variants: str,
+) -> list[Cluster]:
+    """Let each row, in order, join the most similar keeper it meets, or become one.
+
+    ``variants`` says what happens to rows of one family, which differ in numbers only: ``"apart"`` never match,
+    ``"match"`` by similarity like others, ``"join"`` also the family's first keeper where nothing else is near.
+    """
+    result = [Cluster(row, 0.0, -1) for row in range(len(sets))]
+    keepers: list[int] = []
+    first_of_family: dict[int, int] = {}
+    for row in order:
+        best, similarity = row, 0.0
+        for keeper in keepers:
+            apart = variants == "apart" and families[row] and families[row] == families[keeper]
+            found = jaccard(sets[row], sets[keeper])
+            if meet(row, keeper) and not apart and found >= threshold and found > similarity:
+                best, similarity = keeper, found
+        relative = first_of_family.get(families[row], -1) if families[row] else -1
+        if best == row and relative >= 0:
+            similarity = jaccard(sets[row], sets[relative])
+            best = relative if variants == "join" else row
+        result[row] = Cluster(best, similarity, relative if best == row else -1)
+        if best == row:
+            keepers.append(row)
+            if families[row]:
+                first_of_family.setdefault(families[row], row)
+    return result
+
+
+def group_by_key(keys: Iterable[T]) -> dict[T, list[int]]:
+    """Return the places of each key: ``group_by_key("aba") == {"a": [0, 2], "b": [1]}``."""
+    groups: dict[T, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        groups[key].append(place)
+    return dict(groups)
+
+
+# -------------------------------------------------------------------------------------------------------- containment
+
+
+def common_in_order(a: Sequence[T], b: Sequence[T]) -> int:
+    """Return the length of the longest common subsequence."""
+    lengths = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            lengths[i + 1][j + 1] = lengths[i][j] + 1 if x == y else max(lengths[i][j + 1], lengths[i + 1][j])
+    return lengths[-1][-1]
+
+
+def containers(docs: Sequence[Sequence[T]], share: float) -> list[tuple[float, set[int]]]:
+    """Return for each document the largest share of its blocks found in another, and the documents where it is.
+
+    The other one has more blocks, or as many and stands earlier; two blocks at least must be found.
+    """
+    result = []
+    for i, doc in enumerate(docs):
+        needed = max(2, math.ceil(share * len(doc) - 1e-9))
+        found = {
+            j: common_in_order(doc, other)
+            for j, other in enumerate(docs)
+            if j != i and (len(other), -j) > (len(doc), -i)
+        }
+        best = max(found.values(), default=0)
+        good = best >= needed
+        result.append((best / len(doc) if good else 0.0, {j for j, n in found.items() if good and n == best}))
+    return result
+
+
+# -------------------------------------------------------------------------------------------------------------- blocks
+
+BLANKS = " \t\u00a0\u3000\ufeff"
+LINE_END = re.compile(r"\r\n|[\n\v\f\r]")
+DIGITS = "[0-9\uff10-\uff19]{1,3}"
+BULLET = "[-*+\u00b7\u2022\u2023\u2043\u2580-\u25ff\u2713-\u2718\u2794-\u27bf]"
+LINE_KINDS = (
+    ("heading", rf"#{{1,6}}[{BLANKS}]"),
+    ("paragraph", "#"),
+    ("fence", "```|~~~"),
+    ("other", r"\|"),
+    ("underline", "={3,}$"),
+    ("other", "[^0-9A-Za-z\x80-\U0010ffff]+$"),
+    ("list_item", rf"(?:{BULLET}|\({DIGITS}\)|{DIGITS}[.)])[{BLANKS}]|{DIGITS}[、．）]|・."),
+    ("paragraph", "."),
+    ("blank", ""),
+)
+
+
+class Line(NamedTuple):
+    """A line without the blanks around it, in characters; its length counts them."""
+
+    start: int
+    end: int
+    kind: str
+    text: str
+    length: int
+
+
+def lines(text: str) -> list[Line]:
+    """Split a text into lines and classify each by how it starts."""
+    found = []
+    start = 0
+    for end, following in [*(match.span() for match in LINE_END.finditer(text)), (len(text), 0)]:
+        line = text[start:end]
+        bare = line.strip(BLANKS)
+        first = start + len(line) - len(line.lstrip(BLANKS)) if bare else start
+        kind = next(name for name, pattern in LINE_KINDS if re.match(f"(?:{pattern})", bare, re.DOTALL))
+        found.append(Line(first, first + len(bare), kind, bare, len(line)))
+        start = following
+    return found
+
+
+def wrap_width(found: Sequence[Line]) -> int:
+    """Return the longest line before a wrap where wraps are two fifths of the telling line breaks, else 0."""
+    soft, hard = [], 0
+    for line, following in itertools.pairwise(found):
+        if line.kind in {"paragraph", "list_item"} and following.kind == "paragraph":
+            if line.length >= 30 and re.match("[a-zß-ÿά-ώа-џ]", following.text):
+                soft.append(line.length)
+            elif line.length < 30 or line.text.endswith(tuple(".!?:;。！？：；…")):
+                hard += 1
+    return max(soft, default=0) if len(soft) >= 0.4 * (len(soft) + hard) else 0
+
+
+def split_blocks(text: str, mode: str) -> list[tuple[int, int, str]]:
+    """Split a text; return start, end (UTF-8 bytes) and kind of each block."""
+    found = lines(text)
+    width = wrap_width(found) if mode == "auto" else 0
+    joins = mode == "blank" or width > 0
+    blocks = []
+    while found:
+        first, rest = found[0], found[1:]
+        kinds = [line.kind for line in rest]
+        kind, more = first.kind, 0  # how many of the lines that follow belong to the block
+        if kind == "fence":
+            kind = "other"
+            more = kinds.index("fence") + 1 if mode != "lines" and "fence" in kinds else 0
+        elif kind == "underline":
+            kind = "other"
+        elif kind == "paragraph" and mode != "lines" and kinds[:1] == ["underline"]:
+            kind, more = "heading", 1
+        elif kind in {"paragraph", "list_item"} and joins:
+            while kinds[more : more + 1] == ["paragraph"] and kinds[more + 1 : more + 2] != ["underline"]:
+                if 2 * found[more].length < width:
+                    break
+                more += 1
+        if kind != "blank":
+            start, end = first.start, found[more].end
+            blocks.append((len(text[:start].encode()), len(text[:end].encode()), kind))
+        found = found[more + 1 :]
+    return blocks
