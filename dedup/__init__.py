@@ -27,6 +27,7 @@ from dedup.version import __version__
 if TYPE_CHECKING:
     from dedup.clean import Cleaned, clean, undo
     from dedup.compare import Comparison, compare
+    from dedup.interop import minhash
     from dedup.pipeline import scan
     from dedup.run import Run
 
@@ -37,6 +38,7 @@ _LAZY = {
     "undo": "dedup.clean",
     "Comparison": "dedup.compare",
     "compare": "dedup.compare",
+    "minhash": "dedup.interop",
     "scan": "dedup.pipeline",
     "Run": "dedup.run",
 }
@@ -58,6 +60,7 @@ __all__ = [
     "__version__",
     "clean",
     "compare",
+    "minhash",
     "scan",
     "undo",
 ]

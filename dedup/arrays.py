@@ -12,5 +12,5 @@ I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
-Keys = U32 | U64
-Index = I32 | I64
+Keys = npt.NDArray[np.uint32 | np.uint64]
+Index = npt.NDArray[np.int32 | np.int64]

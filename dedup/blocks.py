@@ -11,7 +11,7 @@ from dedup.settings import SPLITS, Split
 
 
 def split_blocks(data: U8, bounds: I64, mode: Split) -> Blocks:
-    """Split ``n`` documents.
+    r"""Split ``n`` documents.
 
     A block is one line, or several: the lines of a hard-wrapped paragraph, of a fenced piece of code, of a heading
     with its ``===``. ``"lines"`` makes each line a block, ``"blank"`` joins lines up to a blank one, ``"auto"``
@@ -28,7 +28,7 @@ def split_blocks(data: U8, bounds: I64, mode: Split) -> Blocks:
         is white space; spans and gaps together are the document.
 
     >>> import numpy as np
-    >>> text = b"# Title\\n\\nOne line.\\n- an item\\n"
+    >>> text = b"# Title\n\nOne line.\n- an item\n"
     >>> blocks = split_blocks(np.frombuffer(text, np.uint8), np.array([0, len(text)]), "auto")
     >>> [text[a:b].decode() for a, b in zip(blocks.starts, blocks.ends)]
     ['# Title', 'One line.', '- an item']

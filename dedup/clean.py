@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 from dedup.arrays import I64, Bool
 from dedup.errors import Corrupt, GuardRail, InputError, NotFound, SettingsError
 from dedup.formats import Chunk, Cut, Edited, Input, Parsed, open_inputs
+from dedup.formats.base import Removed
 from dedup.formats.compression import Codec, Decompressed, compress_to, detect_codec
 from dedup.formats.memory import ArrowTable, Records, cut_text
 from dedup.pipeline import Progress, pool_of, scan, silent
@@ -80,9 +82,7 @@ class Plan(NamedTuple):
             return []
         if self.ends[hi - 1] > len(text):
             raise InputError("a text is shorter than when it was scanned: scan again")
-        return spans_to_cut(
-            text, self.starts[lo:hi].tolist(), self.ends[lo:hi].tolist(), self.dropped[lo:hi].tolist()
-        )
+        return spans_to_cut(text, self.starts[lo:hi].tolist(), self.ends[lo:hi].tolist(), self.dropped[lo:hi].tolist())
 
     def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], list[list[int]]]:
         """Say for each of a batch of documents what to cut, and which blocks the cut spans are."""
@@ -121,12 +121,12 @@ def line_start(data: bytes, lo: int, hi: int) -> int:
 def spans_to_cut(
     data: bytes, starts: Sequence[int], ends: Sequence[int], dropped: Sequence[bool]
 ) -> list[tuple[int, int, int]]:
-    """Return the spans (start, end, block) that remove the dropped blocks and leave the others apart.
+    r"""Return the spans (start, end, block) that remove the dropped blocks and leave the others apart.
 
     A block goes with its line ends and the blank lines behind it, so that what stood between its neighbours still
     does; a run of blocks at the end goes from the end of the last one kept, which leaves the document's own ending.
 
-    >>> data = b"One.\\n\\nTwo.\\n\\nThree.\\n"
+    >>> data = b"One.\n\nTwo.\n\nThree.\n"
     >>> spans_to_cut(data, [0, 6, 12], [4, 10, 18], [False, True, False])
     [(6, 12, 1)]
     >>> spans_to_cut(data, [0, 6, 12], [4, 10, 18], [False, True, True])
@@ -149,7 +149,7 @@ def spans_to_cut(
 
 
 def clean(
-    inputs: Any,  # noqa: ANN401 - whatever open_inputs reads
+    inputs: Any,
     out: str | os.PathLike[str] | None = None,
     settings: Settings | None = None,
     *,
@@ -157,7 +157,7 @@ def clean(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Cleaned:
-    """Remove from a corpus what it repeats.
+    r"""Remove from a corpus what it repeats.
 
     Args:
         inputs: as for ``scan``.
@@ -178,8 +178,9 @@ def clean(
         GuardRail: the run would drop more than the settings allow; nothing is written.
 
     >>> text = "The ferry leaves the old harbour at nine in the morning."
-    >>> clean([{"id": 1, "text": text}, {"id": 2, "text": "News\\n" + text}]).records
-    [{'id': 1, 'text': 'The ferry leaves the old harbour at nine in the morning.'}, {'id': 2, 'text': 'News'}]
+    >>> cleaned = clean([{"text": text}, {"text": f"{text}\n\nSo much for today."}])
+    >>> cleaned.records[1], cleaned.removals[0]["reason"]
+    ({'text': 'So much for today.'}, 'exact_duplicate')
     """
     settings, progress = settings or Settings(), progress or silent
     with Workspace() as workspace:
@@ -217,7 +218,7 @@ def is_iterable_of_dicts(inputs: object) -> bool:
     return isinstance(inputs, Iterable)
 
 
-def keep_stdin(inputs: Any, workspace: Workspace) -> Any:  # noqa: ANN401
+def keep_stdin(inputs: Any, workspace: Workspace) -> Any:
     """Copy standard input, if it is among the inputs, to a file that can be read twice."""
     listed = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     if not (isinstance(listed, list | tuple) and "-" in [one for one in listed if isinstance(one, str)]):
@@ -398,6 +399,59 @@ def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: Bina
         file.writelines(json_lines([{"seq": seq, **row}]))
 
 
+class EditedChunk(NamedTuple):
+    """A chunk on its way from input to output.
+
+    Attributes:
+        source: the input.
+        chunk: the records as read.
+        parsed: their documents and rejects.
+        first: number of the first document in the whole input.
+        cuts: what to cut from each document.
+        blocks: for each document, which blocks its cut spans are.
+        edited: the bytes to write and those removed; None until they are made.
+    """
+
+    source: Input
+    chunk: Chunk
+    parsed: Parsed
+    first: int
+    cuts: list[Cut]
+    blocks: list[list[int]]
+    edited: Edited | None
+
+
+def edited_chunks(opened: list[Input], plan: Plan, settings: Settings) -> Iterator[EditedChunk]:
+    """Read the inputs again, in order, and cut from each chunk what the plan drops.
+
+    Raises:
+        InputError: there are more or fewer documents than were scanned.
+    """
+
+    def parse(work: tuple[Input, Chunk]) -> tuple[Input, Chunk, Parsed]:
+        source, chunk = work
+        return source, chunk, source.parse(chunk, settings)
+
+    def edit(work: EditedChunk) -> EditedChunk:
+        rejected = frozenset(reject.line for reject in work.parsed.rejects)
+        return work._replace(edited=work.source.edit(work.chunk, work.cuts, rejected, settings))
+
+    def planned(pool: Executor) -> Iterator[EditedChunk]:
+        first = 0
+        work = ((source, chunk) for source in opened for chunk in source.chunks(settings.batch_bytes))
+        for source, chunk, parsed in ordered_map(pool, parse, work, settings.workers + 1):
+            count = len(parsed.documents.ids)
+            if first + count > plan.rows.size:
+                raise InputError("more documents than were scanned: scan again", source.path)
+            yield EditedChunk(source, chunk, parsed, first, *plan.cuts(parsed.documents, first), None)
+            first += count
+        if first != plan.rows.size:
+            raise InputError("fewer documents than were scanned: scan again")
+
+    with pool_of(settings.workers) as pool:
+        yield from ordered_map(pool, edit, planned(pool), settings.workers + 1)
+
+
 def write_outputs(
     opened: list[Input], outputs: Outputs, run: Run, plan: Plan, settings: Settings, progress: Progress
 ) -> Iterator[dict[str, Any]]:
@@ -405,56 +459,27 @@ def write_outputs(
     total = sum(one.size or 0 for one in opened)
     offsets: collections.Counter[str] = collections.Counter()
     seen: set[str] = set()
-
-    def parse(work: tuple[Input, Chunk]) -> tuple[Input, Chunk, Parsed]:
-        source, chunk = work
-        return source, chunk, source.parse(chunk, settings)
-
-    def edit(work: tuple[Input, Chunk, Parsed, int, list[Cut], list[list[int]]]) -> tuple[Any, ...]:
-        source, chunk, parsed, _, cuts, _ = work
-        rejected = frozenset(reject.line for reject in parsed.rejects)
-        return (*work, source.edit(chunk, cuts, rejected, settings))
-
-    def planned() -> Iterator[tuple[Input, Chunk, Parsed, int, list[Cut], list[list[int]]]]:
-        first = 0
-        work = ((source, chunk) for source in opened for chunk in source.chunks(settings.batch_bytes))
-        for source, chunk, parsed in ordered_map(pool, parse, work, settings.workers + 1):
-            count = len(parsed.documents.ids)
-            if first + count > plan.rows.size:
-                raise InputError("more documents than were scanned: scan again", source.path)
-            yield source, chunk, parsed, first, *plan.cuts(parsed.documents, first)
-            first += count
-        if first != plan.rows.size:
-            raise InputError("fewer documents than were scanned: scan again")
-
-    with pool_of(settings.workers) as pool:
-        for source, chunk, parsed, first, _, blocks, edited in ordered_map(pool, edit, planned(), settings.workers + 1):
-            codec = getattr(source, "codec", None)
-            for name, data in edited.pieces:
-                outputs.write(name, data, codec)
-                seen.add(name)
-            yield from told_removals(edited, chunk, parsed, first, blocks, run, plan, offsets)
-            for name, data in edited.pieces:
-                offsets[name] += len(data)
-            progress("cleaning", chunk.read, total)
-        for source in opened:
-            if source.name and source.name not in seen and not pathlib.Path(source.path).is_dir():
-                outputs.write(source.name, b"", getattr(source, "codec", None))
+    for work in edited_chunks(opened, plan, settings):
+        edited = cast("Edited", work.edited)
+        codec = getattr(work.source, "codec", None)
+        for name, data in edited.pieces:
+            outputs.write(name, data, codec)
+            seen.add(name)
+        yield from told_removals(work, edited.removed, run, plan, offsets)
+        for name, data in edited.pieces:
+            offsets[name] += len(data)
+        progress("cleaning", work.chunk.read, total)
+    for source in opened:  # files without a record
+        if source.name and source.name not in seen and not pathlib.Path(source.path).is_dir():
+            outputs.write(source.name, b"", getattr(source, "codec", None))
     outputs.close()
 
 
 def told_removals(
-    edited: Edited,
-    chunk: Chunk,
-    parsed: Parsed,
-    first: int,
-    blocks: list[list[int]],
-    run: Run,
-    plan: Plan,
-    offsets: Mapping[str, int],
+    work: EditedChunk, removed: list[Removed], run: Run, plan: Plan, offsets: Mapping[str, int]
 ) -> Iterator[dict[str, Any]]:
     """Put what a chunk lost into rows: why it went, its text, and where its raw bytes belong."""
-    removed = edited.removed
+    parsed, first, blocks = work.parsed, work.first, work.blocks
     spans = [one for one in removed if one.span >= 0]
     whole = [one for one in removed if one.doc >= 0 and one.span < 0]
     block_rows = [plan.bounds[plan.rows[first + one.doc]] + blocks[one.doc][one.span] for one in spans]
@@ -462,7 +487,7 @@ def told_removals(
     why_doc = iter(describe_documents(run, np.array([plan.rows[first + one.doc] for one in whole], np.int64)))
     errors = iter(parsed.rejects)
     documents = parsed.documents
-    plain = isinstance(chunk.data, list)  # files of text: their raw bytes are the text
+    plain = isinstance(work.chunk.data, list)  # files of text: their raw bytes are the text
     for one in removed:
         place = {"file": one.name, "offset": offsets[one.name] + one.offset, **raw_fields(one.raw)}
         if one.doc < 0:

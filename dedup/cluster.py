@@ -8,12 +8,16 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from dedup.arrays import F64, I64, U32, U64, Bool, Index
-from dedup.kernels.match import COMPARED, FREE, SKIPPED, Rows, Rules, most_tokens, resolve, scratch
+from dedup.arrays import I64, U32, U64, Bool, Index
+from dedup.kernels.match import FREE, START, Buckets, Found, Rows, Rules, match_known, most_tokens, scratch, settle
 from dedup.kernels.tables import group, transpose
 from dedup.schema import Matches
 from dedup.store import Workspace
 from dedup.threads import ordered_map
+
+# Rows decided on at a time. Of a window's rows, those that are alike are compared by one thread; a longer window has
+# more of them, a shorter one more often waits for the slowest thread.
+WINDOW = 1 << 13
 
 
 def index_type(largest: int) -> type[np.int32 | np.int64]:
@@ -30,6 +34,7 @@ def match(
     rules: Rules,
     workspace: Workspace,
     pool: Executor,
+    workers: int,
 ) -> Matches:
     """Find each row's keeper.
 
@@ -41,29 +46,46 @@ def match(
         order: int64[o], the rows that take part, in the order in which they may survive.
         rules: when rows match.
         workspace: where large arrays rest.
-        pool: threads to group bands in.
+        pool: threads to work in.
+        workers: how many.
     """
     n = rows.starts.size
     alive = np.zeros(n, np.bool_)
     alive[order] = True
     kind = index_type(n * (len(keys) + 1))
-    buckets, bounds, lists = find_buckets(keys, alive, kind, workspace, pool)
+    buckets = find_buckets(keys, alive, kind, workspace, pool)
     entries, family_sizes = group_rows(families, alive & (families != 0), Tables(n, kind))
     family_of = np.full(n, FREE, kind)
     family_of[entries[:, 0]] = entries[:, 1]
-    busy = order[(bounds[order + 1] > bounds[order]) | (family_of[order] != FREE)]
-    keepers = workspace.scratch(n, np.int64)
-    keepers[:] = np.arange(n)
-    similarity: F64 = workspace.scratch(n, np.float64, 0)
-    variants = workspace.scratch(n, np.int64, FREE)
-    listed = workspace.scratch(buckets.size, kind)
-    counters = np.zeros(2, np.int64)
-    room = scratch(most_tokens(rows, busy), rules)
-    resolve(
-        rows, bits, busy, buckets, bounds, lists, listed, family_of, family_sizes.size, rules, room, keepers, similarity,
-        variants, counters,
-    )  # fmt: skip
-    return Matches(keepers, similarity, variants, int(counters[COMPARED]), int(counters[SKIPPED]))
+    first_of_family = np.full(family_sizes.size, FREE, kind)
+    counts = np.diff(buckets.bounds)
+    busy = order[(counts[order] > 0) | (family_of[order] != FREE)]
+    found = Found(
+        keepers=workspace.scratch(n, np.int64),
+        similarity=workspace.scratch(n, np.float64, 0),
+        variants=workspace.scratch(n, np.int64, FREE),
+        ranks=np.zeros(n, kind),
+    )
+    found.keepers[:] = np.arange(n)
+    sizes = np.zeros(n, np.int32)
+    longest, most_buckets = most_tokens(rows, busy), int(counts[busy].max(initial=0))
+    rooms = [scratch(n, longest, most_buckets, rules) for _ in range(workers)]
+    counters = np.zeros((workers, 2), np.int64)
+    for first in range(0, busy.size, WINDOW):
+        window = busy[first : first + WINDOW]
+        step = -(-window.size // workers)
+        tasks = [
+            pool.submit(
+                match_known, rows, bits, window[k * step : (k + 1) * step], first + k * step, buckets, family_of, rules,
+                rooms[k], sizes, found, counters[k],
+            )
+            for k in range(workers)
+        ]  # fmt: skip
+        for task in tasks:
+            task.result()
+        settle(rows, bits, window, buckets, family_of, first_of_family, rules, rooms[0], sizes, found, counters[0])
+    compared, skipped = counters.sum(axis=0).tolist()
+    return Matches(found.keepers, found.similarity, found.variants, compared, skipped)
 
 
 class Tables:
@@ -87,13 +109,8 @@ def group_rows(keys: U32 | U64, alive: Bool, tables: Tables) -> tuple[Index, Ind
 
 def find_buckets(
     keys: Sequence[U32], alive: Bool, kind: type[np.int32 | np.int64], workspace: Workspace, pool: Executor
-) -> tuple[Index, I64, Index]:
-    """Group every band.
-
-    Returns:
-        [e], the buckets of two or more rows that each row is in; int64[n + 1], where each row begins there; [c, 2], for
-        each bucket where its rows would begin, were they listed bucket by bucket, and 0.
-    """
+) -> Buckets:
+    """Group every band; the buckets of two or more rows, no keepers in them yet."""
     n = alive.size
     own = threading.local()
     column = workspace.column("entries", kind)
@@ -110,12 +127,12 @@ def find_buckets(
         ends.append(column.size // 2)
         all_sizes.append(sizes)
         first_buckets.append(all_sizes.size)
-    lists = workspace.scratch(2 * all_sizes.size, kind, 0).reshape(-1, 2)
-    np.cumsum(all_sizes.map()[:-1], out=lists[1:, 0])
+    lists = workspace.scratch(3 * all_sizes.size, kind, 0).reshape(-1, 3)
+    np.cumsum(all_sizes.map()[:-1], out=lists[1:, START])
     bounds = workspace.scratch(n + 1, np.int64, 0)
     by_row = workspace.scratch(column.size // 2, kind)
     transpose(column.map().reshape(-1, 2), np.array(first_buckets), np.array(ends), bounds, by_row)
-    return by_row, bounds, lists
+    return Buckets(by_row, bounds, lists, workspace.scratch(by_row.size, kind))
 
 
 def candidate_pairs(keys: Sequence[U32]) -> I64:

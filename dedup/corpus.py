@@ -83,7 +83,7 @@ class Corpus:
         sketched: int64[m], contents that are sketched.
         bands: for each band uint32[m], keys of the sketched contents.
         bits: uint64[2 * m], one-bit MinHash values; ``families``: uint64[m], equal where texts differ in numbers.
-        doc_first: int64[e], first document of each content. ``doc_bands``, ``doc_bits`` and ``doc_families`` as for blocks.
+        doc_first: int64[e], first document of each content; ``doc_bands``, ``doc_bits``, ``doc_families`` as for blocks.
     """
 
     def __init__(self, workspace: Workspace, blocks: Scheme, docs: Scheme, min_tokens: int) -> None:
@@ -121,7 +121,11 @@ class Corpus:
     def add(self, documents: Documents, blocks: Blocks, tokens: Tokens) -> Fresh:
         """Take a batch; its new contents get numbers, and their tokens are written down."""
         docs_before = self.doc_count
-        for column, values in ((self.ids, documents.ids), (self.sources, documents.sources), (self.ages, documents.ages)):
+        for column, values in (
+            (self.ids, documents.ids),
+            (self.sources, documents.sources),
+            (self.ages, documents.ages),
+        ):
             column.append(values)
         self.block_bounds.append(blocks.bounds[1:] + self.block_count)
         self.starts.append(blocks.starts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -97,10 +98,8 @@ def survivor_rank(corpus: Corpus, settings: Settings) -> I64:
     ids = corpus.ids.map()
     if settings.survivor == "newest":
         ages = corpus.ages.map()
-        try:
+        with contextlib.suppress(pa.ArrowInvalid):  # what are no numbers, ISO dates say, sorts as strings
             ages = pc.cast(ages, pa.float64())
-        except pa.ArrowInvalid:  # not numbers: ISO dates sort as strings
-            pass
         keys = [("age", "descending"), ("id", "ascending")]
         order = pc.sort_indices(pa.table({"age": ages, "id": ids}), sort_keys=keys, null_placement="at_end")
     else:
@@ -129,28 +128,38 @@ def order_rows(best: I64, doc_of_best: I64, lengths: I64, rank: I64, settings: S
     return rows[np.lexsort(keys)]
 
 
-def match_documents(
-    corpus: Corpus, settings: Settings, rank: I64, pool: Executor
-) -> tuple[DocDecisions, Matches]:
+def match_documents(corpus: Corpus, settings: Settings, rank: I64, pool: Executor) -> tuple[DocDecisions, Matches]:
     """Find copies among whole documents."""
     n = corpus.doc_count
     content, first = corpus.doc_content.map(), corpus.doc_first.map()
     distinct = first.size
     best = np.full(distinct, FREE, np.int64)
-    best_occurrences(content, np.arange(n + 1), np.ones(n, np.bool_), rank, best)
+    each = np.arange(n + 1)
+    each.flags.writeable = False  # as the bounds of blocks are, so that the kernel is compiled once
+    best_occurrences(content, each, np.ones(n, np.bool_), rank, best)
     bounds = corpus.block_bounds.map()
     rows = Rows(corpus.tokens.map(), corpus.token_bounds.map(), corpus.content.map(), bounds[first], bounds[first + 1])
     order = order_rows(best, best, corpus.doc_tokens.map()[first], rank, settings)
     rules = Rules(
         *DOC_SHINGLES,
         settings.doc_threshold,
-        True,
-        "number_variant_document" in settings.drop,
-        settings.bucket_limit,
-        settings.candidate_limit,
+        family_matches=True,
+        family_joins="number_variant_document" in settings.drop,
+        bucket_limit=settings.bucket_limit,
+        candidate_limit=settings.candidate_limit,
     )
     keys = [band.map() for band in corpus.doc_bands]
-    matches = match(rows, keys, corpus.doc_bits.map(), corpus.doc_families.map(), order, rules, corpus.workspace, pool)
+    matches = match(
+        rows,
+        keys,
+        corpus.doc_bits.map(),
+        corpus.doc_families.map(),
+        order,
+        rules,
+        corpus.workspace,
+        pool,
+        settings.workers,
+    )
     reason = np.zeros(n, np.uint8)
     partner = np.full(n, FREE, np.int64)
     similarity = np.full(n, np.nan)
@@ -203,13 +212,15 @@ def match_blocks(
     rules = Rules(
         *BLOCK_SHINGLES,
         settings.threshold,
-        variants_go,
-        variants_go,
-        settings.bucket_limit,
-        settings.candidate_limit,
+        family_matches=variants_go,
+        family_joins=variants_go,
+        bucket_limit=settings.bucket_limit,
+        candidate_limit=settings.candidate_limit,
     )
     keys = [band.map() for band in corpus.bands]
-    matches = match(rows, keys, corpus.bits.map(), corpus.families.map(), order, rules, corpus.workspace, pool)
+    matches = match(
+        rows, keys, corpus.bits.map(), corpus.families.map(), order, rules, corpus.workspace, pool, settings.workers
+    )
     keepers = scratch(distinct, np.int64)
     keepers[:] = np.arange(distinct)
     keepers[sketched] = sketched[matches.keepers]

@@ -54,9 +54,7 @@ class SchemaError(InputError):
         line: 1-based line or row, or None.
     """
 
-    def __init__(
-        self, field: str, existing: Sequence[str], path: str | None = None, line: int | None = None
-    ) -> None:
+    def __init__(self, field: str, existing: Sequence[str], path: str | None = None, line: int | None = None) -> None:
         names = ", ".join(existing) or "none"
         super().__init__(f"field {field!r} is missing (fields there: {names})", path, line)
         self.field = field

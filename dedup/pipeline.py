@@ -58,7 +58,7 @@ class Batch(NamedTuple):
 
 
 def scan(
-    inputs: Any,  # noqa: ANN401 - whatever open_inputs reads
+    inputs: Any,
     settings: Settings | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
@@ -123,7 +123,9 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
             order = np.argsort(survivor_rank(corpus, dataclasses.replace(settings, survivor="longest")))
             np.save(made / ORDER_FILE, order)
         tally = Tally()
-        write_table(made / VERDICTS_FILE, VERDICTS, block_verdicts(corpus, decisions, settings, order, tally, pool), pool)
+        write_table(
+            made / VERDICTS_FILE, VERDICTS, block_verdicts(corpus, decisions, settings, order, tally, pool), pool
+        )
         write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order), pool)
         if rejects:
             (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))

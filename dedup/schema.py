@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from dedup.arrays import I64, U8, Bool
+from dedup.arrays import F64, I64, U8
 
 KINDS = ("heading", "paragraph", "list_item", "other")
 ACTIONS = ("keep", "drop")
@@ -28,7 +28,7 @@ class Reason(enum.IntEnum):
 
 REASONS = (None, *(reason.name.lower() for reason in Reason if reason))
 # In the table of documents the words need no suffix.
-DOC_REASONS = tuple(reason and reason.removesuffix("_document") for reason in REASONS[:7]) + ("contained_document",)
+DOC_REASONS = (*(reason and reason.removesuffix("_document") for reason in REASONS[:7]), "contained_document")
 
 VERDICTS = pa.schema(
     [
@@ -122,12 +122,7 @@ class Matches(NamedTuple):
     """
 
     keepers: I64
-    similarity: object
+    similarity: F64
     variants: I64
     compared: int
     skipped: int
-
-
-__all__ = [
-    "ACTIONS", "DOCUMENTS", "DOC_REASONS", "KINDS", "REASONS", "VERDICTS", "Blocks", "Bool", "Documents", "Matches", "Reason", "Reject",
-]  # fmt: skip

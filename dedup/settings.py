@@ -88,6 +88,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        self._check_numbers()
+        self._check_words()
+
+    def _check_numbers(self) -> None:
+        """Check what has a range."""
         for name in ("threshold", "doc_threshold", "containment"):
             value = getattr(self, name)
             if not 0 < value <= 1:
@@ -96,19 +101,30 @@ class Settings:
             raise SettingsError("recall", self.recall, "between 0 and 1")
         if not 0 <= self.max_drop_share <= 1:
             raise SettingsError("max_drop_share", self.max_drop_share, "from 0 to 1")
-        for name in ("min_tokens", "num_perm", "doc_num_perm", "bucket_limit", "candidate_limit", "batch_bytes", "max_cluster"):
+        for name in (
+            "min_tokens",
+            "num_perm",
+            "doc_num_perm",
+            "bucket_limit",
+            "candidate_limit",
+            "batch_bytes",
+            "max_cluster",
+        ):
             if getattr(self, name) < 1:
                 raise SettingsError(name, getattr(self, name), "1 or more")
         if self.threads is not None and self.threads < 1:
             raise SettingsError("threads", self.threads, "1 or more, or None for one a core")
+        if not 0 <= self.seed < 1 << 32:
+            raise SettingsError("seed", self.seed, "from 0 to 2^32 - 1")
+
+    def _check_words(self) -> None:
+        """Check what is chosen from a list."""
         if self.split not in SPLITS:
             raise SettingsError("split", self.split, "one of " + ", ".join(SPLITS))
         if self.survivor not in SURVIVORS:
             raise SettingsError("survivor", self.survivor, "one of " + ", ".join(SURVIVORS))
         if self.survivor == "newest" and self.newest is None:
             raise SettingsError("newest", self.newest, "the field to compare, since survivor is 'newest'")
-        if not 0 <= self.seed < 1 << 32:
-            raise SettingsError("seed", self.seed, "from 0 to 2^32 - 1")
         for name in ("text", "id", "source"):
             if not getattr(self, name):
                 raise SettingsError(name, getattr(self, name), "the name of a field")

@@ -9,7 +9,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +31,12 @@ class Workspace:
         try:
             self.path = pathlib.Path(tempfile.mkdtemp(prefix=".dedup-", dir=parent))
         except OSError as error:
-            raise StoreError(f"cannot make a working directory in {parent or tempfile.gettempdir()}: {error}") from error
+            raise StoreError(
+                f"cannot make a working directory in {parent or tempfile.gettempdir()}: {error}"
+            ) from error
         self._columns: list[Column] = []
 
-    def __enter__(self) -> Workspace:
+    def __enter__(self) -> Self:
         """Return the workspace."""
         return self
 
@@ -84,7 +86,7 @@ class Column:
 
     def append(self, values: npt.NDArray[Any]) -> None:
         """Write values at the end."""
-        data = memoryview(np.ascontiguousarray(values, self.dtype)).cast("B")
+        data = np.ascontiguousarray(values, self.dtype).view(np.uint8).data
         while data:  # an unbuffered write may take a part
             data = data[self._file.write(data) :]
         self.size += len(values)
@@ -92,7 +94,9 @@ class Column:
     def map(self) -> npt.NDArray[Any]:
         """Return the whole column, read-only, mapped into memory."""
         if self.size == 0:
-            return np.empty(0, self.dtype)
+            empty = np.empty(0, self.dtype)
+            empty.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
+            return empty
         return np.memmap(self.path, self.dtype, "r").view(np.ndarray)
 
     def close(self) -> None:
@@ -142,9 +146,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         StoreError: the path is taken by something else, or cannot be written.
     """
     target = pathlib.Path(path)
-    if target.exists() and not (
-        target.is_dir() and ((target / "summary.json").exists() or not any(target.iterdir()))
-    ):
+    if target.exists() and not (target.is_dir() and ((target / "summary.json").exists() or not any(target.iterdir()))):
         raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

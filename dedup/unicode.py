@@ -23,6 +23,7 @@ import numpy.typing as npt
 CODE_POINTS = 0x110000
 SEPARATOR = 0
 SKIP = 1
+SURROGATES = range(0xD800, 0xE000)
 NUMBER = 1 << 21
 ALONE = 1 << 22
 MARK = 1 << 23
@@ -78,7 +79,7 @@ def build_fold_table(unicodedata: ModuleType) -> FoldTable:
     def entry(char: str) -> int:
         category = unicodedata.category(char)
         if category[0] == "M":
-            return ord(char) | MARK | unicodedata.combining(char) << 24
+            return ord(char) | MARK | int(unicodedata.combining(char)) << 24
         if category[0] == "N":
             return ord(char) | NUMBER
         if category[0] != "L":
@@ -90,7 +91,7 @@ def build_fold_table(unicodedata: ModuleType) -> FoldTable:
     for cp in range(CODE_POINTS):
         if cp in ignorable:
             table[cp] = SKIP
-        elif 0xD800 <= cp < 0xE000 or unicodedata.category(chr(cp)) == "Cn":
+        elif cp in SURROGATES or unicodedata.category(chr(cp)) == "Cn":
             continue
         else:
             folded = [entry(char) for char in fold_character(chr(cp), unicodedata) if ord(char) not in ignorable]

@@ -45,13 +45,14 @@ def runs_of_documents(order: I64, bounds: I64) -> Iterator[I64]:
     """Cut documents, in the order in which they are written, into runs of about ``ROWS`` blocks."""
     sizes = np.diff(bounds)[order]
     runs = (np.cumsum(sizes) - sizes) // ROWS
-    for run in np.split(order, np.flatnonzero(np.diff(runs)) + 1):
-        yield run
+    yield from np.split(order, np.flatnonzero(np.diff(runs)) + 1)
 
 
 def words(codes: object, table: tuple[str | None, ...], mask: Bool | None = None) -> pa.DictionaryArray:
     """Spell codes out, null where masked."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=mask), pa.array([word or "" for word in table]))
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes, pa.int32(), mask=mask), pa.array([word or "" for word in table])
+    )
 
 
 def take(strings: pa.LargeStringArray, rows: I64) -> pa.DictionaryArray:
@@ -147,8 +148,8 @@ def block_verdicts(
         )
         return table, reason, drop, ends[row] - starts[row]
 
-    for table, *counted in ordered_map(pool, judge, runs_of_documents(order, bounds), 2):
-        tally.add(*counted)
+    for table, reason, drop, lengths in ordered_map(pool, judge, runs_of_documents(order, bounds), 2):
+        tally.add(reason, drop, lengths)
         yield table
 
 

@@ -33,7 +33,7 @@ def fold_character(char: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Fold a text: ``fold("Ｃafé\\u00ad") == "cafe\\u0301"``."""
+    """Fold a text: ``fold("\\uff23af\\u00e9\\u00ad") == "cafe\\u0301"``."""
     folded = "".join(fold_character(char) for char in IGNORABLE.sub("", text))
     return str(unicodedata.normalize("NFD", IGNORABLE.sub("", folded)))
 
@@ -129,11 +129,11 @@ def fingerprint(hashes: Sequence[int]) -> tuple[int, int]:
 
 
 def shingle_hash(shingle: Sequence[int]) -> int:
-    """Hash a word n-gram to 64 bits."""
+    """Hash a word n-gram to 64 bits; token hashes are mixed already."""
     h = len(shingle) * K_LENGTH & WORD
     for token in shingle:
         h = (h * K_SHINGLE + token) & WORD
-    return mix64(h)
+    return h
 
 
 def band_key(band: int, values: Iterable[int]) -> int:
@@ -282,7 +282,7 @@ LINE_KINDS = (
     ("other", r"\|"),
     ("underline", "={3,}$"),
     ("other", "[^0-9A-Za-z\x80-\U0010ffff]+$"),
-    ("list_item", rf"(?:{BULLET}|\({DIGITS}\)|{DIGITS}[.)])[{BLANKS}]|{DIGITS}[、．）]|・."),
+    ("list_item", rf"(?:{BULLET}|\({DIGITS}\)|{DIGITS}[.)])[{BLANKS}]|{DIGITS}[\u3001\uff0e\uff09]|\u30fb."),
     ("paragraph", "."),
     ("blank", ""),
 )
@@ -317,9 +317,9 @@ def wrap_width(found: Sequence[Line]) -> int:
     soft, hard = [], 0
     for line, following in itertools.pairwise(found):
         if line.kind in {"paragraph", "list_item"} and following.kind == "paragraph":
-            if line.length >= 30 and re.match("[a-zß-ÿά-ώа-џ]", following.text):
+            if line.length >= 30 and re.match("[a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u045f]", following.text):
                 soft.append(line.length)
-            elif line.length < 30 or line.text.endswith(tuple(".!?:;。！？：；…")):
+            elif line.length < 30 or line.text.endswith(tuple(".!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026")):
                 hard += 1
     return max(soft, default=0) if len(soft) >= 0.4 * (len(soft) + hard) else 0
 

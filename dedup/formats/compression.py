@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
@@ -33,7 +33,7 @@ class Decompressed:
         self._next: Callable[[], bytes] = self._gunzip if codec == "gzip" else self._unzstd
         self._gzip = zlib.decompressobj(wbits=31)
         self._begun = False
-        self._zstd = pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") if codec == "zstd" else None
+        self._zstd: Any = pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") if codec == "zstd" else None
 
     def _gunzip(self) -> bytes:
         """Return the next bytes of a gzip stream of any number of members."""

@@ -14,7 +14,7 @@ from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.text import SUFFIXES, TextTree
 
 
-def open_inputs(inputs: Any) -> list[Input]:  # noqa: ANN401 - anything that holds documents
+def open_inputs(inputs: Any) -> list[Input]:
     """Choose readers.
 
     Args:

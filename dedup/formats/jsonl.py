@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -96,9 +96,7 @@ def decode_values(values: Sequence[msgspec.Raw]) -> tuple[U8, I64, U8]:
 def string_column(data: U8, bounds: I64, present: Bool) -> pa.Array:
     """Make a string array, null where not present."""
     valid = pa.py_buffer(np.packbits(present, bitorder="little"))
-    return pa.Array.from_buffers(
-        pa.large_string(), len(present), [valid, pa.py_buffer(bounds), pa.py_buffer(data)]
-    )
+    return pa.Array.from_buffers(pa.large_string(), len(present), [valid, pa.py_buffer(bounds), pa.py_buffer(data)])
 
 
 def read_lines(file: BinaryIO, start: int, size: int) -> bytes:
@@ -124,8 +122,8 @@ class JsonLines:
 
     def __init__(self, path: str, file: int) -> None:
         self.path = "<stdin>" if path == "-" else path
-        self.name = "stdin.jsonl" if path == "-" else os.path.basename(path)  # noqa: PTH119
-        self.size = None if path == "-" else os.stat(path).st_size  # noqa: PTH116
+        self.name = "stdin.jsonl" if path == "-" else os.path.basename(path)
+        self.size = None if path == "-" else os.stat(path).st_size
         self.codec: Codec | None = None
         self._path = path
         self._file = file
@@ -134,7 +132,7 @@ class JsonLines:
         if self._path == "-":
             return sys.stdin.buffer
         try:
-            return open(self._path, "rb")  # noqa: PTH123, SIM115 - closed by chunks()
+            return open(self._path, "rb")
         except OSError as error:
             raise NotFound(f"cannot read {self.path}: {error.strerror}") from error
 
@@ -189,7 +187,13 @@ class JsonLines:
         return self._documents(records, numbers, rejects, lines, chunk.line, settings)
 
     def _documents(
-        self, records: list[Any], numbers: I64, rejects: list[Reject], lines: list[bytes], first: int, settings: Settings
+        self,
+        records: list[Any],
+        numbers: I64,
+        rejects: list[Reject],
+        lines: list[bytes],
+        first: int,
+        settings: Settings,
     ) -> Parsed:
         """Decode the fields of records; set aside those whose fields are missing or of a wrong type."""
         texts, bounds, status = decode_values([record.text for record in records])
@@ -258,7 +262,7 @@ class JsonLines:
             if cut:
                 record, buffer = decode_record(text, decoder)
                 start = len(line) - len(text) + address(record.text) - address(buffer)
-                spans = cast("Sequence[tuple[int, int]]", cut)
+                spans = cut
                 for k, piece in enumerate(cut_literal(line, start, len(memoryview(record.text)), spans)):
                     if k % 2:
                         removed.append(Removed(self.name, offset, piece, doc - 1, k // 2))

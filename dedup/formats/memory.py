@@ -29,7 +29,7 @@ class Records:
         self._records = records
         self._file = file
 
-    def chunks(self, size: int) -> Iterator[Chunk]:  # noqa: ARG002 - counts rows, not bytes
+    def chunks(self, size: int) -> Iterator[Chunk]:
         """Take runs of records."""
         iterator = iter(self._records)
         first = 1
@@ -65,12 +65,12 @@ def read_record(record: Mapping[str, Any], number: int, settings: Settings) -> t
         ValueError: a field is missing or of a wrong type; the message says which.
     """
     if not isinstance(record, Mapping):
-        raise ValueError(f"a dict is expected, not {type(record).__name__}")  # noqa: TRY004 - a bad record, not a bug
+        raise ValueError(f"a dict is expected, not {type(record).__name__}")
     if settings.text not in record:
         raise SchemaError(settings.text, [str(key) for key in record])
     text = record[settings.text]
     if not isinstance(text, str):
-        raise ValueError(f"field {settings.text!r} is no string")  # noqa: TRY004
+        raise ValueError(f"field {settings.text!r} is no string")
     try:
         data = text.encode()
     except UnicodeEncodeError as error:
@@ -89,7 +89,7 @@ class ArrowTable:
     name = ""
     size: int | None = None
 
-    def __init__(self, table: Any, file: int) -> None:  # noqa: ANN401 - any producer
+    def __init__(self, table: Any, file: int) -> None:
         self.table = pa.table(table) if not isinstance(table, pa.Table) else table
         self._file = file
 
@@ -143,7 +143,10 @@ def as_strings(column: pa.ChunkedArray) -> pa.LargeStringArray | None:
         if not (types.is_integer(kind) or types.is_floating(kind) or types.is_temporal(kind) or types.is_null(kind)):
             return None
         column = column.cast(pa.string())
-    return cast("pa.LargeStringArray", pa.concat_arrays([c.cast(pa.large_string()) for c in column.chunks] or [pa.nulls(0, pa.large_string())]))
+    return cast(
+        "pa.LargeStringArray",
+        pa.concat_arrays([c.cast(pa.large_string()) for c in column.chunks] or [pa.nulls(0, pa.large_string())]),
+    )
 
 
 def utf8_of(array: pa.LargeStringArray) -> tuple[U8, I64]:

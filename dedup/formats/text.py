@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 from dedup.errors import InputError, NotFound
 from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, pack
@@ -26,13 +25,14 @@ class TextTree:
             self._root = root
             self._names = sorted(
                 str(pathlib.Path(folder, name).relative_to(root))
-                for folder, folders, names in os.walk(root)
+                for folder, _, names in os.walk(root)
                 for name in names
                 if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-                if folders is not None
             )
             if not self._names:
-                raise InputError(f"no files ending in {', '.join(SUFFIXES)} here: name files, or another directory", path)
+                raise InputError(
+                    f"no files ending in {', '.join(SUFFIXES)} here: name files, or another directory", path
+                )
         else:
             self._root = root.parent
             self._names = [root.name]
@@ -55,7 +55,7 @@ class TextTree:
                 yield Chunk(self._file, first, len(batch), batch, read)
                 batch, held, first = [], 0, number + 1
 
-    def parse(self, chunk: Chunk, settings: Settings) -> Parsed:  # noqa: ARG002 - the protocol's
+    def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the files of a chunk."""
         names, texts, rejects = [], [], []
         for number, (name, data) in enumerate(chunk.data, chunk.line):
@@ -70,13 +70,13 @@ class TextTree:
         nothing = [None] * len(names)
         return Parsed(pack(texts, names, nothing, nothing), rejects)
 
-    def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:  # noqa: ARG002
+    def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans out of files, and whole files."""
         pieces: list[tuple[str, bytes]] = []
         removed: list[Removed] = []
         doc = -1
         for number, (name, data) in enumerate(chunk.data, chunk.line):
-            path = os.path.join(self.name, name)  # noqa: PTH118 - a name, not a file
+            path = os.path.join(self.name, name)
             if number in rejected:
                 removed.append(Removed(path, 0, data, -1, -1))
                 continue
@@ -86,7 +86,7 @@ class TextTree:
                 removed.append(Removed(path, 0, data, doc, -1))
                 continue
             kept, end, offset = [], 0, 0
-            for k, (start, stop) in enumerate(cast("Sequence[tuple[int, int]]", cut or ())):
+            for k, (start, stop) in enumerate(cut or ()):
                 kept.append(data[end:start])
                 offset += start - end
                 removed.append(Removed(path, offset, data[start:stop], doc, k))

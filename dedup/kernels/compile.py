@@ -60,7 +60,7 @@ class _Announcer(event.Listener):
     def __init__(self) -> None:
         self.told = False
 
-    def on_start(self, event: Event) -> None:  # noqa: ARG002 - numba's interface
+    def on_start(self, event: Event) -> None:
         if not self.told:
             self.told = True
             print("dedup: compiling kernels, once on this machine (up to 20 s) ...", file=sys.stderr, flush=True)

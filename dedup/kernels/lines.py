@@ -6,8 +6,6 @@ are then joined into blocks by the rule the caller names, or by the rule each do
 
 from __future__ import annotations
 
-import numpy as np
-
 from dedup.arrays import I64, U8
 from dedup.kernels.compile import helper, inline, kernel
 
@@ -80,9 +78,9 @@ def is_item(data: U8, lo: int, hi: int) -> bool:
     if hi - lo > 3 and c == 0xE2:
         d, e = data[lo + 1], data[lo + 2]
         # bullets U+2022 2023 2043, squares and circles U+25A0-25FF, ticks and crosses U+2713-2718, arrows U+2794-27BE
-        if d == 0x80 and e in (0xA2, 0xA3) or d == 0x81 and e == 0x83 or d in (0x96, 0x97):
+        if (d == 0x80 and e in (0xA2, 0xA3)) or (d == 0x81 and e == 0x83) or d in (0x96, 0x97):
             return is_blank_at(data, lo + 3, hi)
-        if d == 0x9C and 0x93 <= e <= 0x98 or d == 0x9E and e >= 0x94:
+        if (d == 0x9C and 0x93 <= e <= 0x98) or (d == 0x9E and e >= 0x94):
             return is_blank_at(data, lo + 3, hi)
     if hi - lo > 3 and c == 0xE3 and data[lo + 1] == 0x83 and data[lo + 2] == 0xBB:  # katakana middle dot
         return True
@@ -151,7 +149,7 @@ def starts_lower(data: U8, p: int, hi: int) -> bool:
         return d >= 0xAC
     if c == 0xCF:
         return d <= 0x8E
-    return c == 0xD0 and d >= 0xB0 or c == 0xD1 and d <= 0x9F
+    return (c == 0xD0 and d >= 0xB0) or (c == 0xD1 and d <= 0x9F)
 
 
 @inline
@@ -165,7 +163,7 @@ def ends_sentence(data: U8, lo: int, hi: int) -> bool:
     d, e = data[hi - 3], data[hi - 2]
     if d == 0xE3 and e == 0x80 and c == 0x82:
         return True
-    return d == 0xEF and e == 0xBC and c in (0x81, 0x9F, 0x9A, 0x9B) or d == 0xE2 and e == 0x80 and c == 0xA6
+    return (d == 0xEF and e == 0xBC and c in (0x81, 0x9F, 0x9A, 0x9B)) or (d == 0xE2 and e == 0x80 and c == 0xA6)
 
 
 @kernel

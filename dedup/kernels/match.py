@@ -4,6 +4,9 @@ Rows are taken in the order in which they may survive. A row is compared with th
 it; it joins the most similar one at or over the threshold, or becomes a keeper itself. That is the greedy
 (lexicographically first) maximal independent set of the similarity graph: members are never compared with members,
 so a cluster of m copies costs m comparisons, and nothing joins through a chain.
+
+To use several threads, rows are taken a window at a time: ``match_known`` compares those of a window with all earlier
+keepers, in parallel; ``settle`` then decides on them one by one, comparing only with keepers of the same window.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from dedup.kernels.minhash import shingles
 
 FREE = -1
 COMPARED, SKIPPED = 0, 1  # places in ``counters``
-START, KEEPERS = 0, 1  # of a bucket: where its keepers stand in ``listed``, how many it has
+# of a bucket: where its keepers stand in ``listed``, how many there are, how many were there before the window
+START, KEEPERS, SEEN = 0, 1, 2
 
 
 class Rows(NamedTuple):
@@ -61,8 +65,40 @@ class Rules(NamedTuple):
     candidate_limit: int
 
 
+class Buckets(NamedTuple):
+    """LSH buckets of two or more rows, and the keepers found in them so far.
+
+    Attributes:
+        of_rows: int32 or int64[e], the buckets of each row.
+        bounds: int64[n + 1], where each row begins in ``of_rows``.
+        lists: like ``of_rows``, [c, 3], for each bucket START, KEEPERS and SEEN.
+        listed: like ``of_rows``, [e], room for the keepers of each bucket.
+    """
+
+    of_rows: Index
+    bounds: I64
+    lists: Index
+    listed: Index
+
+
+class Found(NamedTuple):
+    """What is known of each row.
+
+    Attributes:
+        keepers: int64[n], its keeper; itself to begin with.
+        similarity: float64[n], Jaccard similarity to the keeper, or else to the variant; 0 to begin with.
+        variants: int64[n], first keeper of its family where it keeps itself beside it; FREE to begin with.
+        ranks: int32 or int64[n], its place in the survivor order.
+    """
+
+    keepers: I64
+    similarity: F64
+    variants: I64
+    ranks: Index
+
+
 class Scratch(NamedTuple):
-    """Room for the shingles of a row and for two shingle sets; made by ``scratch``."""
+    """Room for the shingles of a row, for two shingle sets and for candidates; made by ``scratch``."""
 
     text: U64
     items: U64
@@ -71,20 +107,28 @@ class Scratch(NamedTuple):
     seen: I64
     other: U64
     other_stamps: I64
+    votes: I32
+    candidates: I64
+    above: I64
+    turn: I64
 
 
-def scratch(longest: int, rules: Rules) -> Scratch:
-    """Make room for rows of at most ``longest`` tokens."""
+def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
+    """Make room to compare ``n`` rows of at most ``longest`` tokens and in at most ``most_buckets`` buckets each."""
     most = max(1, longest) * (rules.n_max - rules.n_min + 1)
     capacity = 1 << max(4, (2 * most - 1).bit_length())
     return Scratch(
-        np.empty(max(1, longest), np.uint64),
-        np.empty(most, np.uint64),
-        np.empty(capacity, np.uint64),
-        np.zeros(capacity, np.int64),
-        np.zeros(capacity, np.int64),
-        np.empty(capacity, np.uint64),
-        np.zeros(capacity, np.int64),
+        text=np.empty(max(1, longest), np.uint64),
+        items=np.empty(most, np.uint64),
+        table=np.empty(capacity, np.uint64),
+        stamps=np.zeros(capacity, np.int64),
+        seen=np.zeros(capacity, np.int64),
+        other=np.empty(capacity, np.uint64),
+        other_stamps=np.zeros(capacity, np.int64),
+        votes=np.zeros(n, np.int32),
+        candidates=np.empty(max(1, most_buckets * rules.bucket_limit), np.int64),
+        above=np.empty(most_buckets + 2, np.int64),
+        turn=np.zeros(1, np.int64),
     )
 
 
@@ -157,12 +201,16 @@ def count_shared(room: Scratch, count: int, mask: np.uint64, epoch: int, turn: i
 
 
 @helper
-def most_shared(candidates: I64, votes: I32, count: int, limit: int) -> int:
-    """Move to the front the ``limit`` candidates with most votes, earlier ones first among equals."""
+def most_shared(candidates: I64, votes: I32, count: int, limit: int, above: I64) -> int:
+    """Move to the front the ``limit`` candidates with most votes, earlier ones first among equals.
+
+    ``above`` is scratch: how many candidates have more than v votes.
+    """
     highest = 0
     for c in range(count):
         highest = max(highest, votes[candidates[c]])
-    above = np.zeros(highest + 2, np.int64)  # above[v]: candidates with more than v votes
+    for v in range(highest + 1):
+        above[v] = 0
     for c in range(count):
         above[votes[candidates[c]] - 1] += 1
     for v in range(highest - 1, -1, -1):
@@ -187,7 +235,7 @@ def ones(x: np.uint64) -> int:
     x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return int(np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56)))
 
 
 @inline
@@ -207,127 +255,185 @@ def most_differing_bits(threshold: float) -> int:
     return int(128 * differ + 4 * np.sqrt(128 * differ * (1 - differ)))
 
 
+@helper
+def gather(
+    x: int, buckets: Buckets, bits: U64, families: Index, rules: Rules, recent: int, room: Scratch, counters: I64
+) -> int:
+    """List the keepers that share a bucket with ``x`` in ``room.candidates``; return how many.
+
+    ``recent`` (1 or 0) asks for those of this window, or else for those before it.
+    """
+    separate = families[x] != FREE and not rules.family_matches
+    apart = most_differing_bits(rules.threshold)
+    votes, candidates = room.votes, room.candidates
+    count = 0
+    for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
+        bucket = buckets.of_rows[e]
+        start, seen, length = buckets.lists[bucket, START], buckets.lists[bucket, SEEN], buckets.lists[bucket, KEEPERS]
+        if recent:
+            if length > rules.bucket_limit:
+                counters[SKIPPED] += length - max(seen, rules.bucket_limit)
+            lo, hi = seen, length
+        else:
+            counters[SKIPPED] += max(0, seen - rules.bucket_limit)
+            lo, hi = 0, seen
+        for k in range(start + lo, start + min(hi, rules.bucket_limit)):
+            y = buckets.listed[k]
+            if separate and families[x] == families[y]:
+                continue
+            if votes[y] == 0:
+                if differing_bits(bits, x, y) > apart:
+                    continue
+                candidates[count] = y
+                count += 1
+            votes[y] += 1
+    compared = count
+    if count > rules.candidate_limit:
+        compared = most_shared(candidates, votes, count, rules.candidate_limit, room.above)
+        counters[SKIPPED] += count - compared
+    for c in range(count):
+        votes[candidates[c]] = 0
+    return compared
+
+
+@helper
+def compare(
+    rows: Rows,
+    x: int,
+    count: int,
+    rules: Rules,
+    threshold: float,
+    room: Scratch,
+    sizes: I32,
+    ranks: Index,
+    best: int,
+    similarity: float,
+) -> tuple[int, float]:
+    """Compare ``x`` with the first ``count`` candidates; return the most similar one and its Jaccard similarity.
+
+    ``best`` and ``similarity`` are the most similar one so far, or ``x`` and 0; what lies under the threshold is left
+    out.
+    """
+    turn = room.turn
+    length = row_shingles(rows, x, rules.n_min, rules.n_max, room)
+    mask = mask_for(length)
+    turn[0] += 1
+    epoch = turn[0]
+    size = fill_set(room, length, room.table, room.stamps, mask, epoch)
+    for c in range(count):
+        y = room.candidates[c]
+        turn[0] += 1
+        length = row_shingles(rows, y, rules.n_min, rules.n_max, room)
+        shared = count_shared(room, length, mask, epoch, turn[0])
+        # J is at most shared / size; most chance candidates end here
+        if shared < threshold * size:
+            continue
+        if sizes[y] == 0:
+            sizes[y] = fill_set(room, length, room.other, room.other_stamps, mask_for(length), turn[0])
+        jaccard = shared / (size + sizes[y] - shared)
+        if jaccard < threshold:
+            continue
+        if jaccard > similarity or (jaccard == similarity and best != x and ranks[y] < ranks[best]):
+            best, similarity = y, jaccard
+    return best, similarity
+
+
 @kernel
-def resolve(
+def match_known(
     rows: Rows,
     bits: U64,
     order: I64,
-    buckets: Index,
-    bucket_bounds: I64,
-    lists: Index,
-    listed: Index,
+    first: int,
+    buckets: Buckets,
     families: Index,
-    family_count: int,
     rules: Rules,
     room: Scratch,
-    keepers: I64,
-    similarity: F64,
-    variants: I64,
+    sizes: I32,
+    found: Found,
     counters: I64,
 ) -> None:
-    """Cluster rows around keepers.
+    """Compare rows with the keepers known before the window they are in; any number of these calls may run at once.
 
     Args:
         rows: the texts.
         bits: uint64[2 * n], 128 one-bit MinHash values of each row.
-        order: int64[o], rows to decide on, in survivor order; all others keep themselves.
-        buckets: int32 or int64[e], the buckets of each row.
-        bucket_bounds: int64[n + 1], where each row begins in ``buckets``.
-        lists: like ``buckets``, [number of buckets, 2]: where each has room in ``listed`` for all its rows; and 0.
-        listed: like ``buckets``, [e], scratch.
-        families: like ``buckets``, [n], rows of one family differ in numbers only; FREE for none.
-        family_count: number of families.
+        order: int64[w], some rows of the window.
+        first: place of the first of them in the survivor order.
+        buckets: read only.
+        families: int32 or int64[n], rows of one family differ in numbers only; FREE for none.
         rules: when rows match.
-        room: see ``scratch``; for the longest row in ``order``.
-        keepers: int64[n], each row itself; filled.
-        similarity: float64[n], filled with the Jaccard similarity to the keeper, or else to the variant.
-        variants: int64[n], all FREE; filled with the family's first keeper where a row keeps itself beside it.
-        counters: int64[2], raised by comparisons made and by comparisons that the limits left out.
+        room: of this call alone.
+        sizes: int32[n], sizes of shingle sets, 0 for those not known yet; filled (by several calls alike).
+        found: for these rows filled.
+        counters: int64[2], of this call alone; raised by comparisons made and left out.
     """
-    n = bucket_bounds.size - 1
-    apart = most_differing_bits(rules.threshold)
-    votes = np.zeros(n, np.int32)
-    sizes = np.zeros(n, np.int32)
-    first_of_family = np.full(family_count, FREE, np.int64)
-    candidates = np.empty(1024, np.int64)
-    turns = np.zeros(n, np.int64)
-    epoch, turn = 0, 0
     for o in range(order.size):
         x = order[o]
-        turns[x] = o
-        # the keepers that share a bucket with x
-        count = 0
-        separate = families[x] != FREE and not rules.family_matches
-        for e in range(bucket_bounds[x], bucket_bounds[x + 1]):
-            bucket = buckets[e]
-            start, length = lists[bucket, START], lists[bucket, KEEPERS]
-            if length > rules.bucket_limit:
-                counters[SKIPPED] += length - rules.bucket_limit
-                length = rules.bucket_limit
-            for k in range(start, start + length):
-                y = listed[k]
-                if separate and families[x] == families[y]:
-                    continue
-                if votes[y] == 0 and differing_bits(bits, x, y) > apart:
-                    continue
-                if votes[y] == 0:
-                    if count == candidates.size:
-                        grown = np.empty(2 * count, np.int64)
-                        for c in range(count):
-                            grown[c] = candidates[c]
-                        candidates = grown
-                    candidates[count] = y
-                    count += 1
-                votes[y] += 1
-        compared = count
-        if count > rules.candidate_limit:
-            compared = most_shared(candidates, votes, count, rules.candidate_limit)
-            counters[SKIPPED] += count - compared
-        for c in range(count):
-            votes[candidates[c]] = 0
-        relative = first_of_family[families[x]] if families[x] != FREE else FREE
-        keeper, keeper_similarity, relative_similarity = x, 0.0, 0.0
-        if compared > 0 or relative != FREE:
-            length = row_shingles(rows, x, rules.n_min, rules.n_max, room)
-            mask = mask_for(length)
-            epoch += 1
-            size = fill_set(room, length, room.table, room.stamps, mask, epoch)
-            sizes[x] = size
-            for c in range(compared + 1):
-                y = candidates[c] if c < compared else relative
-                if y == FREE:
-                    continue
-                turn += 1
-                counters[COMPARED] += 1
-                length = row_shingles(rows, y, rules.n_min, rules.n_max, room)
-                shared = count_shared(room, length, mask, epoch, turn)
-                # J is at most shared / size; most chance candidates end here
-                if c < compared and shared < rules.threshold * size:
-                    continue
-                if sizes[y] == 0:
-                    sizes[y] = fill_set(room, length, room.other, room.other_stamps, mask_for(length), turn)
-                jaccard = shared / (size + sizes[y] - shared)
-                if c == compared:
-                    relative_similarity = jaccard
-                elif jaccard >= rules.threshold and (
-                    jaccard > keeper_similarity or (jaccard == keeper_similarity and turns[y] < turns[keeper])
-                ):
-                    keeper, keeper_similarity = y, jaccard
-        if keeper == x and relative != FREE:
-            similarity[x] = relative_similarity
-            if rules.family_joins:
-                keeper, keeper_similarity = relative, relative_similarity
+        found.ranks[x] = first + o
+        count = gather(x, buckets, bits, families, rules, 0, room, counters)
+        if count > 0:
+            counters[COMPARED] += count
+            found.keepers[x], found.similarity[x] = compare(
+                rows, x, count, rules, rules.threshold, room, sizes, found.ranks, x, 0.0
+            )
+
+
+@kernel
+def settle(
+    rows: Rows,
+    bits: U64,
+    order: I64,
+    buckets: Buckets,
+    families: Index,
+    first_of_family: Index,
+    rules: Rules,
+    room: Scratch,
+    sizes: I32,
+    found: Found,
+    counters: I64,
+) -> None:
+    """Decide on the rows of a window, in survivor order, after ``match_known`` has seen all of them.
+
+    Args:
+        rows: the texts.
+        bits: see ``match_known``. So are ``families``, ``rules``, ``room``, ``sizes`` and ``counters``.
+        order: int64[w], the window.
+        buckets: the new keepers are listed in it.
+        families: see there.
+        first_of_family: like ``families``, [number of families], the first keeper of each, FREE for none yet.
+        rules: see there.
+        room: see there.
+        sizes: see there.
+        found: completed.
+        counters: see there.
+    """
+    for o in range(order.size):
+        x = order[o]
+        count = gather(x, buckets, bits, families, rules, 1, room, counters)
+        if count > 0:
+            counters[COMPARED] += count
+            found.keepers[x], found.similarity[x] = compare(
+                rows, x, count, rules, rules.threshold, room, sizes, found.ranks, found.keepers[x], found.similarity[x]
+            )
+        if found.keepers[x] == x and families[x] != FREE:
+            relative = first_of_family[families[x]]
+            if relative == FREE:
+                first_of_family[families[x]] = x
             else:
-                variants[x] = relative
-        if keeper != x:
-            keepers[x] = keeper
-            similarity[x] = keeper_similarity
-            continue
-        # x becomes a keeper
-        if relative == FREE and families[x] != FREE:
-            first_of_family[families[x]] = x
-        for e in range(bucket_bounds[x], bucket_bounds[x + 1]):
-            bucket = buckets[e]
-            if lists[bucket, KEEPERS] < rules.bucket_limit:
-                listed[lists[bucket, START] + lists[bucket, KEEPERS]] = x
-            lists[bucket, KEEPERS] += 1
+                counters[COMPARED] += 1
+                room.candidates[0] = relative
+                _, found.similarity[x] = compare(rows, x, 1, rules, 0.0, room, sizes, found.ranks, x, 0.0)
+                if rules.family_joins:
+                    found.keepers[x] = relative
+                else:
+                    found.variants[x] = relative
+        if found.keepers[x] == x:
+            for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
+                bucket = buckets.of_rows[e]
+                if buckets.lists[bucket, KEEPERS] < rules.bucket_limit:
+                    buckets.listed[buckets.lists[bucket, START] + buckets.lists[bucket, KEEPERS]] = x
+                buckets.lists[bucket, KEEPERS] += 1
+    for x in order:
+        for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
+            bucket = buckets.of_rows[e]
+            buckets.lists[bucket, SEEN] = buckets.lists[bucket, KEEPERS]

@@ -67,7 +67,8 @@ def sign(shingles: U64, count: int, a: U32, b: U32, signature: U32) -> None:
         for j in range(a.size):
             x = min(np.uint32(a[j] * h0 + b[j]), np.uint32(a[j] * h1 + b[j]))
             y = min(np.uint32(a[j] * h2 + b[j]), np.uint32(a[j] * h3 + b[j]))
-            signature[j] = min(signature[j], min(x, y))
+            z = min(x, y)
+            signature[j] = min(signature[j], z)
         k += 4
     while k < count:
         h0 = mix32(high(shingles[k]))

@@ -140,8 +140,8 @@ def tokenize(
                     continue
                 if entry & EXPANSION == EXPANSION:
                     expanded = True
-                    queued = np.int64(entry & VALUE)
-                    queue_end = queued + np.int64(entry >> np.uint32(24))
+                    queued = int(np.int64(entry & VALUE))
+                    queue_end = queued + int(np.int64(entry >> np.uint32(24)))
             while queued < queue_end:
                 if expanded:
                     entry = expansions[queued]
