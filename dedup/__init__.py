@@ -25,17 +25,18 @@ from dedup.settings import Settings
 from dedup.version import __version__
 
 if TYPE_CHECKING:
-    from dedup.clean import Cleaned, clean, undo
+    from dedup.clean import Cleaned, clean
     from dedup.compare import Comparison, compare
     from dedup.interop import minhash
     from dedup.pipeline import scan
     from dedup.run import Run
+    from dedup.undo import undo
 
 # Imported when first asked for: numba and pyarrow take half a second.
 _LAZY = {
     "Cleaned": "dedup.clean",
     "clean": "dedup.clean",
-    "undo": "dedup.clean",
+    "undo": "dedup.undo",
     "Comparison": "dedup.compare",
     "compare": "dedup.compare",
     "minhash": "dedup.interop",

@@ -16,25 +16,22 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from dedup.arrays import I64, Bool
-from dedup.errors import Corrupt, GuardRail, InputError, NotFound, SettingsError
+from dedup.arrays import I64
+from dedup.cut import Plan, make_plan
+from dedup.errors import GuardRail, InputError, SettingsError
 from dedup.formats import Chunk, Cut, Edited, Input, Parsed, open_inputs
 from dedup.formats.base import Removed
-from dedup.formats.compression import Codec, Decompressed, compress_to, detect_codec
+from dedup.formats.compression import Codec, compress_to
 from dedup.formats.memory import ArrowTable, Records, cut_text
 from dedup.pipeline import Progress, pool_of, scan, silent
-from dedup.run import Run, json_lines, raw_bytes, raw_fields
-from dedup.schema import Documents
+from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, Run, beside, json_lines, raw_fields
 from dedup.settings import Settings
 from dedup.store import Workspace, atomic_directory, atomic_file
 from dedup.threads import ordered_map
 
-REMOVALS, REJECTS, SUMMARY = "removals.jsonl", "rejects.jsonl", "summary.json"
-RESERVED = (REMOVALS, REJECTS, SUMMARY)
+RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)
 FILE_SUFFIXES = (".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text")
-LINE_ENDS = (b"\n", b"\r", b"\x0b", b"\x0c")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,98 +51,6 @@ class Cleaned:
     summary: dict[str, Any]
     records: list[dict[str, Any]] | pa.Table | None = None
     removals: list[dict[str, Any]] | None = None
-
-
-class Plan(NamedTuple):
-    """A run's verdicts as arrays.
-
-    Attributes:
-        bounds: int64[docs + 1], where each document's blocks begin; documents in the order of the verdicts.
-        rows: int64[docs], place of each document of the input in that order.
-        starts: int64[n], first byte of each block.
-        ends: int64[n].
-        dropped: bool[n].
-        gone: bool[docs], documents that go as a whole.
-    """
-
-    bounds: I64
-    rows: I64
-    starts: I64
-    ends: I64
-    dropped: Bool
-    gone: Bool
-
-    def spans(self, row: int, text: bytes) -> list[tuple[int, int, int]]:
-        """Return what to cut from the document at ``row``, see ``spans_to_cut``."""
-        lo, hi = self.bounds[row], self.bounds[row + 1]
-        if not self.dropped[lo:hi].any():
-            return []
-        if self.ends[hi - 1] > len(text):
-            raise InputError("a text is shorter than when it was scanned: scan again")
-        return spans_to_cut(text, self.starts[lo:hi].tolist(), self.ends[lo:hi].tolist(), self.dropped[lo:hi].tolist())
-
-    def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], list[list[int]]]:
-        """Say for each of a batch of documents what to cut, and which blocks the cut spans are."""
-        cuts: list[Cut] = []
-        blocks: list[list[int]] = []
-        for doc in range(len(documents.ids)):
-            row = self.rows[first + doc]
-            text = documents.data[documents.bounds[doc] : documents.bounds[doc + 1]]
-            spans = [] if self.gone[row] else self.spans(row, text.tobytes())
-            cuts.append(True if self.gone[row] else [(start, end) for start, end, _ in spans] or None)
-            blocks.append([block for *_, block in spans])
-        return cuts, blocks
-
-
-def make_plan(run: Run) -> Plan:
-    """Read what cutting needs from a run."""
-    verdicts, documents = run.verdicts, run.documents
-    bounds = np.concatenate([[0], np.cumsum(documents["blocks"].to_numpy())]).astype(np.int64)
-    if bounds[-1] != verdicts.num_rows:
-        raise Corrupt(f"{run.path}: documents.parquet and verdicts.parquet disagree: scan again")
-    return Plan(
-        bounds,
-        run.input_order(),
-        verdicts["start"].to_numpy(),
-        verdicts["end"].to_numpy(),
-        pc.equal(verdicts["action"], "drop").to_numpy(),
-        pc.equal(documents["action"], "drop").to_numpy(),
-    )
-
-
-def line_start(data: bytes, lo: int, hi: int) -> int:
-    """Return where the line begins that ``hi`` stands in, not before ``lo``."""
-    return max(lo, *(data.rfind(end, lo, hi) + 1 for end in LINE_ENDS))
-
-
-def spans_to_cut(
-    data: bytes, starts: Sequence[int], ends: Sequence[int], dropped: Sequence[bool]
-) -> list[tuple[int, int, int]]:
-    r"""Return the spans (start, end, block) that remove the dropped blocks and leave the others apart.
-
-    A block goes with its line ends and the blank lines behind it, so that what stood between its neighbours still
-    does; a run of blocks at the end goes from the end of the last one kept, which leaves the document's own ending.
-
-    >>> data = b"One.\n\nTwo.\n\nThree.\n"
-    >>> spans_to_cut(data, [0, 6, 12], [4, 10, 18], [False, True, False])
-    [(6, 12, 1)]
-    >>> spans_to_cut(data, [0, 6, 12], [4, 10, 18], [False, True, True])
-    [(4, 10, 1), (10, 18, 2)]
-    """
-    n = len(starts)
-    last_kept = max((k for k in range(n) if not dropped[k]), default=-1)
-    spans = []
-    for k in range(n):
-        if not dropped[k]:
-            continue
-        if k < last_kept:
-            begin = line_start(data, ends[k - 1] if k else 0, starts[k])
-            spans.append((begin, line_start(data, ends[k], starts[k + 1]), k))
-        elif k:
-            spans.append((ends[k - 1], ends[k], k))
-        else:
-            spans.append((starts[0], ends[0], k))
-    return spans
 
 
 def clean(
@@ -356,20 +261,15 @@ def clean_files(
         # the data come last: until they do, the old ones stand, and their removals are known by their size
         with contextlib.ExitStack() as stack:
             data = stack.enter_context(atomic_file(target))
-            rows = stack.enter_context(atomic_file(beside(target, REMOVALS)))
-            bad = stack.enter_context(atomic_file(beside(target, REJECTS)))
+            rows = stack.enter_context(atomic_file(beside(target, REMOVALS_FILE)))
+            bad = stack.enter_context(atomic_file(beside(target, REJECTS_FILE)))
             write_rows(write_outputs(opened, Outputs(None, data), run, plan, settings, progress), rows, bad)
         return Cleaned(run, target, summary)
     with atomic_directory(target) as made:
-        with (made / REMOVALS).open("wb") as rows, (made / REJECTS).open("wb") as bad:
+        with (made / REMOVALS_FILE).open("wb") as rows, (made / REJECTS_FILE).open("wb") as bad:
             write_rows(write_outputs(opened, Outputs(made, None), run, plan, settings, progress), rows, bad)
-        (made / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (made / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return Cleaned(run, target, summary)
-
-
-def beside(target: pathlib.Path, name: str) -> pathlib.Path:
-    """Return the path of what belongs to an output file."""
-    return target.with_name(f"{target.name}.{name}")
 
 
 def names_of(opened: list[Input]) -> None:
@@ -499,92 +399,3 @@ def told_removals(
         else:
             text = one.raw.decode() if plain else json.loads(b'"' + one.raw + b'"')
             yield {**next(why_block), "text": text, **place}
-
-
-def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathlib.Path:
-    """Restore what ``clean`` was given, byte for byte (compressed files: the bytes they hold).
-
-    Args:
-        cleaned: an output of ``clean``, file or directory, not edited since.
-        out: where the restored file or directory goes.
-
-    Returns:
-        ``out``, as a path.
-
-    Raises:
-        NotFound: there is no such output, or its removals are missing.
-        Corrupt: the output is not what ``clean`` wrote.
-        StoreError: ``out`` cannot be written.
-    """
-    source, target = pathlib.Path(cleaned), pathlib.Path(out)
-    if not source.exists():
-        raise NotFound(f"{source} does not exist")
-    if source.is_dir():
-        by_file = read_removals([source / REMOVALS, source / REJECTS])
-        present = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()} - set(RESERVED)
-        with atomic_directory(target) as made:
-            for name in sorted(present | set(by_file)):
-                path = made / name
-                if not path.resolve().is_relative_to(made.resolve()):
-                    raise Corrupt(f"{source / REMOVALS}: {name} would leave the output directory")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as file:
-                    restore(source / name if name in present else None, by_file.get(name, []), file)
-            # what marks a directory as ours, so that it may be replaced
-            (made / SUMMARY).write_text(json.dumps({"restored_from": str(source)}) + "\n", encoding="utf-8")
-        (target / SUMMARY).unlink()
-        return target
-    by_file = read_removals([beside(source, REMOVALS), beside(source, REJECTS)])
-    with atomic_file(target) as file:
-        restore(source, [row for rows in by_file.values() for row in rows], file)
-    return target
-
-
-def read_removals(paths: list[pathlib.Path]) -> dict[str, list[dict[str, Any]]]:
-    """Read removals and rejects, by output file, in the order in which they were made."""
-    rows = []
-    for path in paths:
-        try:
-            with path.open(encoding="utf-8") as file:
-                rows += [json.loads(line) for line in file]
-        except FileNotFoundError as error:
-            raise NotFound(f"{path} is missing: without it nothing can be restored") from error
-        except ValueError as error:
-            raise Corrupt(f"{path} is damaged: {error}") from error
-    by_file: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: row["seq"]):
-        by_file.setdefault(row["file"], []).append(row)
-    return by_file
-
-
-def restore(path: pathlib.Path | None, rows: list[dict[str, Any]], target: BinaryIO) -> None:
-    """Copy a file, putting the removed bytes back where they were."""
-    with contextlib.ExitStack() as stack:
-        data: BinaryIO | Decompressed | None = None
-        codec: Codec | None = None
-        if path is not None:
-            file = stack.enter_context(path.open("rb"))
-            codec = detect_codec(file.peek(4)[:4])
-            data = Decompressed(file, codec) if codec else file
-        sink = compress_to(target, codec)
-        position = 0
-        for row in rows:
-            position += copy(data, sink, row["offset"] - position)
-            if position != row["offset"]:
-                raise Corrupt(f"{path} ends before byte {row['offset']}: it is not what was written")
-            sink.write(raw_bytes(row))
-        copy(data, sink, None)
-        if sink is not target:
-            sink.close()
-
-
-def copy(source: BinaryIO | Decompressed | None, target: BinaryIO, count: int | None) -> int:
-    """Copy ``count`` bytes, or all; return how many there were."""
-    done = 0
-    while source is not None and (count is None or done < count):
-        data = source.read(1 << 20 if count is None else min(1 << 20, count - done))
-        if not data:
-            break
-        target.write(data)
-        done += len(data)
-    return done

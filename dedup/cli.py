@@ -189,7 +189,7 @@ def clean_command(
         if undo_path is not None:
             if inputs or run or dry_run or out is None:
                 raise click.UsageError("--undo CLEANED takes -o OUT and nothing else")
-            from dedup.clean import undo
+            from dedup.undo import undo
 
             click.echo(f"restored {undo(undo_path, out)}", err=True)
             return

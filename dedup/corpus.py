@@ -83,7 +83,7 @@ class Corpus:
         sketched: int64[m], contents that are sketched.
         bands: for each band uint32[m], keys of the sketched contents.
         bits: uint64[2 * m], one-bit MinHash values; ``families``: uint64[m], equal where texts differ in numbers.
-        doc_first: int64[e], first document of each content; ``doc_bands``, ``doc_bits``, ``doc_families`` as for blocks.
+        doc_first: int64[e], first document of each; ``doc_bands``, ``doc_bits``, ``doc_families`` as for blocks.
     """
 
     def __init__(self, workspace: Workspace, blocks: Scheme, docs: Scheme, min_tokens: int) -> None:

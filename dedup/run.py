@@ -24,6 +24,7 @@ from dedup.schema import DOCUMENTS, VERDICTS, Reject
 FORMAT = 1
 VERDICTS_FILE, DOCUMENTS_FILE, SUMMARY_FILE = "verdicts.parquet", "documents.parquet", "summary.json"
 REJECTS_FILE, ORDER_FILE = "rejects.jsonl", "order.npy"
+REMOVALS_FILE = "removals.jsonl"  # of a cleaned corpus
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +114,11 @@ def write_table(path: pathlib.Path, schema: pa.Schema, tables: Iterable[pa.Table
             writing.result()
     if writer is None:
         pq.write_table(schema.empty_table(), path, store_schema=False)
+
+
+def beside(target: pathlib.Path, name: str) -> pathlib.Path:
+    """Return the path of what belongs to an output file."""
+    return target.with_name(f"{target.name}.{name}")
 
 
 def raw_fields(raw: bytes) -> dict[str, str]:

@@ -1,0 +1,109 @@
+"""A run in; what to cut from each document, so that the blocks that stay still stand apart, out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.compute as pc
+
+from dedup.arrays import I64, Bool
+from dedup.errors import Corrupt, InputError
+from dedup.formats import Cut
+from dedup.run import Run
+from dedup.schema import Documents
+
+LINE_ENDS = (b"\n", b"\r", b"\x0b", b"\x0c")
+
+
+class Plan(NamedTuple):
+    """A run's verdicts as arrays.
+
+    Attributes:
+        bounds: int64[docs + 1], where each document's blocks begin; documents in the order of the verdicts.
+        rows: int64[docs], place of each document of the input in that order.
+        starts: int64[n], first byte of each block.
+        ends: int64[n].
+        dropped: bool[n].
+        gone: bool[docs], documents that go as a whole.
+    """
+
+    bounds: I64
+    rows: I64
+    starts: I64
+    ends: I64
+    dropped: Bool
+    gone: Bool
+
+    def spans(self, row: int, text: bytes) -> list[tuple[int, int, int]]:
+        """Return what to cut from the document at ``row``, see ``spans_to_cut``."""
+        lo, hi = self.bounds[row], self.bounds[row + 1]
+        if not self.dropped[lo:hi].any():
+            return []
+        if self.ends[hi - 1] > len(text):
+            raise InputError("a text is shorter than when it was scanned: scan again")
+        return spans_to_cut(text, self.starts[lo:hi].tolist(), self.ends[lo:hi].tolist(), self.dropped[lo:hi].tolist())
+
+    def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], list[list[int]]]:
+        """Say for each of a batch of documents what to cut, and which blocks the cut spans are."""
+        cuts: list[Cut] = []
+        blocks: list[list[int]] = []
+        for doc in range(len(documents.ids)):
+            row = self.rows[first + doc]
+            text = documents.data[documents.bounds[doc] : documents.bounds[doc + 1]]
+            spans = [] if self.gone[row] else self.spans(row, text.tobytes())
+            cuts.append(True if self.gone[row] else [(start, end) for start, end, _ in spans] or None)
+            blocks.append([block for *_, block in spans])
+        return cuts, blocks
+
+
+def make_plan(run: Run) -> Plan:
+    """Read what cutting needs from a run."""
+    verdicts, documents = run.verdicts, run.documents
+    bounds = np.concatenate([[0], np.cumsum(documents["blocks"].to_numpy())]).astype(np.int64)
+    if bounds[-1] != verdicts.num_rows:
+        raise Corrupt(f"{run.path}: documents.parquet and verdicts.parquet disagree: scan again")
+    return Plan(
+        bounds,
+        run.input_order(),
+        verdicts["start"].to_numpy(),
+        verdicts["end"].to_numpy(),
+        pc.equal(verdicts["action"], "drop").to_numpy(),
+        pc.equal(documents["action"], "drop").to_numpy(),
+    )
+
+
+def line_start(data: bytes, lo: int, hi: int) -> int:
+    """Return where the line begins that ``hi`` stands in, not before ``lo``."""
+    return max(lo, *(data.rfind(end, lo, hi) + 1 for end in LINE_ENDS))
+
+
+def spans_to_cut(
+    data: bytes, starts: Sequence[int], ends: Sequence[int], dropped: Sequence[bool]
+) -> list[tuple[int, int, int]]:
+    r"""Return the spans (start, end, block) that remove the dropped blocks and leave the others apart.
+
+    A block goes with its line ends and the blank lines behind it, so that what stood between its neighbours still
+    does; a run of blocks at the end goes from the end of the last one kept, which leaves the document's own ending.
+
+    >>> data = b"One.\n\nTwo.\n\nThree.\n"
+    >>> spans_to_cut(data, [0, 6, 12], [4, 10, 18], [False, True, False])
+    [(6, 12, 1)]
+    >>> spans_to_cut(data, [0, 6, 12], [4, 10, 18], [False, True, True])
+    [(4, 10, 1), (10, 18, 2)]
+    """
+    n = len(starts)
+    last_kept = max((k for k in range(n) if not dropped[k]), default=-1)
+    spans = []
+    for k in range(n):
+        if not dropped[k]:
+            continue
+        if k < last_kept:
+            begin = line_start(data, ends[k - 1] if k else 0, starts[k])
+            spans.append((begin, line_start(data, ends[k], starts[k + 1]), k))
+        elif k:
+            spans.append((ends[k - 1], ends[k], k))
+        else:
+            spans.append((starts[0], ends[0], k))
+    return spans
