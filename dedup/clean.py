@@ -24,6 +24,7 @@ from dedup.formats import Chunk, Cut, Edited, Input, Parsed, open_inputs
 from dedup.formats.base import Removed
 from dedup.formats.compression import Codec, compress_to
 from dedup.formats.memory import ArrowTable, Records, cut_text
+from dedup.formats.text import TextTree
 from dedup.pipeline import Progress, pool_of, scan, silent
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, Run, beside, json_lines, raw_fields
 from dedup.settings import Settings
@@ -91,14 +92,13 @@ def clean(
     with Workspace() as workspace:
         if is_iterable_of_dicts(inputs):
             inputs = list(inputs)
-        inputs = keep_stdin(inputs, workspace)
-        opened = open_inputs(inputs)
+        opened = open_inputs(keep_stdin(inputs, workspace))
         if out is None and not dry_run and not isinstance(opened[0], Records | ArrowTable):
             raise SettingsError("out", None, "a path, since the input is one")
         if isinstance(run, str | os.PathLike):
             run = Run.open(run)
         if run is None:
-            run = scan(inputs, settings, progress=progress)
+            run = scan(opened, settings, progress=progress)
         elif run.alarms and not settings.allow:
             raise GuardRail(run.alarms)
         else:
@@ -108,11 +108,10 @@ def clean(
         if dry_run:
             return Cleaned(run, None, removal_counts(run))
         plan = make_plan(run)
-        rejected = {row["line"] for row in run.rejects}
         if isinstance(opened[0], Records):
-            return clean_records(inputs, rejected, run, plan, settings)
+            return clean_records(inputs, rejected_rows(run), run, plan, settings)
         if isinstance(opened[0], ArrowTable):
-            return clean_table(opened[0].table, rejected, run, plan, settings)
+            return clean_table(opened[0].table, rejected_rows(run), run, plan, settings)
         return clean_files(opened, cast("str | os.PathLike[str]", out), run, plan, settings, progress)
 
 
@@ -143,6 +142,11 @@ def check_unchanged(run: Run, opened: list[Input]) -> None:
     known = [one["size"] for one in run.summary["inputs"]]
     if known != [one.size for one in opened]:
         raise InputError(f"the inputs are not those that {run.path} was made from (other sizes): scan again")
+
+
+def rejected_rows(run: Run) -> set[int]:
+    """Return the 1-based numbers of the records of a table that could not be used."""
+    return {row["line"] for row in run.rejects}
 
 
 def removal_counts(run: Run) -> dict[str, Any]:
@@ -250,7 +254,9 @@ def clean_files(
     """Clean files into a file, a directory, or standard output."""
     target = pathlib.Path(out)
     summary = {**removal_counts(run), "inputs": [one.path for one in opened]}
-    names_of(opened)
+    for one in opened:
+        if one.name in RESERVED:
+            raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
     if os.fspath(out) == "-":
         outputs = Outputs(None, sys.stdout.buffer)
         for _ in write_outputs(opened, outputs, run, plan, settings, progress):
@@ -270,26 +276,6 @@ def clean_files(
             write_rows(write_outputs(opened, Outputs(made, None), run, plan, settings, progress), rows, bad)
         (made / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return Cleaned(run, target, summary)
-
-
-def names_of(opened: list[Input]) -> None:
-    """Give every input an output name of its own.
-
-    Raises:
-        InputError: a name is that of a file this command writes itself.
-    """
-    taken: set[str] = set()
-    for one in opened:
-        name, number = one.name or "text", 1
-        stem, dot, rest = name.partition(".")
-        while name in taken:
-            number += 1
-            name = f"{stem}-{number}{dot}{rest}"
-        if name in RESERVED:
-            raise InputError(f"{name} is a name this command writes itself: rename the input", one.path)
-        taken.add(name)
-        if one.name:
-            one.name = name
 
 
 def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: BinaryIO) -> None:
@@ -370,7 +356,7 @@ def write_outputs(
             offsets[name] += len(data)
         progress("cleaning", work.chunk.read, total)
     for source in opened:  # files without a record
-        if source.name and source.name not in seen and not pathlib.Path(source.path).is_dir():
+        if source.name not in seen and not isinstance(source, TextTree):
             outputs.write(source.name, b"", getattr(source, "codec", None))
     outputs.close()
 

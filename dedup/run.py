@@ -73,7 +73,10 @@ class Run:
     def rejects(self) -> list[dict[str, Any]]:
         """Records that could not be used: file, line, error and the raw record."""
         path = self.path / REJECTS_FILE
-        return [json.loads(line) for line in path.open(encoding="utf-8")] if path.exists() else []
+        if not path.exists():
+            return []
+        with path.open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
 
     @property
     def alarms(self) -> list[str]:
@@ -96,15 +99,17 @@ def write_table(path: pathlib.Path, schema: pa.Schema, tables: Iterable[pa.Table
 
     The file's bytes depend on nothing but the values.
     """
-    coded = [name for name in schema.names if pa.types.is_string(schema.field(name).type)]
+    coded = [field.name for field in schema if pa.types.is_string(field.type)]
+    packed = [field.name for field in schema if pa.types.is_integer(field.type)]
     with contextlib.ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
         writing: Future[None] | None = None
         for table in tables:
             if writer is None:
+                # against zstd and plain integers: a third of the time, half as large again
                 writer = pq.ParquetWriter(
-                    path, table.schema, compression="zstd", compression_level=1, use_dictionary=coded,
-                    write_statistics=False, store_schema=False,
+                    path, table.schema, compression="snappy", use_dictionary=coded, write_statistics=False,
+                    column_encoding=dict.fromkeys(packed, "DELTA_BINARY_PACKED"), store_schema=False,
                 )  # fmt: skip
                 stack.callback(writer.close)
             if writing is not None:
@@ -142,7 +147,10 @@ def reject_row(reject: Reject) -> dict[str, Any]:
 def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """Write rows as JSON lines."""
     for row in rows:
-        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        try:
+            yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        except UnicodeEncodeError:  # the name of a file need not be UTF-8
+            yield json.dumps(row).encode() + b"\n"
 
 
 __all__ = ["DOCUMENTS", "VERDICTS", "Run", "json_lines", "raw_bytes", "raw_fields", "reject_row", "write_table"]

@@ -104,7 +104,7 @@ def mix64(h: int) -> int:
 def character_code(char: str) -> int:
     """Return the number that a folded character enters a token's hash with."""
     if major(char) == "M":
-        return ord(char) | 1 << 23 | unicodedata.combining(char) << 24
+        return ord(char) | 1 << 23 | int(unicodedata.combining(char)) << 24
     return ord(char) | (major(char) == "N") << 21 | stands_alone(char) << 22
 
 

@@ -67,7 +67,7 @@ def test_what_is_left_of_a_document_is_contained_in_it(whole: list[int], data: s
 
 @given(DOCS, SHARES, st.data())
 def test_only_long_contents_of_living_documents_count(docs: list[list[int]], share: float, data: st.DataObject) -> None:
-    docs = [[content if content else FREE for content in doc] for doc in docs]
+    docs = [[content or FREE for content in doc] for doc in docs]
     keepers = data.draw(st.lists(st.integers(0, LABELS - 1), min_size=LABELS, max_size=LABELS))
     long = data.draw(st.lists(st.booleans(), min_size=LABELS, max_size=LABELS))
     alive = data.draw(st.lists(st.booleans(), min_size=len(docs), max_size=len(docs)))
@@ -132,7 +132,7 @@ def test_many_documents_equal_the_twin() -> None:
 
 
 @pytest.mark.xfail(
-    strict=True, reason="kernels/contain.py find_containers: 15 > 15 / 22 * 22 in binary, so a tie goes to the later one"
+    strict=True, reason="kernels/contain.py find_containers: 15 > 15 / 22 * 22 in binary, so the later of equals wins"
 )
 def test_of_equal_shares_the_first_container_stays_whatever_their_size() -> None:
     part = list(range(22))

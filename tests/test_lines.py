@@ -22,10 +22,11 @@ from dedup.schema import KINDS
 from dedup.settings import SPLITS, Split
 
 PIECES = (
-    "word", "Two words.", "of the long and winding line that goes on", "and ends here.", "\u044f\u0431\u043b\u043e\u043a\u043e",
-    "\u00e9t\u00e9", "\u6771\u4eac\u3002", "\U0001f600", "7", "1234", "\n", "\n", "\n\n", "\r\n", "\r", "\f", "\v", " ", "\t", "\u00a0",
-    "\u3000", "\ufeff", "- ", "* ", "\u2022 ", "\u2022", "\u30fb", "1. ", "(2) ", "3) ", "\uff14\uff0e", "5\u3001", "\u2713 ", "#", "# ",
-    "####### ", "```", "~~~", "|", "===", "==", "---", "*", "a\u0085b", "\u2028", "\0", "x\u00b7 ", "\u00b7 ",
+    "word", "Two words.", "of the long and winding line that goes on", "and ends here.", "\u044f\u0431\u043b\u043e",
+    "\u00e9t\u00e9", "\u6771\u4eac\u3002", "\U0001f600", "7", "1234", "\n", "\n", "\n\n", "\r\n", "\r", "\f", "\v", " ",
+    "\t", "\u00a0", "\u3000", "\ufeff", "- ", "* ", "\u2022 ", "\u2022", "\u30fb", "1. ", "(2) ", "3) ", "\uff14\uff0e",
+    "5\u3001", "\u2713 ", "#", "# ", "####### ", "```", "~~~", "|", "===", "==", "---", "*", "a\u0085b", "\u2028", "\0",
+    "\u00b7 ",
 )  # fmt: skip
 BLANK = re.compile(rf"[{naive.BLANKS}\n\v\f\r]*")
 
@@ -244,12 +245,7 @@ It was the season of light.
 
 def test_hard_wrapped_lines_are_joined() -> None:
     assert shown(HARD_WRAPPED) == [
-        (
-            "paragraph",
-            "It was the best of times, it was the worst\nof times, it was the age of wisdom, it was\n"
-            "the age of foolishness.\nIt was the epoch of belief, it was the epoch\n"
-            "of incredulity, it was the season of light.",
-        ),
+        ("paragraph", HARD_WRAPPED.partition("\n\n")[0]),
         ("list_item", "- an item whose text is as long as a line is\n  and goes on in the next one"),
         ("list_item", "- a short item"),
     ]

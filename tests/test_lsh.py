@@ -46,7 +46,14 @@ def test_collision_probability_by_its_complement(jaccard: float, bands: int, row
 
 @pytest.mark.parametrize(
     ("jaccard", "bands", "rows", "probability"),
-    [(0.8, 21, 6, 0.998), (0.7, 21, 6, 0.928), (0.8, 9, 13, 0.399), (0.5, 1, 1, 0.5), (1.0, 1, 200, 1.0), (0.0, 9, 2, 0)],
+    [
+        (0.8, 21, 6, 0.998),
+        (0.7, 21, 6, 0.928),
+        (0.8, 9, 13, 0.399),
+        (0.5, 1, 1, 0.5),
+        (1.0, 1, 200, 1.0),
+        (0.0, 9, 2, 0.0),
+    ],
 )
 def test_collision_probability_by_hand(jaccard: float, bands: int, rows: int, probability: float) -> None:
     assert collision_probability(jaccard, bands, rows) == pytest.approx(probability, abs=5e-4)
@@ -67,7 +74,7 @@ def test_bands_are_the_longest_that_reach_the_recall(threshold: float, num_perm:
 
 
 def test_a_recall_out_of_reach_is_refused() -> None:
-    with pytest.raises(SettingsError, match="to reach recall 0.99 at threshold 0.1") as caught:
+    with pytest.raises(SettingsError, match=r"to reach recall 0\.99 at threshold 0\.1$") as caught:
         choose_bands(0.1, 16, 0.99)
     assert (caught.value.name, caught.value.value) == ("num_perm", 16)
 

@@ -23,26 +23,26 @@ from dedup.errors import (
 )
 from dedup.settings import DEFAULT_DROP, REMOVABLE, SPLITS, SURVIVORS, Settings
 
+NAN = float("nan")
+SHARES = ("threshold", "doc_threshold", "containment")
+COUNTS = ("min_tokens", "num_perm", "bucket_limit", "candidate_limit", "batch_bytes", "max_cluster")
 REFUSED: list[tuple[str, Any, str]] = [
-    *((name, value, "more than 0, at most 1") for name in ("threshold", "doc_threshold", "containment")
-      for value in (0, -0.1, 1.0001, float("nan"), float("inf"))),
-    *(("recall", value, "between 0 and 1") for value in (0, 1, -1, 2, float("nan"))),
-    *(("max_drop_share", value, "from 0 to 1") for value in (-0.01, 1.01, float("nan"))),
-    *((name, value, "1 or more") for name in (
-        "min_tokens", "num_perm", "bucket_limit", "candidate_limit", "batch_bytes", "max_cluster"
-    ) for value in (0, -1)),
+    *((name, value, "more than 0, at most 1") for name in SHARES for value in (0, -0.1, 1.0001, NAN, float("inf"))),
+    *(("recall", value, "between 0 and 1") for value in (0, 1, -1, 2, NAN)),
+    *(("max_drop_share", value, "from 0 to 1") for value in (-0.01, 1.01, NAN)),
+    *((name, value, "1 or more") for name in COUNTS for value in (0, -1)),
     *(("threads", value, "1 or more, or None for one a core") for value in (0, -2)),
     ("split", "paragraphs", "one of auto, blank, lines"),
     ("survivor", "best", "one of first, longest, newest"),
     *(("seed", value, "from 0 to 2^32 - 1") for value in (-1, 1 << 32)),
     *((name, "", "the name of a field") for name in ("text", "id", "source")),
     ("drop", frozenset({"filler"}), "some of exact_duplicate, near_duplicate, number_variant"),
-]  # fmt: skip
+]
 ACCEPTED: list[tuple[str, Any]] = [
-    *((name, value) for name in ("threshold", "doc_threshold", "containment") for value in (0.01, 1, 1.0)),
+    *((name, value) for name in SHARES for value in (0.01, 1, 1.0)),
     *(("recall", value) for value in (0.01, 0.999)),
     *(("max_drop_share", value) for value in (0, 1)),
-    *((name, 1) for name in ("min_tokens", "num_perm", "bucket_limit", "candidate_limit", "batch_bytes", "max_cluster")),
+    *((name, 1) for name in COUNTS),
     *(("threads", value) for value in (None, 1, 64)),
     *(("split", value) for value in SPLITS),
     *(("survivor", value) for value in SURVIVORS if value != "newest"),

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup import store
 from dedup.errors import DedupError, StoreError
 from dedup.store import SMALL, Workspace, atomic_directory, atomic_file
 
@@ -161,7 +160,7 @@ def test_a_workspace_is_gone_after_a_failure(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_workspace_that_cannot_be_made_says_where(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(StoreError, match="cannot make a working directory in .*missing") as caught:
+    with pytest.raises(StoreError, match=r"cannot make a working directory in .*missing") as caught:
         Workspace(tmp_path / "missing")
     assert isinstance(caught.value, DedupError)
 
@@ -200,7 +199,7 @@ def exchange_by_renames(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise OSError
 
-    monkeypatch.setattr(store.ctypes, "CDLL", missing)
+    monkeypatch.setattr("ctypes.CDLL", missing)
 
 
 @pytest.mark.parametrize("by_renames", [False, True])
@@ -252,7 +251,7 @@ def test_what_others_wrote_is_refused(tmp_path: pathlib.Path, foreign: str) -> N
 @pytest.mark.parametrize("make", [atomic_directory, atomic_file])
 def test_a_place_that_cannot_be_written_is_named(tmp_path: pathlib.Path, make: Any) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match="cannot write .*out"), make(tmp_path / "file" / "out"):
+    with pytest.raises(StoreError, match=r"cannot write .*out"), make(tmp_path / "file" / "out"):
         pytest.fail("the block must not run")
     assert contents(tmp_path) == {"file": "in the way"}
 

@@ -63,9 +63,7 @@ def test_interner_grows(batches: int) -> None:
 
 
 @given(st.lists(FINGERPRINTS, unique=True, max_size=30), st.lists(st.tuples(FINGERPRINTS, st.booleans()), max_size=30))
-def test_intern_after_rehash_finds_all(
-    known: list[tuple[int, int]], batch: list[tuple[tuple[int, int], bool]]
-) -> None:
+def test_intern_after_rehash_finds_all(known: list[tuple[int, int]], batch: list[tuple[tuple[int, int], bool]]) -> None:
     table = np.empty((len(known) + len(batch), 2), np.uint64)
     table[: len(known)] = np.array(known, np.uint64).reshape(-1, 2)
     slots = np.full(128, FREE, np.int64)

@@ -97,7 +97,7 @@ def test_an_exception_reaches_the_caller_after_the_results_before_it(bad: int) -
             raise LookupError(message)
         return item
 
-    got = []
+    got: list[int] = []
     with ThreadPoolExecutor(2) as pool:
         results = ordered_map(pool, work, range(10), ahead=3)
         with pytest.raises(LookupError, match=f"item {bad}"):

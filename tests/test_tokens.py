@@ -119,7 +119,9 @@ def test_worked_examples(text: str, tokens: list[str]) -> None:
     assert hashes(text) == [naive.token_hash(unicodedata.normalize("NFD", token)) for token in tokens]
 
 
-@pytest.mark.parametrize("text", ["人民日报社论", "これはペンです", "สวสดครบ", "ກຂຄງ", "កខគឃ", "ကခဂဃ", "ㄅㄆㄇ", "ꀀꀁꀂ"])
+@pytest.mark.parametrize(
+    "text", ["人民日报社论", "これはペンです", "สวสดครบ", "ກຂຄງ", "កខគឃ", "ကခဂဃ", "ㄅㄆㄇ", "ꀀꀁꀂ"]
+)
 def test_scripts_without_spaces_give_a_token_a_character(text: str) -> None:
     found = hashes(text)
     assert len(found) == len(text)
@@ -147,7 +149,17 @@ def test_spellings_of_one_text_share_a_fingerprint(left: str, right: str) -> Non
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [("a b", "ab"), ("a b", "b a"), ("a", "a a"), ("", "a"), ("e", "é"), ("か", "が"), ("か", "カ"), ("1", "2"), ("ı", "i")],
+    [
+        ("a b", "ab"),
+        ("a b", "b a"),
+        ("a", "a a"),
+        ("", "a"),
+        ("e", "é"),
+        ("か", "が"),
+        ("か", "カ"),
+        ("1", "2"),
+        ("ı", "i"),
+    ],
 )
 def test_texts_that_differ_have_other_fingerprints(left: str, right: str) -> None:
     assert one_fingerprint(left) != one_fingerprint(right)

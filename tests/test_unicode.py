@@ -132,7 +132,7 @@ def test_ignorable_characters_are_skipped_and_nothing_else_is() -> None:
 
 def test_scripts_without_spaces_stand_alone() -> None:
     table = fold_table()
-    for char in ("\u4e00", "\u3042", "\u30a2", "\u3105", "\ua000", "\U00017000", "\u0e01", "\u0e81", "\u1780", "\u1000"):
+    for char in "\u4e00\u3042\u30a2\u3105\ua000\U00017000\u0e01\u0e81\u1780\u1000":
         assert unicodedata2.name(char).startswith(SPACELESS)
         assert entry(table, char) & EXPANSION == ALONE
     for char in "aя\u05d0\u0627\u0915\uac00\u1200":

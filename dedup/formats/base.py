@@ -27,7 +27,7 @@ class Chunk:
         records: how many there are at most (blank lines included).
         data: the records; what they are is the format's business.
         read: bytes of the input consumed so far, as stored.
-        damage: why the input ends here too early, or None; the last record is then incomplete.
+        damage: why the input ends here too early, or None; ``data`` are then the torn last record, perhaps empty.
     """
 
     file: int
@@ -94,6 +94,11 @@ class Input(Protocol):
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans and records; ``rejected`` are the numbers of records that ``parse`` could not use."""
         ...
+
+
+def printable(name: str) -> str:
+    """Return the name of a file as text, also where it is no UTF-8."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def pack(

@@ -19,12 +19,14 @@ def open_inputs(inputs: Any) -> list[Input]:
 
     Args:
         inputs: a path or several (JSON lines plain or compressed, a text file, a directory of text files, ``-`` for
-            standard input), an iterable of dicts, or an object with ``__arrow_c_stream__``.
+            standard input), an iterable of dicts, or an object with ``__arrow_c_stream__``. Readers are taken as they are.
 
     Raises:
         NotFound: a path does not exist.
         InputError: the inputs are of a kind that is not read.
     """
+    if isinstance(inputs, list) and inputs and isinstance(inputs[0], JsonLines | TextTree | Records | ArrowTable):
+        return inputs
     if hasattr(inputs, "__arrow_c_stream__"):
         return [ArrowTable(inputs, 0)]
     if isinstance(inputs, str | os.PathLike):
@@ -32,8 +34,22 @@ def open_inputs(inputs: Any) -> list[Input]:
     if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
         raise InputError(f"{type(inputs).__name__} is no input: give paths, dicts, or an Arrow table")
     if isinstance(inputs, list | tuple) and inputs and all(isinstance(one, str | os.PathLike) for one in inputs):
-        return [open_path(os.fspath(path), file) for file, path in enumerate(inputs)]
+        opened = [open_path(os.fspath(path), file) for file, path in enumerate(inputs)]
+        name_apart(opened)
+        return opened
     return [Records(inputs, 0)]
+
+
+def name_apart(opened: list[Input]) -> None:
+    """Give every input a name of its own: a second ``a.jsonl`` becomes ``a-2.jsonl``."""
+    taken: set[str] = set()
+    for one in opened:
+        stem, dot, rest = one.name.partition(".")
+        number = 1
+        while one.name in taken:
+            number += 1
+            one.name = f"{stem}-{number}{dot}{rest}"
+        taken.add(one.name)
 
 
 def open_path(path: str, file: int) -> Input:

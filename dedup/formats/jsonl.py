@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import itertools
@@ -15,10 +16,11 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dedup.arrays import I64, U8, Bool
 from dedup.errors import NotFound, SchemaError
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, printable
 from dedup.formats.compression import Codec, Decompressed, detect_codec
 from dedup.kernels.literals import MISSING, OTHER_TYPE, STRING, literal_offsets, unescape
 from dedup.schema import Documents, Reject
@@ -27,7 +29,7 @@ from dedup.settings import Settings
 LF = ord("\n")
 BOM = b"\xef\xbb\xbf"
 # Strings, and the numbers that JSON does not have but Python's json module writes.
-NOT_JSON = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Infinity|NaN')
+NOT_JSON = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN')
 FIELDS = ("text", "id", "source", "age")
 
 
@@ -57,19 +59,27 @@ def decode_record(line: bytes, decoder: msgspec.json.Decoder[Any]) -> tuple[Any,
     try:
         line.decode()
         return decoder.decode(line), line
-    except (msgspec.DecodeError, RecursionError) as error:
-        if isinstance(error, RecursionError):
-            raise ValueError("nested too deeply") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except msgspec.DecodeError as error:
         if b"NaN" in line or b"Infinity" in line:
-            try:
-                # of the same length, so that offsets stay
-                plain = NOT_JSON.sub(lambda m: m[0] if m[0][:1] == b'"' else b"0" + b" " * (len(m[0]) - 1), line)
+            # a value of the same length, so that offsets stay, that no field takes for a string or number
+            plain = NOT_JSON.sub(lambda m: m[0] if m[0][:1] == b'"' else b"[" + b" " * (len(m[0]) - 2) + b"]", line)
+            with contextlib.suppress(msgspec.DecodeError, RecursionError):
                 return decoder.decode(plain), plain
-            except msgspec.DecodeError:
-                pass
-        raise ValueError(str(error).removeprefix("JSON is malformed: ")) from error
+        message = str(error).removeprefix("JSON is malformed: ")
+        if not isinstance(error, msgspec.ValidationError):
+            with contextlib.suppress(ValueError, RecursionError):
+                json.loads(line)
+                message = "half of a surrogate pair is escaped"  # all that Python's module allows beyond
+        raise ValueError(message) from error
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start} of the record") from error
+
+
+def decode_records(lines: list[bytes], decoder: msgspec.json.Decoder[Any]) -> list[Any]:
+    """Decode lines; a function only to stand as deep as ``decode_record``, so that both allow the same nesting."""
+    return list(map(decoder.decode, lines))
 
 
 def is_utf8(data: bytes) -> bool:
@@ -121,7 +131,7 @@ class JsonLines:
     """A file of JSON lines, or standard input where ``path`` is ``-``."""
 
     def __init__(self, path: str, file: int) -> None:
-        self.path = "<stdin>" if path == "-" else path
+        self.path = "<stdin>" if path == "-" else printable(path)
         self.name = "stdin.jsonl" if path == "-" else os.path.basename(path)
         self.size = None if path == "-" else os.stat(path).st_size
         self.codec: Codec | None = None
@@ -142,30 +152,34 @@ class JsonLines:
             self.codec = detect_codec(file.peek(4)[:4]) if isinstance(file, io.BufferedReader) else None
             stream = Decompressed(file, self.codec) if self.codec else file
             plain = self.codec is None and file.seekable()
-            line, read = 1, 0
-            damage = None
+            line, read, tail = 1, 0, b""
             while data := read_lines(file, read, size) if plain else stream.read(size):
                 if not plain and not data.endswith(b"\n"):
                     data += stream.readline()
-                damage = stream.damage if isinstance(stream, Decompressed) else None
-                records = int(np.count_nonzero(np.frombuffer(data, np.uint8) == LF)) + (data[-1] != LF)
+                if isinstance(stream, Decompressed) and stream.damage:
+                    end = data.rfind(b"\n") + 1
+                    data, tail = data[:end], data[end:]
                 read = file.tell() if self.codec else read + len(data)
-                yield Chunk(self._file, line, records, data, read, damage)
-                line += records
-            late = stream.damage if isinstance(stream, Decompressed) else None
-            if late and not damage:
-                yield Chunk(self._file, line, 1, b"", read, late)
+                if data:
+                    records = int(np.count_nonzero(np.frombuffer(data, np.uint8) == LF)) + (data[-1] != LF)
+                    yield Chunk(self._file, line, records, data, read)
+                    line += records
+            if isinstance(stream, Decompressed) and stream.damage:
+                yield Chunk(self._file, line, 1, tail, read, stream.damage)
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the records of a chunk."""
         decoder = record_decoder(field_names(settings))
+        if chunk.damage:
+            damaged = Reject(self._file, chunk.line, self.path, chunk.damage, chunk.data)
+            return self._documents([], np.empty(0, np.int64), [damaged], [], chunk.line, settings)
         lines = split_lines(chunk)
         rejects: list[Reject] = []
         numbers: I64 | None = None
         try:
-            if chunk.damage or not is_utf8(chunk.data):
+            if not is_utf8(chunk.data):
                 raise ValueError
-            records = list(map(decoder.decode, lines))
+            records = decode_records(lines, decoder)
         except (ValueError, RecursionError):
             records, found = [], []
             for number, line in enumerate(lines, chunk.line):
@@ -173,14 +187,10 @@ class JsonLines:
                 if not text.strip():
                     continue
                 try:
-                    if chunk.damage and number == chunk.line + len(lines) - 1:
-                        raise ValueError(chunk.damage)
                     records.append(decode_record(text, decoder)[0])
                     found.append(number)
                 except ValueError as error:
                     rejects.append(Reject(self._file, number, self.path, str(error), line))
-            if chunk.damage and not lines:
-                rejects.append(Reject(self._file, chunk.line, self.path, chunk.damage, b""))
             numbers = np.array(found, np.int64)
         if numbers is None:
             numbers = np.arange(chunk.line, chunk.line + len(records))
@@ -212,8 +222,9 @@ class JsonLines:
             return self._documents([records[k] for k in good], numbers[good], rejects, lines, first, settings)
         id_column = string_column(ids, id_bounds, id_status != MISSING)
         if id_column.null_count:
-            names = pa.array([f"{self.name}:{number}" for number in numbers], pa.large_string())
-            id_column = pa.compute.if_else(pa.compute.is_valid(id_column), id_column, names)
+            name = printable(self.name)
+            names = pa.array([f"{name}:{number}" for number in numbers], pa.large_string())
+            id_column = pc.coalesce(id_column, names)
         optional = []
         for field in ("source", "age"):
             data, field_bounds, kind = decode_values([getattr(record, field) for record in records])
@@ -228,7 +239,7 @@ class JsonLines:
         if status == MISSING:
             try:
                 record = json.loads(line.removeprefix(BOM))
-            except ValueError:
+            except (ValueError, RecursionError):
                 record = {}
             if settings.text not in record:
                 return str(SchemaError(settings.text, list(record)))
@@ -239,6 +250,8 @@ class JsonLines:
 
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans out of the text literals, and lines."""
+        if chunk.damage:
+            return Edited([], [Removed(self.name, 0, chunk.data, -1, -1)])
         if not any(cuts) and not rejected:
             return Edited([(self.name, chunk.data)], [])
         decoder = record_decoder(field_names(settings))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
+import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dedup.arrays import I64, U8
 from dedup.errors import InputError, SchemaError
@@ -76,10 +79,23 @@ def read_record(record: Mapping[str, Any], number: int, settings: Settings) -> t
     except UnicodeEncodeError as error:
         raise ValueError(f"field {settings.text!r} holds a lone surrogate at character {error.start}") from error
     name = record.get(settings.id)
-    if name is not None and (isinstance(name, bool) or not isinstance(name, str | int | float)):
+    if name is not None and not is_word(name):
         raise ValueError(f"field {settings.id!r} is neither a string nor a number")
     others = [record.get(settings.source), record.get(settings.newest) if settings.newest else None]
-    return data, (str(number) if name is None else str(name), *(None if v is None else str(v) for v in others))
+    words = (str(number) if name is None else str(name), *(str(v) if is_word(v) else None for v in others))
+    for word in filter(None, words):
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"a field holds a lone surrogate at character {error.start}") from error
+    return data, words
+
+
+def is_word(value: object) -> bool:
+    """Whether a value is a string or a number, and not NaN or infinite."""
+    if isinstance(value, str | int):
+        return not isinstance(value, bool)
+    return isinstance(value, numbers.Integral) or (isinstance(value, numbers.Real) and math.isfinite(value))
 
 
 class ArrowTable:
@@ -106,25 +122,25 @@ class ArrowTable:
         part: pa.Table = chunk.data
         if settings.text not in part.column_names:
             raise SchemaError(settings.text, part.column_names, self.path)
-        texts = as_strings(part[settings.text])
+        texts = None if holds_numbers(part[settings.text].type) else as_strings(part[settings.text])
         if texts is None:
             raise InputError(f"column {settings.text!r} is {part[settings.text].type}, not a string", self.path)
         names = as_strings(part[settings.id]) if settings.id in part.column_names else None
         others = [
             as_strings(part[name]) if name in part.column_names else None for name in (settings.source, settings.newest)
         ]
-        numbers = np.arange(chunk.line, chunk.line + part.num_rows)
+        rows = np.arange(chunk.line, chunk.line + part.num_rows)
         rejects: list[Reject] = []
         if texts.null_count:
             valid = texts.is_valid().to_numpy(zero_copy_only=False)
             message = f"column {settings.text!r} is null"
-            rejects += [Reject(self._file, int(n), self.path, message, b"") for n in numbers[~valid]]
+            rejects += [Reject(self._file, int(n), self.path, message, b"") for n in rows[~valid]]
             mask = pa.array(valid)
-            texts, numbers = texts.filter(mask), numbers[valid]
+            texts, rows = texts.filter(mask), rows[valid]
             names = None if names is None else names.filter(mask)
             others = [None if column is None else column.filter(mask) for column in others]
-        rows = pa.array(numbers).cast(pa.large_string())
-        names = rows if names is None else pa.compute.coalesce(names, rows)
+        row_names = pa.array(rows).cast(pa.large_string())
+        names = row_names if names is None else pc.coalesce(names, row_names)
         nothing = pa.nulls(len(rows), pa.large_string())
         data, bounds = utf8_of(texts)
         filled = (nothing if column is None else column for column in others)
@@ -135,18 +151,30 @@ class ArrowTable:
         raise NotImplementedError
 
 
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of a column's values."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Whether a column holds numbers or times."""
+    kind = value_type(kind)
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind)
+
+
 def as_strings(column: pa.ChunkedArray) -> pa.LargeStringArray | None:
     """Return a column as one array of strings, None if it holds neither strings nor numbers."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    kind = value_type(column.type)
     types = pa.types
-    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
-        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_temporal(kind) or types.is_null(kind)):
-            return None
+    if holds_numbers(kind) or types.is_null(kind):
+        column = column.cast(kind)
+        if types.is_floating(kind):
+            column = pc.if_else(pc.is_nan(column), None, column)
         column = column.cast(pa.string())
-    return cast(
-        "pa.LargeStringArray",
-        pa.concat_arrays([c.cast(pa.large_string()) for c in column.chunks] or [pa.nulls(0, pa.large_string())]),
-    )
+    elif not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
+        return None
+    chunks = [chunk.cast(pa.large_string()) for chunk in column.chunks]
+    return cast("pa.LargeStringArray", pa.concat_arrays(chunks or [pa.nulls(0, pa.large_string())]))
 
 
 def utf8_of(array: pa.LargeStringArray) -> tuple[U8, I64]:

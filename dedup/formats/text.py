@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 from dedup.errors import InputError, NotFound
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, pack
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, pack, printable
 from dedup.schema import Reject
 from dedup.settings import Settings
 
@@ -18,25 +18,21 @@ class TextTree:
     """A directory of text files, or one text file."""
 
     def __init__(self, path: str, file: int) -> None:
-        self.path = path
+        self.path = printable(path)
         self._file = file
         root = pathlib.Path(path)
-        if root.is_dir():
+        self._is_tree = root.is_dir()
+        if self._is_tree:
             self._root = root
-            self._names = sorted(
-                str(pathlib.Path(folder, name).relative_to(root))
-                for folder, _, names in os.walk(root)
-                for name in names
-                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-            )
+            self._names = list_texts(root)
             if not self._names:
                 raise InputError(
-                    f"no files ending in {', '.join(SUFFIXES)} here: name files, or another directory", path
+                    f"no files ending in {', '.join(SUFFIXES)} here: name files, or another directory", self.path
                 )
         else:
             self._root = root.parent
             self._names = [root.name]
-        self.name = root.resolve().name if root.is_dir() else ""
+        self.name = root.resolve().name if self._is_tree else root.name
         self.size: int | None = sum((self._root / name).stat().st_size for name in self._names)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
@@ -47,7 +43,7 @@ class TextTree:
             try:
                 data = (self._root / name).read_bytes()
             except OSError as error:
-                raise NotFound(f"cannot read {self._root / name}: {error.strerror}") from error
+                raise NotFound(f"cannot read {printable(str(self._root / name))}: {error.strerror}") from error
             batch.append((name, data))
             held += len(data)
             if held >= size or number == len(self._names):
@@ -63,9 +59,9 @@ class TextTree:
                 data.decode()
             except UnicodeDecodeError as error:
                 message = f"not UTF-8 at byte {error.start}: convert the file"
-                rejects.append(Reject(self._file, number, str(self._root / name), message, data))
+                rejects.append(Reject(self._file, number, printable(str(self._root / name)), message, data))
                 continue
-            names.append(name)
+            names.append(printable(name if self._is_tree else self.name))
             texts.append(data)
         nothing = [None] * len(names)
         return Parsed(pack(texts, names, nothing, nothing), rejects)
@@ -76,7 +72,7 @@ class TextTree:
         removed: list[Removed] = []
         doc = -1
         for number, (name, data) in enumerate(chunk.data, chunk.line):
-            path = os.path.join(self.name, name)
+            path = os.path.join(self.name, name) if self._is_tree else self.name
             if number in rejected:
                 removed.append(Removed(path, 0, data, -1, -1))
                 continue
@@ -94,3 +90,13 @@ class TextTree:
             kept.append(data[end:])
             pieces.append((path, b"".join(kept)))
         return Edited(pieces, removed)
+
+
+def list_texts(root: pathlib.Path) -> list[str]:
+    """Return the paths, below a directory and sorted, of its text files; what is hidden is left out."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        texts = (name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+        found += [str(pathlib.Path(folder, name).relative_to(root)) for name in texts]
+    return sorted(found)

@@ -146,9 +146,13 @@ def band_keys(
                 h = (h ^ np.uint64(signature[j])) * K_SHINGLE
                 h ^= h >> np.uint64(32)
             keys[band, i] = np.uint32(mix64(h) >> np.uint64(32))
+        j = 0
         for half in range(2):
             h = np.uint64(0)
-            for j in range(64):
-                h |= np.uint64(signature[(64 * half + j) % a.size] & np.uint32(1)) << np.uint64(j)
+            for _ in range(64):
+                h = h << np.uint64(1) | np.uint64(signature[j] & np.uint32(1))
+                j += 1
+                if j == a.size:
+                    j = 0
             bits[2 * i + half] = h
     return keys, bits

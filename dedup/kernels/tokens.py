@@ -216,16 +216,19 @@ def masked_keys(tokens: U64, bounds: I64, least_words: int) -> U64:
     n = bounds.size - 1
     keys = np.zeros(n, np.uint64)
     for i in range(n):
-        h, numbers, masked = SEED, 0, False
+        numbers = 0
+        for k in range(bounds[i], bounds[i + 1]):
+            numbers += np.int64(tokens[k] & np.uint64(1))
+        words = bounds[i + 1] - bounds[i] - numbers
+        if numbers == 0 or words < least_words or words < numbers:
+            continue
+        h, masked = SEED, False
         for k in range(bounds[i], bounds[i + 1]):
             token = tokens[k]
             is_number = token & np.uint64(1) != np.uint64(0)
-            numbers += is_number
             if not (is_number and masked):
                 h = (h ^ (K_LENGTH if is_number else token)) * K_FIRST
                 h ^= h >> np.uint64(32)
             masked = is_number
-        words = bounds[i + 1] - bounds[i] - numbers
-        if numbers > 0 and words >= least_words and words >= numbers:
-            keys[i] = mix64(h) | np.uint64(1)
+        keys[i] = mix64(h) | np.uint64(1)
     return keys

@@ -1,0 +1,138 @@
+"""How much memory does a block cost? Scans of growing corpora, each a process whose anonymous memory is sampled.
+
+RssAnon of /proc/PID/status counts what the process holds itself; files it has mapped are page cache, which the system
+may take back. The corpora are the heads of one generated file, so the smaller are parts of the larger.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pathlib
+import subprocess
+import tempfile
+import threading
+import time
+from typing import NamedTuple
+
+import click
+from figures import Figure, finish, json_option, say
+from inputs import generate
+from process import DONE, dedup
+
+MEGABYTE = 1_000_000
+BYTES_A_BLOCK = 221  # what the generator makes in the mean; how many blocks there are is taken from the run
+PERIOD = 0.05
+
+
+class Peak(NamedTuple):
+    """What a scan took.
+
+    Attributes:
+        blocks: blocks of the corpus.
+        anonymous: highest RssAnon seen, in bytes.
+        resident: highest VmRSS seen, mapped files included, in bytes.
+        seconds: wall clock.
+    """
+
+    blocks: int
+    anonymous: int
+    resident: int
+    seconds: float
+
+
+def memory_of(pid: int) -> tuple[int, int]:
+    """Return RssAnon and VmRSS of a process, in bytes; zeros when it has gone."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    anonymous, resident = (int(fields.get(name, "0 kB").split()[0]) * 1024 for name in ("RssAnon", "VmRSS"))
+    return anonymous, resident
+
+
+def watch(command: list[str]) -> tuple[int, int, float]:
+    """Run a command to its end; return its peaks, RssAnon and VmRSS, and its seconds.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    begun = time.perf_counter()
+    peaks = (0, 0)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        messages: list[str] = []
+        reader = threading.Thread(target=lambda: messages.extend(process.stderr or []))
+        reader.start()
+        while process.poll() is None:
+            now = memory_of(process.pid)
+            peaks = max(peaks[0], now[0]), max(peaks[1], now[1])
+            time.sleep(PERIOD)
+        reader.join()
+    if process.returncode != DONE:
+        raise RuntimeError(f"{' '.join(command)} left with status {process.returncode}: {''.join(messages).strip()}")
+    return *peaks, time.perf_counter() - begun
+
+
+def write_head(source: pathlib.Path, target: pathlib.Path, size: int) -> None:
+    """Copy lines until the copy holds ``size`` bytes."""
+    written = 0
+    with source.open("rb") as lines, target.open("wb") as copy:
+        for line in lines:
+            if written >= size:
+                break
+            written += copy.write(line)
+
+
+def measure(path: pathlib.Path, room: pathlib.Path, threads: int | None) -> Peak:
+    """Scan a file in a process and sample its memory."""
+    more = [] if threads is None else ["--threads", str(threads)]
+    run = room / "run"
+    anonymous, resident, seconds = watch(dedup("scan", path, "-o", run, "--allow", *more))
+    blocks = json.loads((run / "summary.json").read_bytes())["blocks"]
+    say(f"{blocks:,} blocks: {anonymous / MEGABYTE:,.1f} MB anonymous, {seconds:.1f} s")
+    return Peak(blocks, anonymous, resident, seconds)
+
+
+def memory_figures(peaks: list[Peak], most: float) -> list[Figure]:
+    """Put peaks into figures: each, and the growth between neighbours."""
+    figures = []
+    for peak in peaks:
+        note = f"with mapped files {peak.resident / MEGABYTE:,.0f} MB; {peak.seconds:.1f} s"
+        figures.append(Figure(f"{peak.blocks:,} blocks: MB of anonymous memory", peak.anonymous / MEGABYTE, note=note))
+    for low, high in itertools.pairwise(peaks):
+        growth = (high.anonymous - low.anonymous) / (high.blocks - low.blocks)
+        name = f"{low.blocks:,} to {high.blocks:,} blocks: bytes a block"
+        figures.append(Figure(name, growth, "at most", most))
+    return figures
+
+
+@click.command()
+@click.option("--blocks", default="1,2,4", show_default=True, help="Millions of blocks, ascending, by commas.")
+@click.option("--cache", type=click.Path(file_okay=False, path_type=pathlib.Path), required=True,
+              help="Folder that keeps the generated file; heads of it and runs are written there for a time.")
+@click.option("--threads", type=int, help="Threads of the scan.  [default: one a core]")
+@click.option("--most", default=100.0, show_default=True, help="Bytes a block that memory may grow by.")
+@json_option
+def main(blocks: str, cache: pathlib.Path, threads: int | None, most: float, as_json: bool) -> None:
+    """Sample the anonymous memory of scans of growing corpora."""
+    sizes = [round(float(millions) * 1e6 * BYTES_A_BLOCK) for millions in blocks.split(",")]
+    if sizes != sorted(set(sizes)):
+        raise click.BadParameter("name growing numbers of blocks", param_hint="--blocks")
+    megabytes = sizes[-1] / MEGABYTE
+    whole = generate(cache / f"throughput-{megabytes:g}.jsonl", megabytes)
+    peaks = []
+    with tempfile.TemporaryDirectory(dir=cache) as name:
+        room = pathlib.Path(name)
+        head = room / "head.jsonl"
+        # kernels compile in the first process on a machine, which takes memory of its own
+        write_head(whole, head, MEGABYTE)
+        measure(head, room, threads)
+        for size in sizes:
+            write_head(whole, head, size)
+            peaks.append(measure(head, room, threads))
+    finish(memory_figures(peaks, most), as_json)
+
+
+if __name__ == "__main__":
+    main()
