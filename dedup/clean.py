@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, BinaryIO, NamedTuple, cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -22,15 +23,17 @@ from dedup.cut import Plan, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError
 from dedup.formats import Chunk, Cut, Edited, Input, Parsed, open_inputs
 from dedup.formats.base import Removed
-from dedup.formats.compression import Codec, compress_to
 from dedup.formats.memory import ArrowTable, Records, cut_text
+from dedup.formats.outputs import Outputs
 from dedup.formats.text import TextTree
 from dedup.pipeline import Progress, pool_of, scan, silent
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, Run, beside, json_lines, raw_fields
+from dedup.schema import Reject
 from dedup.settings import Settings
 from dedup.store import Workspace, atomic_directory, atomic_file
 from dedup.threads import ordered_map
 
+ROWS = 1 << 14  # removals that are put into words at a time
 RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)
 FILE_SUFFIXES = (".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text")
 
@@ -92,7 +95,7 @@ def clean(
     with Workspace() as workspace:
         if is_iterable_of_dicts(inputs):
             inputs = list(inputs)
-        opened = open_inputs(keep_stdin(inputs, workspace))
+        opened = open_twice(inputs, workspace)
         if out is None and not dry_run and not isinstance(opened[0], Records | ArrowTable):
             raise SettingsError("out", None, "a path, since the input is one")
         if isinstance(run, str | os.PathLike):
@@ -122,15 +125,18 @@ def is_iterable_of_dicts(inputs: object) -> bool:
     return isinstance(inputs, Iterable)
 
 
-def keep_stdin(inputs: Any, workspace: Workspace) -> Any:
-    """Copy standard input, if it is among the inputs, to a file that can be read twice."""
-    listed = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
-    if not (isinstance(listed, list | tuple) and "-" in [one for one in listed if isinstance(one, str)]):
-        return inputs
+def open_twice(inputs: Any, workspace: Workspace) -> list[Input]:
+    """Open inputs to be read twice: standard input, if it is among them, is copied to a file."""
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    if not isinstance(given, list | tuple) or "-" not in [one for one in given if isinstance(one, str)]:
+        return open_inputs(inputs)
     kept = workspace.path / "stdin.jsonl"
     with kept.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-    return [str(kept) if isinstance(one, str) and one == "-" else one for one in listed]
+    opened = open_inputs([kept if one == "-" else one for one in given])
+    for one, path in zip(opened, given, strict=True):
+        one.path = "<stdin>" if path == "-" else one.path
+    return opened
 
 
 def check_unchanged(run: Run, opened: list[Input]) -> None:
@@ -211,38 +217,6 @@ def clean_table(table: pa.Table, rejected: set[int], run: Run, plan: Plan, setti
     return dataclasses.replace(cleaned, records=part)
 
 
-class Outputs:
-    """Files of a cleaned corpus, written one behind the other, each compressed as its input was."""
-
-    def __init__(self, root: pathlib.Path | None, single: BinaryIO | None) -> None:
-        self._root = root
-        self._single = single
-        self._name: str | None = None
-        self._stack = contextlib.ExitStack()
-        self._file: BinaryIO | None = None
-
-    def write(self, name: str, data: bytes, codec: Codec | None) -> None:
-        """Write to the end of a file; writing to another closes it."""
-        if name != self._name:
-            self.close()
-            self._name = name
-            if self._single is not None:
-                raw = self._single
-            else:
-                path = cast("pathlib.Path", self._root) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                raw = self._stack.enter_context(path.open("wb"))
-            self._file = compress_to(raw, codec)
-            if self._file is not raw:
-                self._stack.callback(self._file.close)
-        cast("BinaryIO", self._file).write(data)
-
-    def close(self) -> None:
-        """Finish the file that is being written."""
-        self._stack.close()
-        self._name = None
-
-
 def clean_files(
     opened: list[Input],
     out: str | os.PathLike[str],
@@ -264,18 +238,29 @@ def clean_files(
         sys.stdout.buffer.flush()
         return Cleaned(run, None, summary)
     if len(opened) == 1 and not pathlib.Path(opened[0].path).is_dir() and target.suffix in FILE_SUFFIXES:
-        # the data come last: until they do, the old ones stand, and their removals are known by their size
         with contextlib.ExitStack() as stack:
             data = stack.enter_context(atomic_file(target))
-            rows = stack.enter_context(atomic_file(beside(target, REMOVALS_FILE)))
-            bad = stack.enter_context(atomic_file(beside(target, REJECTS_FILE)))
-            write_rows(write_outputs(opened, Outputs(None, data), run, plan, settings, progress), rows, bad)
+            others = [stack.enter_context(atomic_file(beside(target, name))) for name in RESERVED]
+            outputs = Outputs(None, data)
+            write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
+            others[2].write(summary_bytes(summary, outputs))
+            # all are on disk before the first takes its place, so that they do so at once; the data come last
+            for file in (data, *others):
+                file.flush()
+                os.fsync(file.fileno())
         return Cleaned(run, target, summary)
     with atomic_directory(target) as made:
+        outputs = Outputs(made, None)
         with (made / REMOVALS_FILE).open("wb") as rows, (made / REJECTS_FILE).open("wb") as bad:
-            write_rows(write_outputs(opened, Outputs(made, None), run, plan, settings, progress), rows, bad)
-        (made / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_rows(write_outputs(opened, outputs, run, plan, settings, progress), rows, bad)
+        (made / SUMMARY_FILE).write_bytes(summary_bytes(summary, outputs))
     return Cleaned(run, target, summary)
+
+
+def summary_bytes(summary: dict[str, Any], outputs: Outputs) -> bytes:
+    """Return the summary that stands beside cleaned files; ``undo`` knows them by it."""
+    written = {name: one.as_dict() for name, one in outputs.written.items()}
+    return json.dumps({**summary, "outputs": written}, indent=1).encode() + b"\n"
 
 
 def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: BinaryIO) -> None:
@@ -365,13 +350,26 @@ def told_removals(
     work: EditedChunk, removed: list[Removed], run: Run, plan: Plan, offsets: Mapping[str, int]
 ) -> Iterator[dict[str, Any]]:
     """Put what a chunk lost into rows: why it went, its text, and where its raw bytes belong."""
+    errors = iter(work.parsed.rejects)
+    for start in range(0, len(removed), ROWS):
+        yield from told_batch(work, removed[start : start + ROWS], errors, run, plan, offsets)
+
+
+def told_batch(
+    work: EditedChunk,
+    removed: Sequence[Removed],
+    errors: Iterator[Reject],
+    run: Run,
+    plan: Plan,
+    offsets: Mapping[str, int],
+) -> Iterator[dict[str, Any]]:
+    """Put some of what a chunk lost into rows."""
     parsed, first, blocks = work.parsed, work.first, work.blocks
     spans = [one for one in removed if one.span >= 0]
     whole = [one for one in removed if one.doc >= 0 and one.span < 0]
     block_rows = [plan.bounds[plan.rows[first + one.doc]] + blocks[one.doc][one.span] for one in spans]
     why_block = iter(describe(run, np.array(block_rows, np.int64)))
     why_doc = iter(describe_documents(run, np.array([plan.rows[first + one.doc] for one in whole], np.int64)))
-    errors = iter(parsed.rejects)
     documents = parsed.documents
     plain = isinstance(work.chunk.data, list)  # files of text: their raw bytes are the text
     for one in removed:
@@ -383,5 +381,5 @@ def told_removals(
             text = documents.data[documents.bounds[one.doc] : documents.bounds[one.doc + 1]].tobytes().decode()
             yield {**next(why_doc), "text": text, **place}
         else:
-            text = one.raw.decode() if plain else json.loads(b'"' + one.raw + b'"')
+            text = one.raw.decode() if plain else msgspec.json.decode(b'"' + one.raw + b'"')
             yield {**next(why_block), "text": text, **place}

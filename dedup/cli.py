@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dedup.errors import DedupError, GuardRail
+from dedup.errors import DedupError, GuardRail, SettingsError
 from dedup.settings import DEFAULT_DROP, REMOVABLE, SPLITS, SURVIVORS, Settings
 from dedup.version import __version__
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = Settings()
-EXIT_ERROR, EXIT_GUARD, EXIT_INTERRUPTED = 1, 3, 130
+EXIT_ERROR, EXIT_USAGE, EXIT_GUARD, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
 def setting(name: str, text: str, **options: Any) -> Callable[[F], F]:
@@ -54,7 +54,8 @@ SETTINGS: list[Callable[[Any], Any]] = [
     setting("strict", "Stop at the first record that cannot be used.", is_flag=True),
     setting("num_perm", "Permutations of a block's MinHash signature.", type=int),
     setting("doc_num_perm", "Permutations of a document's MinHash signature.", type=int),
-    setting("recall", "Chance that a pair just at a threshold is compared.", type=float),
+    setting("recall", "Chance that blocks just at the threshold are compared.", type=float),
+    setting("doc_recall", "Chance that documents just at the threshold are compared.", type=float),
     setting("seed", "Seed of the permutations.", type=int),
     setting("bucket_limit", "Survivors that an LSH bucket remembers.", type=int),
     setting("candidate_limit", "Survivors that a text is compared with.", type=int),
@@ -84,6 +85,9 @@ def reported_errors() -> Iterator[None]:
     except GuardRail as error:
         click.echo(f"dedup: stopped: {error}", err=True)
         sys.exit(EXIT_GUARD)
+    except SettingsError as error:
+        click.echo(f"dedup: {error}", err=True)
+        sys.exit(EXIT_USAGE)
     except DedupError as error:
         click.echo(f"dedup: {error}", err=True)
         sys.exit(EXIT_ERROR)
@@ -182,8 +186,9 @@ def clean_command(
 ) -> None:
     """Write the corpus without what it repeats, and what was removed, why, and for whose sake.
 
-    Where OUT is a file (one INPUT, OUT ends like a data file), OUT.removals.jsonl and OUT.rejects.jsonl stand
-    beside it; in a directory they are called removals.jsonl and rejects.jsonl.
+    Where OUT is a file (one INPUT, OUT ends like a data file), OUT.removals.jsonl, OUT.rejects.jsonl and
+    OUT.summary.json stand beside it; in a directory they are called removals.jsonl, rejects.jsonl and summary.json.
+    All three are needed for --undo.
     """
     with reported_errors():
         if undo_path is not None:

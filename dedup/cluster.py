@@ -8,8 +8,20 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from dedup.arrays import I64, U32, U64, Bool, Index
-from dedup.kernels.match import FREE, START, Buckets, Found, Rows, Rules, match_known, most_tokens, scratch, settle
+from dedup.arrays import F64, I64, U32, U64, Bool, Index
+from dedup.kernels.match import (
+    FREE,
+    START,
+    Buckets,
+    Found,
+    Rows,
+    Rules,
+    match_known,
+    most_tokens,
+    relist,
+    scratch,
+    settle,
+)
 from dedup.kernels.tables import group, transpose
 from dedup.schema import Matches
 from dedup.store import Workspace
@@ -35,6 +47,8 @@ def match(
     workspace: Workspace,
     pool: Executor,
     workers: int,
+    *,
+    resembled: bool = False,
 ) -> Matches:
     """Find each row's keeper.
 
@@ -48,6 +62,7 @@ def match(
         workspace: where large arrays rest.
         pool: threads to work in.
         workers: how many.
+        resembled: whether to look for rows like lone keepers among those that went.
     """
     n = rows.starts.size
     alive = np.zeros(n, np.bool_)
@@ -60,32 +75,49 @@ def match(
     first_of_family = np.full(family_sizes.size, FREE, kind)
     counts = np.diff(buckets.bounds)
     busy = order[(counts[order] > 0) | (family_of[order] != FREE)]
-    found = Found(
-        keepers=workspace.scratch(n, np.int64),
-        similarity=workspace.scratch(n, np.float64, 0),
-        variants=workspace.scratch(n, np.int64, FREE),
-        ranks=np.zeros(n, kind),
-    )
-    found.keepers[:] = np.arange(n)
     sizes = np.zeros(n, np.int32)
     longest, most_buckets = most_tokens(rows, busy), int(counts[busy].max(initial=0))
     rooms = [scratch(n, longest, most_buckets, rules) for _ in range(workers)]
     counters = np.zeros((workers, 2), np.int64)
-    for first in range(0, busy.size, WINDOW):
-        window = busy[first : first + WINDOW]
-        step = -(-window.size // workers)
+
+    def compare_with_known(which: I64, first: int, found: Found) -> None:
+        """Compare rows with the keepers that are known, in all threads."""
+        step = -(-which.size // workers)
         tasks = [
             pool.submit(
-                match_known, rows, bits, window[k * step : (k + 1) * step], first + k * step, buckets, family_of, rules,
+                match_known, rows, bits, which[k * step : (k + 1) * step], first + k * step, buckets, family_of, rules,
                 rooms[k], sizes, found, counters[k],
             )
             for k in range(workers)
         ]  # fmt: skip
         for task in tasks:
             task.result()
+
+    found = nothing_found(n, kind, workspace)
+    for first in range(0, busy.size, WINDOW):
+        window = busy[first : first + WINDOW]
+        compare_with_known(window, first, found)
         settle(rows, bits, window, buckets, family_of, first_of_family, rules, rooms[0], sizes, found, counters[0])
+    likes = np.full(n, FREE, np.int64)
+    if resembled:
+        alone = np.bincount(found.keepers[busy], minlength=n)[busy] == 1
+        lone = busy[alone & (found.keepers[busy] == busy) & (found.variants[busy] == FREE)]
+        relist(busy[found.keepers[busy] != busy], buckets, rules)
+        others = nothing_found(n, kind, workspace)
+        compare_with_known(lone, 0, others)
+        lone = lone[others.keepers[lone] != lone]
+        likes[lone] = others.keepers[lone]
+        found.similarity[lone] = others.similarity[lone]
     compared, skipped = counters.sum(axis=0).tolist()
-    return Matches(found.keepers, found.similarity, found.variants, compared, skipped)
+    return Matches(found.keepers, found.similarity, found.variants, likes, compared, skipped)
+
+
+def nothing_found(n: int, kind: type[np.int32 | np.int64], workspace: Workspace) -> Found:
+    """Return what is known of ``n`` rows before any was compared."""
+    keepers = workspace.scratch(n, np.int64)
+    keepers[:] = np.arange(n)
+    similarity: F64 = workspace.scratch(n, np.float64, 0)
+    return Found(keepers, similarity, workspace.scratch(n, np.int64, FREE), np.zeros(n, kind))
 
 
 class Tables:

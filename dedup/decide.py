@@ -78,12 +78,14 @@ def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
         corpus.content.map(), blocks.keepers, blocks.long, corpus.block_bounds.map(), docs.alive, settings.containment,
         settings.candidate_limit, corpus.workspace,
     )  # fmt: skip
-    contained = (found.containers != FREE) & docs.alive & (docs.reason == Reason.NONE)
+    contained_go = "contained_document" in settings.drop
+    open_to_it = (Reason.NONE, Reason.NEAR_REMOVED_DOCUMENT) if contained_go else (Reason.NONE,)
+    contained = (found.containers != FREE) & docs.alive & np.isin(docs.reason, open_to_it)
     docs.reason[contained] = Reason.CONTAINED_DOCUMENT
     docs.partner[contained] = found.containers[contained]
     docs.similarity[contained] = found.shares[contained]
     compared, skipped = doc_matches.compared + matches.compared, doc_matches.skipped + matches.skipped + found.skipped
-    if "contained_document" in settings.drop and contained.any():
+    if contained_go and contained.any():
         docs.alive[contained] = False
         blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
         compared, skipped = compared + matches.compared, skipped + matches.skipped
@@ -148,18 +150,10 @@ def match_documents(corpus: Corpus, settings: Settings, rank: I64, pool: Executo
         bucket_limit=settings.bucket_limit,
         candidate_limit=settings.candidate_limit,
     )
-    keys = [band.map() for band in corpus.doc_bands]
     matches = match(
-        rows,
-        keys,
-        corpus.doc_bits.map(),
-        corpus.doc_families.map(),
-        order,
-        rules,
-        corpus.workspace,
-        pool,
-        settings.workers,
-    )
+        rows, [band.map() for band in corpus.doc_bands], corpus.doc_bits.map(), corpus.doc_families.map(), order, rules,
+        corpus.workspace, pool, settings.workers, resembled=True,
+    )  # fmt: skip
     reason = np.zeros(n, np.uint8)
     partner = np.full(n, FREE, np.int64)
     similarity = np.full(n, np.nan)
@@ -171,15 +165,19 @@ def match_documents(corpus: Corpus, settings: Settings, rank: I64, pool: Executo
     near = stands_for != own
     close = matches.similarity[own] >= settings.doc_threshold
     variant = (stands_for == own) & ~exact & (matches.variants[own] != FREE)
+    like = (stands_for == own) & ~exact & (matches.resembled[own] != FREE)
     for which, code in (
         (exact, Reason.EXACT_DUPLICATE_DOCUMENT),
         (near & close, Reason.NEAR_DUPLICATE_DOCUMENT),
-        (near & ~close | variant, Reason.NUMBER_VARIANT_DOCUMENT),
+        ((near & ~close) | variant, Reason.NUMBER_VARIANT_DOCUMENT),
+        (like, Reason.NEAR_REMOVED_DOCUMENT),
     ):
         reason[real[which]] = code
     partner[real[exact | near]] = best[stands_for[exact | near]]
     partner[real[variant]] = best[matches.variants[own[variant]]]
-    similarity[real[near | variant]] = matches.similarity[own[near | variant]]
+    partner[real[like]] = best[matches.resembled[own[like]]]
+    told = near | variant | like
+    similarity[real[told]] = matches.similarity[own[told]]
     similarity[real[exact]] = 1.0
     counts = np.bincount(stands_for, minlength=distinct)
     keeper[real] = np.where(counts[stands_for] > 1, best[stands_for], FREE)

@@ -98,5 +98,5 @@ def schemes(settings: Settings) -> tuple[Scheme, Scheme]:
     """Return how blocks and how documents are sketched."""
     return (
         make_scheme(BLOCK_SHINGLES, settings.threshold, settings.num_perm, settings.recall, settings.seed),
-        make_scheme(DOC_SHINGLES, settings.doc_threshold, settings.doc_num_perm, settings.recall, settings.seed),
+        make_scheme(DOC_SHINGLES, settings.doc_threshold, settings.doc_num_perm, settings.doc_recall, settings.seed),
     )

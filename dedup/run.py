@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -148,7 +149,7 @@ def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """Write rows as JSON lines."""
     for row in rows:
         try:
-            yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+            yield msgspec.json.encode(row) + b"\n"
         except UnicodeEncodeError:  # the name of a file need not be UTF-8
             yield json.dumps(row).encode() + b"\n"
 

@@ -24,11 +24,12 @@ class Reason(enum.IntEnum):
     NEAR_DUPLICATE_DOCUMENT = 5
     NUMBER_VARIANT_DOCUMENT = 6
     CONTAINED_DOCUMENT = 7
+    NEAR_REMOVED_DOCUMENT = 8
 
 
 REASONS = (None, *(reason.name.lower() for reason in Reason if reason))
 # In the table of documents the words need no suffix.
-DOC_REASONS = (*(reason and reason.removesuffix("_document") for reason in REASONS[:7]), "contained_document")
+DOC_REASONS = (*(word and word.removesuffix("_document") for word in REASONS[:7]), "contained_document", "near_removed")
 
 VERDICTS = pa.schema(
     [
@@ -117,6 +118,8 @@ class Matches(NamedTuple):
         keepers: int64[n], the row each stands for; itself where it survives.
         similarity: float64[n], exact Jaccard similarity to the keeper, or else to the variant.
         variants: int64[n], first keeper that differs in numbers only, -1 for none.
+        resembled: int64[n], for keepers that stand for themselves alone, if asked for, the row most similar to them of
+            those that another keeper stands for, -1 for none.
         compared: how many pairs were verified.
         skipped: how many were not, for the limits' sake.
     """
@@ -124,5 +127,6 @@ class Matches(NamedTuple):
     keepers: I64
     similarity: F64
     variants: I64
+    resembled: I64
     compared: int
     skipped: int

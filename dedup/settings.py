@@ -43,7 +43,8 @@ class Settings:
         min_tokens: shorter blocks are counted, never dropped as duplicates.
         num_perm: permutations of a block's MinHash signature.
         doc_num_perm: permutations of a document's.
-        recall: least probability that a pair exactly at a threshold is compared, 0-1; sets bands and rows.
+        recall: least probability that blocks exactly at the threshold are compared, 0-1; sets bands and rows.
+        doc_recall: the same for documents.
         seed: seed of the permutations, as datasketch's.
         survivor: which of several copies stays.
         drop: kinds of finding that lead to removal; the others are reported only.
@@ -71,8 +72,9 @@ class Settings:
     containment: float = 0.8
     min_tokens: int = 8
     num_perm: int = 168
-    doc_num_perm: int = 96
+    doc_num_perm: int = 128
     recall: float = 0.96
+    doc_recall: float = 0.99
     seed: int = 1
     survivor: Survivor = "first"
     drop: frozenset[Removable] = DEFAULT_DROP
@@ -97,8 +99,9 @@ class Settings:
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise SettingsError(name, value, "more than 0, at most 1")
-        if not 0 < self.recall < 1:
-            raise SettingsError("recall", self.recall, "between 0 and 1")
+        for name in ("recall", "doc_recall"):
+            if not 0 < getattr(self, name) < 1:
+                raise SettingsError(name, getattr(self, name), "between 0 and 1")
         if not 0 <= self.max_drop_share <= 1:
             raise SettingsError("max_drop_share", self.max_drop_share, "from 0 to 1")
         for name in (

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
+import io
+import itertools
 import json
 import os
 import pathlib
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, BinaryIO
+
+import msgspec
 
 from dedup.errors import Corrupt, NotFound
 from dedup.formats.compression import Codec, Decompressed, compress_to, detect_codec
+from dedup.formats.outputs import Checksum
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
 from dedup.store import atomic_directory, atomic_file
 
@@ -33,75 +41,116 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
     if not source.exists():
         raise NotFound(f"{source} does not exist")
     if source.is_dir():
-        by_file = read_removals([source / REMOVALS_FILE, source / REJECTS_FILE])
-        present = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()} - {
-            REMOVALS_FILE,
-            REJECTS_FILE,
-            SUMMARY_FILE,
-        }
+        written = read_written(source / SUMMARY_FILE)
         with atomic_directory(target) as made:
-            for name in sorted(present | set(by_file)):
+            for name, rows in removals_by_file([source / REMOVALS_FILE, source / REJECTS_FILE], written):
                 path = made / name
                 if not path.resolve().is_relative_to(made.resolve()):
                     raise Corrupt(f"{source / REMOVALS_FILE}: {name} would leave the output directory")
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as file:
-                    restore(source / name if name in present else None, by_file.get(name, []), file)
+                with path.open("xb") as file:
+                    restore(source / name, written.get(name), rows, file)
             # what marks a directory as ours, so that it may be replaced
             (made / SUMMARY_FILE).write_text(json.dumps({"restored_from": str(source)}) + "\n", encoding="utf-8")
         (target / SUMMARY_FILE).unlink()
         return target
-    by_file = read_removals([beside(source, REMOVALS_FILE), beside(source, REJECTS_FILE)])
+    written = read_written(beside(source, SUMMARY_FILE))
     with atomic_file(target) as file:
-        restore(source, [row for rows in by_file.values() for row in rows], file)
+        for name, rows in removals_by_file([beside(source, REMOVALS_FILE), beside(source, REJECTS_FILE)], written):
+            restore(source, written.get(name), rows, file)
     return target
 
 
-def read_removals(paths: list[pathlib.Path]) -> dict[str, list[dict[str, Any]]]:
-    """Read removals and rejects, by output file, in the order in which they were made."""
-    rows = []
-    for path in paths:
-        try:
-            with path.open(encoding="utf-8") as file:
-                rows += [json.loads(line) for line in file]
-        except FileNotFoundError as error:
-            raise NotFound(f"{path} is missing: without it nothing can be restored") from error
-        except ValueError as error:
-            raise Corrupt(f"{path} is damaged: {error}") from error
-    by_file: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: row["seq"]):
-        by_file.setdefault(row["file"], []).append(row)
-    return by_file
+def read_written(path: pathlib.Path) -> dict[str, dict[str, int]]:
+    """Read size and checksum of each file that ``clean`` wrote, from the summary beside them."""
+    try:
+        written: dict[str, dict[str, int]] = json.loads(path.read_bytes())["outputs"]
+    except FileNotFoundError as error:
+        raise NotFound(f"{path} is missing: without it nothing can be restored") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise Corrupt(f"{path} is damaged, or not of a cleaned corpus") from error
+    return written
 
 
-def restore(path: pathlib.Path | None, rows: list[dict[str, Any]], target: BinaryIO) -> None:
-    """Copy a file, putting the removed bytes back where they were."""
+def removals_by_file(
+    paths: list[pathlib.Path], written: Iterable[str]
+) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
+    """Read removals and rejects in the order in which they were made, output file by output file."""
+    seen = set()
+    rows = heapq.merge(*map(read_rows, paths), key=itemgetter("seq"))
+    for name, of_file in itertools.groupby(rows, itemgetter("file")):
+        seen.add(name)
+        yield name, of_file
+    for name in written:
+        if name not in seen:
+            yield name, iter(())
+
+
+def read_rows(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+    """Read JSON lines that ``clean`` wrote.
+
+    Raises:
+        NotFound: there is no such file.
+        Corrupt: a line is no JSON.
+    """
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    yield msgspec.json.decode(line)
+                except msgspec.DecodeError:  # the name of a file need not be UTF-8
+                    yield json.loads(line)
+    except FileNotFoundError as error:
+        raise NotFound(f"{path} is missing: without it nothing can be restored") from error
+    except ValueError as error:
+        raise Corrupt(f"{path} is damaged: {error}") from error
+
+
+def restore(
+    path: pathlib.Path, written: dict[str, int] | None, rows: Iterable[dict[str, Any]], target: BinaryIO
+) -> None:
+    """Copy a file, putting the removed bytes back where they were.
+
+    Args:
+        path: the file.
+        written: size and checksum of what it held when it was written; None where there was none to write.
+        rows: what was removed from it.
+        target: where the copy goes.
+
+    Raises:
+        Corrupt: the file does not hold what was written.
+    """
     with contextlib.ExitStack() as stack:
-        data: BinaryIO | Decompressed | None = None
+        source: BinaryIO | Decompressed = io.BytesIO()
         codec: Codec | None = None
-        if path is not None:
-            file = stack.enter_context(path.open("rb"))
+        if written is not None:
+            try:
+                file = stack.enter_context(path.open("rb"))
+            except FileNotFoundError as error:
+                raise Corrupt(f"{path} is missing: it was written with the others") from error
             codec = detect_codec(file.peek(4)[:4])
-            data = Decompressed(file, codec) if codec else file
+            source = Decompressed(file, codec) if codec else file
         sink = compress_to(target, codec)
         position = 0
+        checksum = Checksum()
         for row in rows:
-            position += copy(data, sink, row["offset"] - position)
-            if position != row["offset"]:
-                raise Corrupt(f"{path} ends before byte {row['offset']}: it is not what was written")
+            position += copy(source, sink, row["offset"] - position, checksum)
             sink.write(raw_bytes(row))
-        copy(data, sink, None)
+        copy(source, sink, None, checksum)
+        if checksum.as_dict() != (written or Checksum().as_dict()):
+            raise Corrupt(f"{path} is not what was written with these removals: clean again")
         if sink is not target:
             sink.close()
 
 
-def copy(source: BinaryIO | Decompressed | None, target: BinaryIO, count: int | None) -> int:
+def copy(source: BinaryIO | Decompressed, target: BinaryIO, count: int | None, checksum: Checksum) -> int:
     """Copy ``count`` bytes, or all; return how many there were."""
     done = 0
-    while source is not None and (count is None or done < count):
+    while count is None or done < count:
         data = source.read(1 << 20 if count is None else min(1 << 20, count - done))
         if not data:
             break
         target.write(data)
+        checksum.add(data)
         done += len(data)
     return done

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import unicodedata2
 from hypothesis import strategies as st
 
@@ -49,6 +51,13 @@ texts = st.text(characters, max_size=60).filter(lambda text: marks_in_a_row(text
 
 words = st.sampled_from(["the", "of", "a", "river", "rose", "by", "two", "metres", "in", "gate", "17", "2024", "1,000"])
 sentences = st.lists(words, max_size=30).map(" ".join)
+
+
+def frozen(values: Any, dtype: Any) -> npt.NDArray[Any]:
+    """Return a read-only array, as mapped columns are: each kind of array costs a compilation."""
+    array = np.array(values, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def utf8(documents: Sequence[str]) -> tuple[U8, I64]:

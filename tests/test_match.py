@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import tokenized
+from strategies import frozen, tokenized
 
 from dedup import cluster
 from dedup.kernels.match import FREE, Rows, Rules
@@ -35,9 +35,9 @@ def as_pieces(rows: Sequence[Sequence[Row]]) -> Rows:
     pieces = [distinct.index(piece) if piece else FREE for row in rows for piece in row]
     ends = np.cumsum([0, *map(len, rows)])
     return Rows(
-        np.array([token for piece in distinct for token in piece], np.uint64),
-        np.cumsum([0, *map(len, distinct)]),
-        np.array(pieces, np.int64),
+        frozen([token for piece in distinct for token in piece], np.uint64),
+        frozen(np.cumsum([0, *map(len, distinct)]), np.int64),
+        frozen(pieces, np.int64),
         ends[:-1],
         ends[1:],
     )
@@ -57,9 +57,9 @@ def match(
     with Workspace() as workspace, ThreadPoolExecutor(workers) as pool:
         found = cluster.match(
             as_pieces(rows),
-            [np.array(band, np.uint32) for band in ([[0] * n] if keys is None else keys)],
-            np.zeros(2 * n, np.uint64),
-            np.array([0] * n if families is None else families, np.uint64),
+            [frozen(band, np.uint32) for band in ([[0] * n] if keys is None else keys)],
+            frozen([0] * 2 * n, np.uint64),
+            frozen([0] * n if families is None else families, np.uint64),
             np.array(range(n) if order is None else order, np.int64),
             rules,
             workspace,
@@ -257,12 +257,20 @@ def test_near_duplicates_found_through_sketches_are_exact_and_nearly_all() -> No
     scheme = make_scheme(BLOCK_SHINGLES, 0.7, 168, 0.96, 1)
     n = len(documents)
     sketches = sketch_rows(hashes, bounds, np.arange(n), scheme)
-    rows = Rows(hashes, bounds, np.arange(n), np.arange(n), np.arange(1, n + 1))
+    numbers = np.arange(n)
+    rows = Rows(frozen(hashes, np.uint64), frozen(bounds, np.int64), frozen(numbers, np.int64), numbers, numbers + 1)
     with Workspace() as workspace, ThreadPoolExecutor(2) as pool:
         found = cluster.match(
-            rows, list(sketches.keys), sketches.bits, sketches.families, np.arange(n), rules((1, 2), 0.7), workspace,
-            pool, 2,
-        )  # fmt: skip
+            rows,
+            [frozen(band, np.uint32) for band in sketches.keys],
+            frozen(sketches.bits, np.uint64),
+            frozen(sketches.families, np.uint64),
+            numbers,
+            rules((1, 2), 0.7),
+            workspace,
+            pool,
+            2,
+        )
         clusters = result(found)
     sets = [naive.shingles(naive.tokenize(document), 1, 2) for document in documents]
     near = naive.prefix_join(sets, 0.7)

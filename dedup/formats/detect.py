@@ -19,7 +19,7 @@ def open_inputs(inputs: Any) -> list[Input]:
 
     Args:
         inputs: a path or several (JSON lines plain or compressed, a text file, a directory of text files, ``-`` for
-            standard input), an iterable of dicts, or an object with ``__arrow_c_stream__``. Readers are taken as they are.
+            standard input), an iterable of dicts, an object with ``__arrow_c_stream__``, or readers.
 
     Raises:
         NotFound: a path does not exist.

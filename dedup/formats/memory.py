@@ -159,7 +159,7 @@ def value_type(kind: pa.DataType) -> pa.DataType:
 def holds_numbers(kind: pa.DataType) -> bool:
     """Whether a column holds numbers or times."""
     kind = value_type(kind)
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind))
 
 
 def as_strings(column: pa.ChunkedArray) -> pa.LargeStringArray | None:

@@ -338,6 +338,25 @@ def compare(
     return best, similarity
 
 
+@helper
+def enlist(x: int, buckets: Buckets, rules: Rules) -> None:
+    """List ``x`` in its buckets."""
+    for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
+        bucket = buckets.of_rows[e]
+        if buckets.lists[bucket, KEEPERS] < rules.bucket_limit:
+            buckets.listed[buckets.lists[bucket, START] + buckets.lists[bucket, KEEPERS]] = x
+        buckets.lists[bucket, KEEPERS] += 1
+
+
+@helper
+def see_all(order: I64, buckets: Buckets) -> None:
+    """Make what is listed in the buckets of these rows known."""
+    for x in order:
+        for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
+            bucket = buckets.of_rows[e]
+            buckets.lists[bucket, SEEN] = buckets.lists[bucket, KEEPERS]
+
+
 @kernel
 def match_known(
     rows: Rows,
@@ -428,12 +447,16 @@ def settle(
                 else:
                     found.variants[x] = relative
         if found.keepers[x] == x:
-            for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
-                bucket = buckets.of_rows[e]
-                if buckets.lists[bucket, KEEPERS] < rules.bucket_limit:
-                    buckets.listed[buckets.lists[bucket, START] + buckets.lists[bucket, KEEPERS]] = x
-                buckets.lists[bucket, KEEPERS] += 1
+            enlist(x, buckets, rules)
+    see_all(order, buckets)
+
+
+@kernel
+def relist(order: I64, buckets: Buckets, rules: Rules) -> None:
+    """Empty the buckets and list these rows in them, int64[o], as keepers known to ``match_known``."""
+    for bucket in range(buckets.lists.shape[0]):
+        buckets.lists[bucket, KEEPERS] = 0
+        buckets.lists[bucket, SEEN] = 0
     for x in order:
-        for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
-            bucket = buckets.of_rows[e]
-            buckets.lists[bucket, SEEN] = buckets.lists[bucket, KEEPERS]
+        enlist(x, buckets, rules)
+    see_all(order, buckets)

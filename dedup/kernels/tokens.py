@@ -218,7 +218,7 @@ def masked_keys(tokens: U64, bounds: I64, least_words: int) -> U64:
     for i in range(n):
         numbers = 0
         for k in range(bounds[i], bounds[i + 1]):
-            numbers += np.int64(tokens[k] & np.uint64(1))
+            numbers += int(np.int64(tokens[k] & np.uint64(1)))
         words = bounds[i + 1] - bounds[i] - numbers
         if numbers == 0 or words < least_words or words < numbers:
             continue
