@@ -31,7 +31,7 @@ class Edit(NamedTuple):
 def english_edits(texts: Sequence[str], count: int, generator: random.Random) -> list[Edit]:
     """Draw runs of ten words; in each copy one word is replaced by another of the corpus' distinct words.
 
-    A word drawn among the distinct ones is seldom in the sentence already, so the copy is as unlike as one word makes it.
+    A word drawn among the distinct ones is seldom in the sentence already: the copy is as unlike as one word makes it.
     """
     vocabulary = sorted({word.lower() for text in texts for word in _WORD.findall(text)})
     edits: dict[str, Edit] = {}
@@ -121,7 +121,9 @@ def edit_figures(name: str, edits: Sequence[Edit], reported: Reported, settings:
         near_documents = document_jaccard(reported.texts[doc], reported.texts[partner]) >= settings.doc_threshold
         unrelated += not (near_documents if row["reason"].endswith("_document") else near_blocks)
     return [
-        Figure(f"{name}: one-word edits found", share(found, len(edits)), "at least", 0.95, f"{found:,} of {len(edits):,}"),
+        Figure(
+            f"{name}: one-word edits found", share(found, len(edits)), "at least", 0.95, f"{found:,} of {len(edits):,}"
+        ),
         Figure(f"{name}: one-word edits at or over the threshold", share(alike, len(edits))),
         Figure(f"{name}: unrelated paragraphs matched", unrelated, "equals", 0),
     ]

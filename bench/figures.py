@@ -50,9 +50,7 @@ def number(value: float) -> str:
     >>> number(20000.0), number(0.99812), number(123.456)
     ('20,000', '0.9981', '123.5')
     """
-    if value == int(value) if value == value and abs(value) != float("inf") else False:
-        return f"{int(value):,}"
-    return f"{value:.4g}"
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:.4g}"
 
 
 def table(figures: Sequence[Figure]) -> str:

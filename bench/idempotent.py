@@ -82,7 +82,8 @@ def corpus_figures(name: str, path: pathlib.Path, options: list[str]) -> list[Fi
             first = clean(source, room / "first.jsonl", options + more)
             second = clean(room / "first.jsonl", room / "second.jsonl", options + more)
             taken = share(second.characters - second.left, second.characters)
-            note = f"first pass {first.blocks:,} blocks, {first.documents:,} documents; second {second.blocks:,}, {second.documents:,}"
+            passes = (f"{one.blocks:,} blocks, {one.documents:,} documents" for one in (first, second))
+            note = "first pass {}; second {}".format(*passes)
             if more:
                 figures.append(Figure(f"{name}, {title}: dropped the second time", second.blocks, "equals", 0, note))
             else:
@@ -91,11 +92,16 @@ def corpus_figures(name: str, path: pathlib.Path, options: list[str]) -> list[Fi
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path), required=True,
-              help="Folder that holds the corpora, each in a folder of its name.")
-@click.option("--corpus", "names", type=click.Choice([*CORPORA, "articles"]), multiple=True,
-              help="This corpus only; repeatable.")
-@click.option("--option", "options", multiple=True, help="Option for `dedup clean`, e.g. --option=--split=lines; repeatable.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
+    required=True,
+    help="Folder that holds the corpora, each in a folder of its name.",
+)
+@click.option(
+    "--corpus", "names", type=click.Choice([*CORPORA, "articles"]), multiple=True, help="This corpus only; repeatable."
+)
+@click.option("--option", "options", multiple=True, help="For `dedup clean`, e.g. --option=--split=lines; repeatable.")
 @json_option
 def main(data: pathlib.Path, names: tuple[str, ...], options: tuple[str, ...], as_json: bool) -> None:
     """Clean each corpus twice and count what goes the second time."""

@@ -17,7 +17,13 @@ from dedup.kernels.minhash import high, shingles
 from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES, Scheme, permutations
 from dedup.sketch import sign_rows, tokenize_text
 
-SCRIPTS = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "\u00e4\u00e9\u0142\u00f8", "\u0431\u0433\u0434\u0436", "\u6f22\u5b57\u6587\u7ae0")
+SCRIPTS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "0123456789",
+    "\u00e4\u00e9\u0142\u00f8",
+    "\u0431\u0433\u0434\u0436",
+    "\u6f22\u5b57\u6587\u7ae0",
+)
 
 
 def shingle_hashes(tokens: U64, n_min: int, n_max: int) -> list[int]:
@@ -36,9 +42,7 @@ def random_text(generator: random.Random) -> str:
     return " ".join(words)
 
 
-def unequal_rows(
-    blocks: list[U64], words: tuple[int, int], num_perm: int, seed: int
-) -> int:
+def unequal_rows(blocks: list[U64], words: tuple[int, int], num_perm: int, seed: int) -> int:
     """Count the blocks whose signatures differ in some permutation."""
     bounds = np.concatenate([[0], np.cumsum([len(block) for block in blocks])])
     scheme = Scheme(*words, 1, num_perm, *permutations(num_perm, seed))
@@ -54,10 +58,24 @@ def unequal_rows(
 
 @click.command()
 @click.option("--blocks", "count", default=10_000, show_default=True, help="Random blocks.")
-@click.option("--seed", "seeds", type=int, multiple=True, default=(1, 7, 20261122), show_default=True,
-              help="Seed of the permutations; repeatable.")
-@click.option("--num-perm", "sizes", type=int, multiple=True, default=(128, 168), show_default=True,
-              help="Permutations; repeatable.")
+@click.option(
+    "--seed",
+    "seeds",
+    type=int,
+    multiple=True,
+    default=(1, 7, 20261122),
+    show_default=True,
+    help="Seed of the permutations; repeatable.",
+)
+@click.option(
+    "--num-perm",
+    "sizes",
+    type=int,
+    multiple=True,
+    default=(128, 168),
+    show_default=True,
+    help="Permutations; repeatable.",
+)
 @click.option("--random-seed", default=1, show_default=True, help="Seed of the blocks.")
 @json_option
 def main(count: int, seeds: tuple[int, ...], sizes: tuple[int, ...], random_seed: int, as_json: bool) -> None:

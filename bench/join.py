@@ -26,6 +26,7 @@ from dedup.kernels.compile import kernel
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
+LEAST_TOKENS = 8
 TINY = 1e-9  # what rounding may take from a product that should be whole
 
 
@@ -147,8 +148,8 @@ def random_sets(generator: random.Random, n: int) -> list[list[int]]:
     """Make sets of which many are near-copies of others, some equal, some empty."""
     sets: list[list[int]] = []
     for _ in range(n):
-        if sets and generator.random() < 0.6:
-            base = sets[generator.randrange(len(sets))]
+        if sets and generator.randrange(5) < 3:  # noqa: PLR2004 - three in five are copies
+            base = generator.choice(sets)
             kept = {item for item in base if generator.random() < generator.choice((1.0, 0.95, 0.9, 0.8))}
             new = {generator.randrange(3000) for _ in range(generator.choice((0, 0, 1, 2, 5)))}
             sets.append(list(kept | new))
@@ -171,7 +172,7 @@ def read_sets(path: pathlib.Path, limit: int | None, unit: str) -> list[list[int
     if unit == "documents":
         return number_sets(shingles(tokens(text), *DOC_WORDS) for text in texts)
     distinct = dict.fromkeys(tokens(block) for text in texts for block in blocks_of(text))
-    return number_sets(shingles(words, *BLOCK_WORDS) for words in distinct if len(words) >= 8)
+    return number_sets(shingles(words, *BLOCK_WORDS) for words in distinct if len(words) >= LEAST_TOKENS)
 
 
 @click.command()

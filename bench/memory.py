@@ -109,8 +109,12 @@ def memory_figures(peaks: list[Peak], most: float) -> list[Figure]:
 
 @click.command()
 @click.option("--blocks", default="1,2,4", show_default=True, help="Millions of blocks, ascending, by commas.")
-@click.option("--cache", type=click.Path(file_okay=False, path_type=pathlib.Path), required=True,
-              help="Folder that keeps the generated file; heads of it and runs are written there for a time.")
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    required=True,
+    help="Folder that keeps the generated file; heads of it and runs are written there for a time.",
+)
 @click.option("--threads", type=int, help="Threads of the scan.  [default: one a core]")
 @click.option("--most", default=100.0, show_default=True, help="Bytes a block that memory may grow by.")
 @json_option

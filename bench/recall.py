@@ -1,7 +1,4 @@
-"""Does a scan find what is there, and only that? Measured against an exact join, on texts of several kinds.
-
-    python bench/recall.py --data DIR --generated FILE
-"""
+"""Does a scan find what is there, and only that? Measured against an exact join, on texts of several kinds."""
 
 from __future__ import annotations
 
@@ -72,7 +69,9 @@ def version_figures(path: pathlib.Path) -> list[Figure]:
     hits = len(alike & found)
     note = f"{hits:,} of {len(alike):,}, in {len(pairs):,} pairs"
     return [
-        Figure(f"versions: pages of J >= {settings.doc_threshold} found", share(hits, len(alike)), "at least", 0.99, note),
+        Figure(
+            f"versions: pages of J >= {settings.doc_threshold} found", share(hits, len(alike)), "at least", 0.99, note
+        ),
         *verdict_figures("versions", reported, settings),
     ]
 
@@ -83,10 +82,18 @@ def texts_of(path: pathlib.Path) -> Iterable[str]:
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path), required=True,
-              help="Folder that holds statutes/, chinese/ and versions/.")
-@click.option("--generated", type=click.Path(dir_okay=False, path_type=pathlib.Path), required=True,
-              help="Throughput corpus; made there where it is absent.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
+    required=True,
+    help="Folder that holds statutes/, chinese/ and versions/.",
+)
+@click.option(
+    "--generated",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    required=True,
+    help="Throughput corpus; made there where it is absent.",
+)
 @click.option("--megabytes", default=20.0, show_default=True, help="Size of the corpus to make.")
 @click.option("--paragraphs", default=20_000, show_default=True, help="Statute paragraphs to take.")
 @click.option("--edits", "edit_count", default=3000, show_default=True, help="One-word edits of each language.")

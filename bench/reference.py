@@ -81,9 +81,7 @@ def shingles(words: Sequence[str], n_min: int, n_max: int) -> Shingles:
     """
     if 0 < len(words) < n_min:
         return frozenset([tuple(words)])
-    return frozenset(
-        tuple(words[k : k + n]) for n in range(n_min, n_max + 1) for k in range(len(words) - n + 1)
-    )
+    return frozenset(tuple(words[k : k + n]) for n in range(n_min, n_max + 1) for k in range(len(words) - n + 1))
 
 
 def jaccard(a: Shingles, b: Shingles) -> float:

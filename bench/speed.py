@@ -7,6 +7,7 @@ n-th document, and its time is multiplied by n: that favours it, since its index
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pathlib
@@ -61,7 +62,7 @@ def find_with_datasketch(paragraphs: list[str]) -> int:
     for number, paragraph in enumerate(paragraphs):
         words = paragraph.lower().split()
         minhash = MinHash(num_perm=PERMUTATIONS)
-        for shingle in {*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))}:
+        for shingle in {*words, *(f"{a} {b}" for a, b in itertools.pairwise(words))}:
             minhash.update(shingle.encode("utf8"))
         found += bool(lsh.query(minhash))
         lsh.insert(str(number), minhash)
@@ -127,8 +128,12 @@ def speed_figures(times: dict[str, list[float]], size: float, every: int) -> lis
 
 @click.command()
 @click.option("--megabytes", default=200.0, show_default=True, help="Size of the generated file.")
-@click.option("--cache", type=click.Path(file_okay=False, path_type=pathlib.Path), required=True,
-              help="Folder that keeps the generated file; runs are written there too.")
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    required=True,
+    help="Folder that keeps the generated file; runs are written there too.",
+)
 @click.option("--rounds", default=5, show_default=True, help="Measured rounds.")
 @click.option("--sample", "every", default=20, show_default=True, help="datasketch is given every n-th document.")
 @click.option("--threads", type=int, help="Threads of the scan.  [default: one a core]")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from figures import Figure, share
+from figures import Figure, Sense, share
 from join import I64, exact_join
 from reference import BLOCK_WORDS, DOC_WORDS, Shingles, jaccard, number_sets, shingles, tokens
 
@@ -61,8 +61,8 @@ def sketch(path: pathlib.Path, texts: Sequence[str], settings: Settings) -> Sket
         numbers: dict[Words, int] = {}
         by_number: dict[int, Words] = {}
         misnumbered = 0
-        columns = (corpus.content.map().tolist(), docs.tolist(), corpus.starts.map().tolist(), corpus.ends.map().tolist())
-        for content, doc, start, end in zip(*columns, strict=True):
+        columns = (corpus.content.map(), docs, corpus.starts.map(), corpus.ends.map())
+        for content, doc, start, end in zip(*(column.tolist() for column in columns), strict=True):
             words = words_of(data[doc][start:end].decode())
             if not words or content < 0:
                 misnumbered += bool(words) != (content >= 0)
@@ -81,16 +81,14 @@ def candidate_figures(name: str, sketched: Sketched, threshold: float) -> list[F
     n = len(sets)
     candidates = candidate_pairs(sketched.keys)
     found = np.isin(as_number(pairs, n), as_number(candidates, n))
-    figures = [
-        Figure(f"{name}: blocks told apart or joined wrongly", sketched.misnumbered, "equals", 0, f"{sketched.blocks:,} blocks"),
-    ]
-    for least in (0.8, threshold):
+    note = f"{sketched.blocks:,} blocks"
+    figures = [Figure(f"{name}: blocks told apart or joined wrongly", sketched.misnumbered, "equals", 0, note)]
+    senses: tuple[tuple[float, Sense], ...] = ((0.8, "at least"), (threshold, "-"))
+    for least, sense in senses:
         high = jaccards >= least
         hits, there = int(found[high].sum()), int(high.sum())
-        figures.append(
-            Figure(f"{name}: pairs of J >= {least} that are candidates", share(hits, there),
-                   "at least" if least == 0.8 else "-", 0.99, f"{hits:,} of {there:,}")
-        )  # fmt: skip
+        title = f"{name}: pairs of J >= {least} that are candidates"
+        figures.append(Figure(title, share(hits, there), sense, 0.99, f"{hits:,} of {there:,}"))
     note = f"{n:,} distinct blocks"
     return [*figures, Figure(f"{name}: candidates a distinct block", share(len(candidates), n), note=note)]
 
@@ -128,7 +126,7 @@ class Reported(NamedTuple):
 
     def partner(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return the block that a row names as its partner."""
-        found = self.blocks[self.first[row["partner_doc"]] + row["partner_block"]]
+        found: dict[str, Any] = self.blocks[self.first[row["partner_doc"]] + row["partner_block"]]
         if (found["doc"], found["block"]) != (row["partner_doc"], row["partner_block"]):
             raise ValueError(f"blocks of {row['partner_doc']} are not in order")
         return found

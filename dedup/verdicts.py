@@ -16,6 +16,7 @@ from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, VERDIC
 from dedup.settings import Settings
 from dedup.threads import ordered_map
 
+Codes = U8 | Bool
 ROWS = 1 << 17  # blocks that are put into words at a time
 
 
@@ -48,11 +49,11 @@ def runs_of_documents(order: I64, bounds: I64) -> Iterator[I64]:
     yield from np.split(order, np.flatnonzero(np.diff(runs)) + 1)
 
 
-def words(codes: object, table: tuple[str | None, ...], mask: Bool | None = None) -> pa.DictionaryArray:
+def words(codes: Codes, table: tuple[str | None, ...], mask: Bool | None = None) -> pa.DictionaryArray:
     """Spell codes out, null where masked."""
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes, pa.int32(), mask=mask), pa.array([word or "" for word in table])
-    )
+    # made int32 by NumPy, since Arrow leaves masked values undefined when it converts, and writes them to the file
+    indices = pa.array(codes.astype(np.int32), mask=mask)
+    return pa.DictionaryArray.from_arrays(indices, pa.array([word or "" for word in table]))
 
 
 def take(strings: pa.LargeStringArray, rows: I64) -> pa.DictionaryArray:
@@ -137,7 +138,7 @@ def block_verdicts(
                 starts[row],
                 ends[row],
                 words(kinds[row], KINDS),
-                words(drop.astype(np.int32), ACTIONS),
+                words(drop, ACTIONS),
                 words(reason, REASONS, reason == Reason.NONE),
                 take(ids, partner_doc),
                 pa.array(partner_block.astype(np.int32), mask=partner == FREE),
@@ -166,7 +167,7 @@ def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Itera
         yield pa.table(
             [
                 ids.take(pa.array(run)).cast(pa.string()),
-                words((~docs.alive[run]).astype(np.int32), ACTIONS),
+                words(~docs.alive[run], ACTIONS),
                 words(reason, DOC_REASONS, reason == Reason.NONE),
                 take(ids, docs.partner[run]),
                 pa.array(similarity, mask=np.isnan(similarity)),

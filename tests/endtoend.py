@@ -1,0 +1,98 @@
+"""The command line and small corpora for tests from end to end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dedup.run import raw_bytes
+
+CORPUS = Path(__file__).resolve().parents[1] / "corpus"
+FERRY = "The ferry leaves the old harbour at nine in the morning every day."
+RECORD = {"id": "good", "text": FERRY}
+
+
+def command(*arguments: str | os.PathLike[str]) -> list[str]:
+    """Return a command line of dedup."""
+    return [sys.executable, "-m", "dedup", *map(os.fspath, arguments)]
+
+
+def dedup(
+    *arguments: str | os.PathLike[str], code: int = 0, stdin: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run dedup in a process of its own and check its exit code."""
+    done = subprocess.run(command(*arguments), input=stdin, capture_output=True, check=False, cwd=cwd)
+    assert done.returncode == code, (done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert b"Traceback" not in done.stderr
+    return done
+
+
+def stop(arguments: Sequence[str | os.PathLike[str]], signal_number: signal.Signals, seconds: float) -> int:
+    """Start dedup, send it a signal after some time, and return its exit code; 0 if it was done before."""
+    # a group of its own: whatever it starts goes with it
+    with subprocess.Popen(
+        command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal_number)
+            return process.wait()
+
+
+def jsonl(records: Iterable[Mapping[str, Any]]) -> bytes:
+    """Write records as JSON lines."""
+    return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON lines."""
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
+
+
+def zstd(data: bytes) -> bytes:
+    """Compress bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(data)
+    return bytes(sink.getvalue())
+
+
+def unpacked(path: Path) -> bytes:
+    """Read a file, decompressed where it is compressed."""
+    data = path.read_bytes()
+    if data.startswith(b"\x1f\x8b"):
+        return gzip.decompress(data)
+    if data.startswith(b"\x28\xb5\x2f\xfd"):
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            return bytes(stream.read())
+    return data
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    """Read all files below a directory, decompressed."""
+    return {str(path.relative_to(directory)): unpacked(path) for path in directory.rglob("*") if path.is_file()}
+
+
+def bad_records(path: Path) -> dict[int, bytes]:
+    """Read the rejects of one input: line and raw bytes."""
+    return {row["line"]: raw_bytes(row) for row in rows(path)}
+
+
+def shingles(tokens: Sequence[int]) -> set[tuple[int, ...]]:
+    """Return the word 1- and 2-grams of a block."""
+    return {(token,) for token in tokens} | set(zip(tokens, tokens[1:], strict=False))
+
+
+def jaccard(a: set[tuple[int, ...]], b: set[tuple[int, ...]]) -> float:
+    """Return the share of all items that both sets hold."""
+    return len(a & b) / len(a | b) if a or b else 0.0
