@@ -49,32 +49,46 @@ def runs_of_documents(order: I64, bounds: I64) -> Iterator[I64]:
     yield from np.split(order, np.flatnonzero(np.diff(runs)) + 1)
 
 
-def words(codes: Codes, table: tuple[str | None, ...], mask: Bool | None = None) -> pa.DictionaryArray:
-    """Spell codes out, null where masked."""
-    # made int32 by NumPy, since Arrow leaves masked values undefined when it converts, and writes them to the file
-    indices = pa.array(codes.astype(np.int32), mask=mask)
-    return pa.DictionaryArray.from_arrays(indices, pa.array([word or "" for word in table]))
+def words(codes: Codes, table: tuple[str, ...]) -> pa.DictionaryArray:
+    """Spell codes out."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(table))
 
 
-def take(strings: pa.LargeStringArray, rows: I64) -> pa.DictionaryArray:
+def reasons(codes: U8, table: tuple[str | None, ...]) -> pa.Array:
+    """Spell reasons out, null for none."""
+    indices = pa.array(codes.astype(np.int32), mask=codes == Reason.NONE)
+    return spelt(pa.DictionaryArray.from_arrays(indices, pa.array([word or "" for word in table])))
+
+
+def spelt(array: pa.DictionaryArray) -> pa.Array:
+    """Return an array with nulls as plain strings, for writing.
+
+    For nulls of a dictionary array pyarrow (26.0) writes what happens to lie in memory: the values read back are right,
+    but the file's bytes change from run to run.
+    """
+    return array.cast(pa.string())
+
+
+def take(strings: pa.LargeStringArray, rows: I64) -> pa.Array:
     """Return strings by row, null where FREE; each is fetched once."""
     present = rows != FREE
     names, indices = np.unique(rows[present], return_inverse=True)
     all_indices = np.zeros(rows.size, np.int32)
     all_indices[present] = indices
-    return pa.DictionaryArray.from_arrays(
+    array = pa.DictionaryArray.from_arrays(
         pa.array(all_indices, mask=~present), strings.take(pa.array(names)).cast(pa.string())
     )
+    return spelt(array)
 
 
-def cluster_names(fingerprints: U64, contents: I64) -> pa.DictionaryArray:
+def cluster_names(fingerprints: U64, contents: I64) -> pa.Array:
     """Name clusters by 64 bits of their keeper's fingerprint, null where FREE: the same in every run and order."""
     present = contents != FREE
     keepers, indices = np.unique(contents[present], return_inverse=True)
     all_indices = np.zeros(contents.size, np.int32)
     all_indices[present] = indices
     names = [f"{value:016x}" for value in fingerprints[keepers, 0].tolist()]
-    return pa.DictionaryArray.from_arrays(pa.array(all_indices, mask=~present), pa.array(names, pa.string()))
+    return spelt(pa.DictionaryArray.from_arrays(pa.array(all_indices, mask=~present), pa.array(names, pa.string())))
 
 
 def block_verdicts(
@@ -139,7 +153,7 @@ def block_verdicts(
                 ends[row],
                 words(kinds[row], KINDS),
                 words(drop, ACTIONS),
-                words(reason, REASONS, reason == Reason.NONE),
+                reasons(reason, REASONS),
                 take(ids, partner_doc),
                 pa.array(partner_block.astype(np.int32), mask=partner == FREE),
                 pa.array(similarity, mask=np.isnan(similarity)),
@@ -168,7 +182,7 @@ def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Itera
             [
                 ids.take(pa.array(run)).cast(pa.string()),
                 words(~docs.alive[run], ACTIONS),
-                words(reason, DOC_REASONS, reason == Reason.NONE),
+                reasons(reason, DOC_REASONS),
                 take(ids, docs.partner[run]),
                 pa.array(similarity, mask=np.isnan(similarity)),
                 cluster_names(fingerprints, cluster),
