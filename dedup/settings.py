@@ -54,7 +54,7 @@ class Settings:
         allow: go on past the guard rails.
         strict: stop at the first unusable record instead of setting it aside.
         bucket_limit: keepers that one bucket remembers.
-        candidate_limit: keepers that one block or document is compared with.
+        candidate_limit: keepers that one block or document is compared with (twice as many at the very most).
         threads: worker threads; None for one a core.
         batch_bytes: bytes read at a time.
 

@@ -58,7 +58,8 @@ class Workspace:
 
     def strings(self, name: str) -> Strings:
         """Begin a column of strings."""
-        return Strings(self.column(f"{name}.bytes", np.uint8), self.column(f"{name}.ends", np.int64))
+        data, ends, valid = (f"{name}.{part}" for part in ("bytes", "ends", "valid"))
+        return Strings(self.column(data, np.uint8), self.column(ends, np.int64), self.column(valid, np.bool_))
 
     def scratch(self, size: int, dtype: npt.DTypeLike, fill: int | None = None) -> npt.NDArray[Any]:
         """Return an array to work in, backed by an unnamed file when it is large."""
@@ -105,34 +106,34 @@ class Column:
 
 
 class Strings:
-    """A column of strings, null allowed: their bytes and where each ends (negative: null)."""
+    """A column of strings, null allowed: their bytes, where each ends, and which are there."""
 
-    def __init__(self, data: Column, ends: Column) -> None:
+    def __init__(self, data: Column, ends: Column, valid: Column) -> None:
         self._data = data
         self._ends = ends
+        self._valid = valid
 
     @property
     def size(self) -> int:
         """Number of strings."""
         return self._ends.size
 
-    def append(self, values: pa.Array) -> None:
-        """Write a string array at the end."""
-        for chunk in values.cast(pa.large_string()).chunks if isinstance(values, pa.ChunkedArray) else [values]:
-            array = pa.array(chunk, pa.large_string()) if chunk.type != pa.large_string() else chunk
-            offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
-            data = array.buffers()[2]
-            if data is not None and len(array):
-                self._ends.append(offsets[1:] - offsets[0] + self._data.size)
-                self._data.append(np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]])
-            else:
-                self._ends.append(np.full(len(array), self._data.size, np.int64))
+    def append(self, values: pa.Array | pa.ChunkedArray) -> None:
+        """Write strings at the end."""
+        for chunk in values.chunks if isinstance(values, pa.ChunkedArray) else [values]:
+            array = chunk.cast(pa.large_string())
+            self._valid.append(np.asarray(array.is_valid()))
+            bounds = np.frombuffer(array.buffers()[1] or bytes(8), np.int64)[
+                array.offset : array.offset + len(array) + 1
+            ]
+            self._ends.append(bounds[1:] - bounds[0] + self._data.size)
+            self._data.append(np.frombuffer(array.buffers()[2] or b"", np.uint8)[bounds[0] : bounds[-1]])
 
     def map(self) -> pa.LargeStringArray:
         """Return the whole column as an Arrow array over the mapped files."""
         bounds = np.concatenate([np.zeros(1, np.int64), self._ends.map()])
-        data = self._data.map()
-        buffers = [None, pa.py_buffer(bounds), pa.py_buffer(data if data.size else b"")]
+        valid = pa.py_buffer(np.packbits(self._valid.map(), bitorder="little"))
+        buffers = [valid, pa.py_buffer(bounds), pa.py_buffer(self._data.map())]
         return pa.Array.from_buffers(pa.large_string(), self.size, buffers)
 
 

@@ -288,3 +288,18 @@ def test_copies_cost_one_comparison_each(row: Row, copies: int) -> None:
     found = match([[row]] * copies, rules((1, 2), 0.7))
     assert found.keepers.tolist() == [0] * copies
     assert found.compared == copies - 1
+
+
+@pytest.mark.xfail(strict=True, reason="kernels/match.py gather: new keepers of a window get a limit of their own")
+def test_no_row_is_compared_with_more_keepers_than_the_limit() -> None:
+    rows = [[words(text)] for text in ("a b", "c d", "e f", "g h", "i j")]
+    keys = [[0, 1, 2, 3, 0], [4, 5, 6, 7, 5], [8, 9, 10, 11, 10], [12, 13, 14, 15, 15]]  # only the last meets others
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "WINDOW", 3)  # the last row and the one before it are in one window
+        found = match(rows, rules((1, 1), 0.9)._replace(candidate_limit=2), keys=keys)
+    assert (found.compared, found.skipped) == (2, 2)
+
+
+@pytest.mark.xfail(strict=True, raises=MemoryError, reason="kernels/match.py scratch: room for limits, not for rows")
+def test_limits_far_beyond_the_rows_cost_nothing() -> None:
+    assert match([[words("a b")]] * 3, rules((1, 1), 0.9, limit=10**12)).keepers.tolist() == [0, 0, 0]

@@ -53,7 +53,7 @@ class Rules(NamedTuple):
         family_matches: whether rows that differ in numbers only may match by similarity.
         family_joins: whether they join the first keeper among them whatever their similarity.
         bucket_limit: keepers that a bucket remembers.
-        candidate_limit: keepers that a row is compared with.
+        candidate_limit: keepers that a row is compared with, of those before its window and of those in it.
     """
 
     n_min: int
@@ -126,7 +126,7 @@ def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
         other=np.empty(capacity, np.uint64),
         other_stamps=np.zeros(capacity, np.int64),
         votes=np.zeros(n, np.int32),
-        candidates=np.empty(max(1, most_buckets * rules.bucket_limit), np.int64),
+        candidates=np.empty(max(1, min(n, most_buckets * rules.bucket_limit)), np.int64),
         above=np.empty(most_buckets + 2, np.int64),
         turn=np.zeros(1, np.int64),
     )
@@ -325,8 +325,8 @@ def compare(
         turn[0] += 1
         length = row_shingles(rows, y, rules.n_min, rules.n_max, room)
         shared = count_shared(room, length, mask, epoch, turn[0])
-        # J is at most shared / size; most chance candidates end here
-        if shared < threshold * size:
+        # J is at most shared / size; most chance candidates end here (a quotient, since 55 < 0.55 * 100 in binary)
+        if shared / size < threshold:
             continue
         if sizes[y] == 0:
             sizes[y] = fill_set(room, length, room.other, room.other_stamps, mask_for(length), turn[0])
