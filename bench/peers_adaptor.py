@@ -26,7 +26,7 @@ from dedup.pipeline import scan  # noqa: E402
 from dedup.settings import Settings  # noqa: E402
 from dedup.version import __version__  # noqa: E402
 
-JACCARD_REASONS = frozenset({"exact_duplicate", "near_duplicate", "number_variant"})
+SHARE_REASON = "contained_document"  # its similarity is a share of blocks, not of word 5-grams
 
 
 def join_pairs(ids: list[str], pairs: Iterable[tuple[int, int]]) -> list[int]:
@@ -59,7 +59,7 @@ def cluster(path: pathlib.Path, settings: Settings) -> tuple[list[str], list[int
     pairs = (
         (row, row_of[partner])
         for row, (reason, partner, similarity) in enumerate(columns)
-        if reason in JACCARD_REASONS and similarity >= settings.doc_threshold
+        if reason not in {None, SHARE_REASON} and similarity >= settings.doc_threshold
     )
     return ids, join_pairs(ids, pairs), float(run.summary["seconds"])
 

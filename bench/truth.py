@@ -24,6 +24,7 @@ from dedup.store import Workspace
 
 Words = tuple[str, ...]
 NEAR, EXACT, VARIANT = "near_duplicate", "exact_duplicate", "number_variant"
+LIKE_REMOVED = "near_removed"
 
 
 class Sketched(NamedTuple):
@@ -166,7 +167,7 @@ def verdict_figures(name: str, reported: Reported, settings: Settings) -> list[F
     def block_set(words: Words) -> Shingles:
         return shingles(words, *BLOCK_WORDS)
 
-    near, exact, variants, docs = Tally(), Tally(), Tally(), Tally()
+    near, exact, variants, docs, like_removed = (Tally() for _ in range(5))
     for row in reported.blocks:
         if row["reason"] not in {NEAR, EXACT, VARIANT}:
             continue
@@ -180,9 +181,17 @@ def verdict_figures(name: str, reported: Reported, settings: Settings) -> list[F
             near.add(jaccard(block_set(mine), block_set(other)), row, settings.threshold, partner)
     rows = {row["doc"]: row for row in reported.documents}
     for row in reported.documents:
-        if row["reason"] == NEAR:
+        if row["reason"] in {NEAR, LIKE_REMOVED}:
             mine, other = (tokens(reported.texts[doc]) for doc in (row["doc"], row["partner_doc"]))
             truth = jaccard(shingles(mine, *DOC_WORDS), shingles(other, *DOC_WORDS))
-            docs.add(truth, row, settings.doc_threshold, rows[row["partner_doc"]])
-    tallies = (("near blocks", near), ("equal blocks", exact), ("number variants", variants), ("near documents", docs))
+            tally = docs if row["reason"] == NEAR else like_removed
+            # what is like a removed document names that one: it is no copy, and stays
+            tally.add(truth, row, settings.doc_threshold, rows[row["partner_doc"]] if row["reason"] == NEAR else row)
+    tallies = (
+        ("near blocks", near),
+        ("equal blocks", exact),
+        ("number variants", variants),
+        ("near documents", docs),
+        ("documents like a removed one", like_removed),
+    )
     return [figure for kind, tally in tallies if tally.pairs for figure in tally.figures(f"{name}: {kind}")]

@@ -27,6 +27,7 @@ class Plan(NamedTuple):
         ends: int64[n].
         dropped: bool[n].
         gone: bool[docs], documents that go as a whole.
+        touched: bool[docs], documents of which a block is dropped.
     """
 
     bounds: I64
@@ -35,26 +36,28 @@ class Plan(NamedTuple):
     ends: I64
     dropped: Bool
     gone: Bool
+    touched: Bool
 
     def spans(self, row: int, text: bytes) -> list[tuple[int, int, int]]:
         """Return what to cut from the document at ``row``, see ``spans_to_cut``."""
-        lo, hi = self.bounds[row], self.bounds[row + 1]
-        if not self.dropped[lo:hi].any():
+        if not self.touched[row]:
             return []
+        lo, hi = self.bounds[row], self.bounds[row + 1]
         if self.ends[hi - 1] > len(text):
             raise InputError("a text is shorter than when it was scanned: scan again")
         return spans_to_cut(text, self.starts[lo:hi].tolist(), self.ends[lo:hi].tolist(), self.dropped[lo:hi].tolist())
 
     def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], list[list[int]]]:
         """Say for each of a batch of documents what to cut, and which blocks the cut spans are."""
-        cuts: list[Cut] = []
-        blocks: list[list[int]] = []
-        for doc in range(len(documents.ids)):
-            row = self.rows[first + doc]
+        rows = self.rows[first : first + len(documents.ids)]
+        gone = self.gone[rows]
+        cuts: list[Cut] = [whole or None for whole in gone.tolist()]
+        blocks: list[list[int]] = [[] for _ in cuts]
+        for doc in np.flatnonzero(self.touched[rows] & ~gone).tolist():
             text = documents.data[documents.bounds[doc] : documents.bounds[doc + 1]]
-            spans = [] if self.gone[row] else self.spans(row, text.tobytes())
-            cuts.append(True if self.gone[row] else [(start, end) for start, end, _ in spans] or None)
-            blocks.append([block for *_, block in spans])
+            spans = self.spans(rows[doc], text.tobytes())
+            cuts[doc] = [(start, end) for start, end, _ in spans]
+            blocks[doc] = [block for *_, block in spans]
         return cuts, blocks
 
 
@@ -64,13 +67,18 @@ def make_plan(run: Run) -> Plan:
     bounds = np.concatenate([[0], np.cumsum(documents["blocks"].to_numpy())]).astype(np.int64)
     if bounds[-1] != verdicts.num_rows:
         raise Corrupt(f"{run.path}: documents.parquet and verdicts.parquet disagree: scan again")
+    dropped = pc.equal(verdicts["action"], "drop").to_numpy()
+    owners = np.searchsorted(bounds, np.flatnonzero(dropped), side="right") - 1
+    touched = np.zeros(bounds.size - 1, np.bool_)
+    touched[owners] = True
     return Plan(
         bounds,
         run.input_order(),
         verdicts["start"].to_numpy(),
         verdicts["end"].to_numpy(),
-        pc.equal(verdicts["action"], "drop").to_numpy(),
+        dropped,
         pc.equal(documents["action"], "drop").to_numpy(),
+        touched,
     )
 
 

@@ -84,8 +84,8 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 def bad_records(path: Path) -> dict[int, bytes]:
-    """Read the rejects of one input: line and raw bytes."""
-    return {row["line"]: raw_bytes(row) for row in rows(path)}
+    """Read the rejects of one input: line and raw bytes; those of `clean` come with their line end."""
+    return {row["line"]: raw_bytes(row).removesuffix(b"\n") for row in rows(path)}
 
 
 def shingles(tokens: Sequence[int]) -> set[tuple[int, ...]]:

@@ -70,7 +70,7 @@ def decode_record(line: bytes, decoder: msgspec.json.Decoder[Any]) -> tuple[Any,
         message = str(error).removeprefix("JSON is malformed: ")
         if not isinstance(error, msgspec.ValidationError):
             with contextlib.suppress(ValueError, RecursionError):
-                json.loads(line)
+                json.loads(line.decode())
                 message = "half of a surrogate pair is escaped"  # all that Python's module allows beyond
         raise ValueError(message) from error
     except UnicodeDecodeError as error:
