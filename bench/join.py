@@ -148,7 +148,7 @@ def random_sets(generator: random.Random, n: int) -> list[list[int]]:
     """Make sets of which many are near-copies of others, some equal, some empty."""
     sets: list[list[int]] = []
     for _ in range(n):
-        if sets and generator.randrange(5) < 3:  # noqa: PLR2004 - three in five are copies
+        if sets and generator.randrange(5) < 3:
             base = generator.choice(sets)
             kept = {item for item in base if generator.random() < generator.choice((1.0, 0.95, 0.9, 0.8))}
             new = {generator.randrange(3000) for _ in range(generator.choice((0, 0, 1, 2, 5)))}

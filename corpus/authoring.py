@@ -130,9 +130,7 @@ class Parser:
             return
         key, colon, value = (part.strip() for part in line.partition(":"))
         if not colon or key not in ("site", "join"):
-            self.problem(
-                f"expected 'site: NAME' or 'join: RULE' before the first article, found {line.strip()!r}"
-            )
+            self.problem(f"expected 'site: NAME' or 'join: RULE' before the first article, found {line.strip()!r}")
         elif key in self.site:
             self.problem(f"site setting {key!r} given twice")
         elif not value:
@@ -152,9 +150,7 @@ class Parser:
         if len(words) != 2 or words[0] != "===":
             self.problem(f"expected '=== ID' with an ID without blanks, found {line!r}")
         name = words[-1].lstrip("=")
-        self.articles.append(
-            Article(name, self.site.get("site", ""), self.site.get("join", "lines"), self.where)
-        )
+        self.articles.append(Article(name, self.site.get("site", ""), self.site.get("join", "lines"), self.where))
         self.state = "head"
 
     def _close_article(self) -> None:

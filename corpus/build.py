@@ -75,9 +75,7 @@ def corpus_problems(articles: Iterable[Article]) -> list[str]:
         for block in members if len(bases) == 1 else ():
             message = None if block is bases[0] else member_problem(bases[0], block)
             if message is not None:
-                problems.append(
-                    f"{block.where}: member of cluster {name!r} (base at {bases[0].where}) {message}"
-                )
+                problems.append(f"{block.where}: member of cluster {name!r} (base at {bases[0].where}) {message}")
     return problems
 
 
@@ -173,13 +171,9 @@ def statistics(articles: Sequence[Article]) -> str:
         for name, article in zip(names, articles, strict=True):
             blocks[name] += len(article.blocks)
         lines.append(f"\n{title:34} articles   blocks")
-        lines.extend(
-            f"  {name:32} {count:8} {blocks[name]:8}" for name, count in sorted(Counter(names).items())
-        )
+        lines.extend(f"  {name:32} {count:8} {blocks[name]:8}" for name, count in sorted(Counter(names).items()))
     for title in ("kind", "role", "substance", "relation"):
-        values = Counter(
-            str(getattr(block, title) or "-") for article in articles for block in article.blocks
-        )
+        values = Counter(str(getattr(block, title) or "-") for article in articles for block in article.blocks)
         lines.append(f"\n{title:34}            blocks")
         lines.extend(f"  {name:32} {'':8} {count:8}" for name, count in sorted(values.items()))
     return "\n".join(lines)
@@ -191,9 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="exit 1 if a compiled file is not up to date")
     mode.add_argument("--stats", action="store_true", help="print counts and write nothing")
-    parser.add_argument(
-        "--directory", type=Path, default=Path(__file__).resolve().parent, help="default: here"
-    )
+    parser.add_argument("--directory", type=Path, default=Path(__file__).resolve().parent, help="default: here")
     options = parser.parse_args(arguments)
     try:
         articles = read_sources(options.directory / "articles")

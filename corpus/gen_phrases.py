@@ -47,9 +47,7 @@ class Filler:
             "number": lambda: str(draw(61, 2_900)),
             "percent": lambda: str(draw(3, 97)),
             "decimal": lambda: f"{draw(1, 80)}.{draw(1, 9)}",
-            "money": lambda: (
-                f"{draw(15, 990)} euros" if draw(0, 2) else f"{draw(1, 80)},{draw(0, 9)}00 euros"
-            ),
+            "money": lambda: f"{draw(15, 990)} euros" if draw(0, 2) else f"{draw(1, 80)},{draw(0, 9)}00 euros",
             "year": lambda: str(draw(1988, 2025)),
             "date": lambda: f"{self.slot('month')} {draw(1, 28)}, {draw(2019, 2025)}",
             "person": lambda: f"{self.slot('first')} {self.slot('last')}",

@@ -100,9 +100,7 @@ class Guard:
         """Return the share of pairs in common with the most similar text, of the longer one's pairs."""
         pairs = self._pairs(text)
         shared = Counter(holder for pair in pairs for holder in self._holders.get(pair, ()))
-        return max(
-            (count / max(len(pairs), self._sizes[other]) for other, count in shared.items()), default=0.0
-        )
+        return max((count / max(len(pairs), self._sizes[other]) for other, count in shared.items()), default=0.0)
 
     def add(self, text: str) -> None:
         """Remember a text."""
@@ -143,9 +141,7 @@ class Web:
     def skeleton(self, number: int) -> Skeleton:
         """Draw the skeleton of a site."""
         rng = self.rng
-        name = rng.choice(("daily", "smart", "my", "best", "urban")) + rng.choice(
-            ("hub", "nest", "guide", "tips")
-        )
+        name = rng.choice(("daily", "smart", "my", "best", "urban")) + rng.choice(("hub", "nest", "guide", "tips"))
         return Skeleton(
             site=f"{name}{number:02}.example",
             join=JOINS[number % len(JOINS)],
@@ -183,9 +179,7 @@ class Web:
         body = self._body(skeleton, filler)
         article = self._start(skeleton, identifier, title, f"https://{skeleton.site}/{slug}", day)
         topic = filler.slot("topic")
-        self.pages.append(
-            self._assemble(skeleton, article, topic, Block("heading", "content", None, title), body)
-        )
+        self.pages.append(self._assemble(skeleton, article, topic, Block("heading", "content", None, title), body))
 
     def _again(self, skeleton: Skeleton, identifier: str, page: Page) -> None:
         """Add a page once more as it was, but for the date line."""
@@ -313,9 +307,7 @@ class Web:
                 return self._planted(page, self.rng.choice(facts), self.rng.choice(list(_PLANTED)))
         return self._paragraph(filler, deck, "substance")
 
-    def _assemble(
-        self, skeleton: Skeleton, article: Article, topic: str, title: Block, body: Sequence[Block]
-    ) -> Page:
+    def _assemble(self, skeleton: Skeleton, article: Article, topic: str, title: Block, body: Sequence[Block]) -> Page:
         """Put the skeleton of the site around title and body, and write headings the way of the site."""
         headings = [block.text.lstrip("# ") for block in body if _is_heading(block)]
         top = [Block("paragraph", "boilerplate:navigation", None, skeleton.menu)]

@@ -245,9 +245,7 @@ class Source:
         median = max(MEDIAN, goal / 20)
         counts = self.counts
         chance = (self.share * counts.blocks - counts.in_copies) / max(counts.slots, 1)
-        chance = min(
-            max(chance, 0.0), 0.95, 10_000 / goal
-        )  # copies are short, and would cut long texts short
+        chance = min(max(chance, 0.0), 0.95, 10_000 / goal)  # copies are short, and would cut long texts short
         size = 0
         while size < goal and len(document.blocks) < MAX_BLOCKS - ROOM_BLOCKS:
             if goal > 800 and self.random() < 0.15 and document.kinds[-1] != HEADING:

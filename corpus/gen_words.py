@@ -24,9 +24,7 @@ FORMS = 5
 PLAIN, CAPITAL, COMMA, STOP, QUESTION = range(FORMS)
 _BATCH = 1 << 14
 _QUANTILES = 1 << 20
-_ONSETS = (
-    "b c d f g h j k l m n p r s t v w y bl br ch cl cr dr fl fr gl gr pl pr sc sh sl sp st str th tr qu"
-)
+_ONSETS = "b c d f g h j k l m n p r s t v w y bl br ch cl cr dr fl fr gl gr pl pr sc sh sl sp st str th tr qu"
 _NUCLEI = "a e i o u a e i o u ai ea ee ie oo ou"
 _CODAS = "n r s t l m d ck ng nd nt st ss rd sh ve"
 _ACCENTS = dict(zip("aeioucns", "áéíöüçñš", strict=True))
@@ -165,9 +163,7 @@ class Stream:
         tokens = self._draw(count).astype(np.int64)
         chance = rng.random(count, dtype=np.float32)
         numeric = np.flatnonzero(chance < 0.02)
-        tokens[numeric] = len(self._language.words) + rng.integers(
-            0, len(self._language.numbers), len(numeric)
-        )
+        tokens[numeric] = len(self._language.words) + rng.integers(0, len(self._language.numbers), len(numeric))
         form = np.where(chance > 0.93, COMMA, PLAIN)
         form[ends - 1] = np.where(rng.random(len(ends)) < 0.04, QUESTION, STOP)
         form[0] = CAPITAL

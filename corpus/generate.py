@@ -36,8 +36,7 @@ def truth_rows(document: Document) -> bytes:
     rows: list[str] = []
     if document.of_doc:
         rows.append(
-            f'{{"type":"document","doc":"{doc}","of_doc":"{document.of_doc}",'
-            f'"relation":"{document.relation}"}}\n'
+            f'{{"type":"document","doc":"{doc}","of_doc":"{document.of_doc}","relation":"{document.relation}"}}\n'
         )
     for block, of_doc, of_block, relation, edits in document.planted:
         rows.append(
@@ -47,9 +46,7 @@ def truth_rows(document: Document) -> bytes:
     return "".join(rows).encode()
 
 
-def write_throughput(
-    path: Path, truth: Path | None, size: int, seed: int, share: float
-) -> tuple[int, Counts]:
+def write_throughput(path: Path, truth: Path | None, size: int, seed: int, share: float) -> tuple[int, Counts]:
     """Write documents until the file holds `size` bytes; return the bytes written and the counts."""
     source = Source(seed, share)
     written = 0
@@ -97,9 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stream.add_argument("out", type=Path, metavar="OUT.jsonl")
     stream.add_argument("--megabytes", type=float, default=200.0)
     stream.add_argument("--seed", type=int, default=1)
-    stream.add_argument(
-        "--truth", type=Path, metavar="OUT.truth.jsonl", help="where to write what was planted"
-    )
+    stream.add_argument("--truth", type=Path, metavar="OUT.truth.jsonl", help="where to write what was planted")
     stream.add_argument("--dup-share", type=float, default=0.3, help="share of blocks that are planted")
     stream.set_defaults(run=_throughput)
     sites = commands.add_parser("sites", help="scraped-looking sites with labels")

@@ -287,7 +287,7 @@ def summary_table(summary: dict[str, Any]) -> str:
 
 def main() -> None:
     """Run the command."""
-    # imports make and keep some 300,000 objects; looking for cycles among them takes a quarter of a second
+    # imports make objects that stay; looking for cycles among them took 4 % of the samples of a 200 MB scan
     gc.set_threshold(200_000, 20, 100)
     # a pipe that closes early is reported by the write that fails, on every platform alike
     if hasattr(signal, "SIGPIPE"):

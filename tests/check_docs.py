@@ -29,9 +29,7 @@ def help_page() -> str:
         command = cli.get_command(root, name)
         if command is None:
             continue
-        context = click.Context(
-            command, info_name=name, parent=root, terminal_width=WIDTH, max_content_width=WIDTH
-        )
+        context = click.Context(command, info_name=name, parent=root, terminal_width=WIDTH, max_content_width=WIDTH)
         text = re.sub(r"[ \t]+\n", "\n", command.get_help(context))
         parts.append(f"## dedup {name}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
@@ -44,11 +42,11 @@ def complaints() -> list[str]:
         found.append("docs/cli.md is not what --help says: run python tests/check_docs.py --write")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     root = click.Context(cli)
-    found += [f"README.md does not mention `dedup {name}`" for name in cli.list_commands(root) if f"dedup {name}" not in readme]
-    found += [f"README.md does not mention `{name}`" for name in dedup.__all__ if name not in readme and name[0] != "_"]
-    found += [
-        f"dedup.{name} has no docstring" for name in dedup.__all__ if name[0] != "_" and not getattr(dedup, name).__doc__
-    ]
+    commands = [f"dedup {name}" for name in cli.list_commands(root)]
+    found += [f"README.md does not mention `{command}`" for command in commands if command not in readme]
+    public = [name for name in dedup.__all__ if name[0] != "_"]
+    found += [f"README.md does not mention `{name}`" for name in public if name not in readme]
+    found += [f"dedup.{name} has no docstring" for name in public if not getattr(dedup, name).__doc__]
     for page in PAGES:
         path = ROOT / page
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
