@@ -228,9 +228,6 @@ def clean_files(
     """Clean files into a file, a directory, or standard output."""
     target = pathlib.Path(out)
     summary = {**removal_counts(run), "inputs": [one.path for one in opened]}
-    for one in opened:
-        if one.name in RESERVED:
-            raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
     if os.fspath(out) == "-":
         outputs = Outputs(None, sys.stdout.buffer)
         for _ in write_outputs(opened, outputs, run, plan, settings, progress):
@@ -249,6 +246,9 @@ def clean_files(
                 file.flush()
                 os.fsync(file.fileno())
         return Cleaned(run, target, summary)
+    for one in opened:
+        if one.name in RESERVED:
+            raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
     with atomic_directory(target) as made:
         outputs = Outputs(made, None)
         with (made / REMOVALS_FILE).open("wb") as rows, (made / REJECTS_FILE).open("wb") as bad:

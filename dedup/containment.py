@@ -26,7 +26,15 @@ class Containers(NamedTuple):
 
 
 def contained_documents(
-    content: I64, keepers: I64, long: Bool, bounds: I64, alive: Bool, share: float, limit: int, workspace: Workspace
+    content: I64,
+    keepers: I64,
+    long: Bool,
+    bounds: I64,
+    alive: Bool,
+    rank: I64,
+    share: float,
+    limit: int,
+    workspace: Workspace,
 ) -> Containers:
     """Find documents whose blocks stand, in the same order, in another document.
 
@@ -36,6 +44,7 @@ def contained_documents(
         long: bool[d], contents that count.
         bounds: int64[n + 1], where each document begins.
         alive: bool[n], documents to look at.
+        rank: int64[n], survivor order of documents; empty for the order in which they stand.
         share: share of a document's blocks that must be found, 0-1.
         limit: documents that one is compared with.
         workspace: where large arrays rest.
@@ -50,6 +59,19 @@ def contained_documents(
     ends, postings = workspace.scratch(d, np.int64), workspace.scratch(pairs, np.int64)
     marks = workspace.scratch(d, np.int64, FREE)
     skipped = find_containers(
-        content, keepers, long, bounds, alive, frequencies, ends, postings, marks, share, limit, containers, shares
+        content,
+        keepers,
+        long,
+        bounds,
+        alive,
+        frequencies,
+        ends,
+        postings,
+        marks,
+        rank,
+        share,
+        limit,
+        containers,
+        shares,
     )
     return Containers(containers, shares, skipped)

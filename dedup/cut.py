@@ -92,26 +92,44 @@ def spans_to_cut(
 ) -> list[tuple[int, int, int]]:
     r"""Return the spans (start, end, block) that remove the dropped blocks and leave the others apart.
 
-    A block goes with its line ends and the blank lines behind it, so that what stood between its neighbours still
-    does; a run of blocks at the end goes from the end of the last one kept, which leaves the document's own ending.
+    Of the gaps around and within a run of dropped blocks the strongest stays (that with most line ends, the first among
+    equals), so that what stood apart still does. A run at the end goes from the end of the last block kept, which
+    leaves the document's own ending.
 
     >>> data = b"One.\n\nTwo.\n\nThree.\n"
     >>> spans_to_cut(data, [0, 6, 12], [4, 10, 18], [False, True, False])
     [(6, 12, 1)]
     >>> spans_to_cut(data, [0, 6, 12], [4, 10, 18], [False, True, True])
     [(4, 10, 1), (10, 18, 2)]
+    >>> spans_to_cut(b"- 1\n- 2\n\nEnd", [0, 4, 9], [3, 7, 12], [False, True, False])
+    [(3, 7, 1)]
     """
     n = len(starts)
     last_kept = max((k for k in range(n) if not dropped[k]), default=-1)
     spans = []
-    for k in range(n):
+    k = 0
+    while k < n:
         if not dropped[k]:
+            k += 1
             continue
-        if k < last_kept:
-            begin = line_start(data, ends[k - 1] if k else 0, starts[k])
-            spans.append((begin, line_start(data, ends[k], starts[k + 1]), k))
-        elif k:
-            spans.append((ends[k - 1], ends[k], k))
-        else:
-            spans.append((starts[0], ends[0], k))
+        first = k
+        while k < n and dropped[k]:
+            k += 1
+        if first > last_kept:  # the end
+            spans += [(ends[m - 1] if m else starts[0], ends[m], m) for m in range(first, k)]
+            continue
+        gaps = [data[ends[m - 1] if m else 0 : starts[m]] for m in range(first, k + 1)]
+        strength = [line_ends(gap) for gap in gaps]
+        kept = first + (strength.index(max(strength)) if first else 0)  # the gap before this block stays
+        for m in range(first, k):
+            if m < kept:
+                spans.append((ends[m - 1], ends[m], m))
+            else:
+                begin = line_start(data, ends[m - 1] if m else 0, starts[m])
+                spans.append((begin, line_start(data, ends[m], starts[m + 1]), m))
     return spans
+
+
+def line_ends(gap: bytes) -> int:
+    """Count the line ends in a gap, CRLF as one."""
+    return sum(gap.count(end) for end in LINE_ENDS) - gap.count(b"\r\n")

@@ -75,8 +75,8 @@ def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
     docs, doc_matches = match_documents(corpus, settings, rank, pool)
     blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
     found = contained_documents(
-        corpus.content.map(), blocks.keepers, blocks.long, corpus.block_bounds.map(), docs.alive, settings.containment,
-        settings.candidate_limit, corpus.workspace,
+        corpus.content.map(), blocks.keepers, blocks.long, corpus.block_bounds.map(), docs.alive, rank,
+        settings.containment, settings.candidate_limit, corpus.workspace,
     )  # fmt: skip
     contained_go = "contained_document" in settings.drop
     open_to_it = (Reason.NONE, Reason.NEAR_REMOVED_DOCUMENT) if contained_go else (Reason.NONE,)
@@ -103,7 +103,7 @@ def survivor_rank(corpus: Corpus, settings: Settings) -> I64:
         with contextlib.suppress(pa.ArrowInvalid):  # what are no numbers, ISO dates say, sorts as strings
             ages = pc.cast(ages, pa.float64())
         keys = [("age", "descending"), ("id", "ascending")]
-        order = pc.sort_indices(pa.table({"age": ages, "id": ids}), sort_keys=keys, null_placement="at_end")
+        order = pc.sort_indices(pa.table({"age": ages, "id": ids}), sort_keys=keys)
     else:
         order = pc.sort_indices(ids)
     rank = np.empty(len(ids), np.int64)

@@ -96,3 +96,10 @@ def shingles(tokens: Sequence[int]) -> set[tuple[int, ...]]:
 def jaccard(a: set[tuple[int, ...]], b: set[tuple[int, ...]]) -> float:
     """Return the share of all items that both sets hold."""
     return len(a & b) / len(a | b) if a or b else 0.0
+
+
+def generate(path: Path, megabytes: float, seed: int = 1) -> Path:
+    """Write a corpus of some size with planted copies."""
+    arguments = ["throughput", str(path), "--megabytes", str(megabytes), "--seed", str(seed)]
+    subprocess.run([sys.executable, str(CORPUS / "generate.py"), *arguments], check=True, capture_output=True)
+    return path

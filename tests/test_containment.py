@@ -132,9 +132,6 @@ def test_many_documents_equal_the_twin() -> None:
     assert_equal(found, naive.containers(docs, 0.7))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="kernels/contain.py find_containers: 15 > 15 / 22 * 22 in binary, so the later of equals wins"
-)
 def test_of_equal_shares_the_first_container_stays_whatever_their_size() -> None:
     part = list(range(22))
     wholes = [[*range(15), *range(base, base + 10)] for base in (100, 200)]

@@ -19,9 +19,6 @@ from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES, Scheme, make_scheme, permuta
 from dedup.sketch import LEAST_WORDS, sign_rows, sketch_rows
 
 SHINGLES = st.sampled_from([BLOCK_SHINGLES, DOC_SHINGLES, (1, 1), (2, 4), (3, 3)])
-NOT_FMIX32 = pytest.mark.xfail(
-    strict=True, reason="kernels/mixing.py mix32: numba computes uint32 * uint32 in 64 bits, so it is not fmix32"
-)
 HASHES = st.lists(st.integers(0, (1 << 64) - 1), max_size=20)
 
 
@@ -57,7 +54,6 @@ def random_texts(count: int, seed: int) -> list[str]:
     return [" ".join(f"word{k}" for k in chance.integers(0, 200, length)) for length in lengths]
 
 
-@NOT_FMIX32
 @given(HASHES, SHINGLES, st.integers(1, 70), st.sampled_from([0, 1, 7, 2**32 - 1]))
 def test_signatures_are_datasketch_s_bit_for_bit(
     tokens: list[int], n: tuple[int, int], num_perm: int, seed: int
@@ -65,7 +61,6 @@ def test_signatures_are_datasketch_s_bit_for_bit(
     assert signature(tokens, *n, num_perm, seed).tolist() == datasketch_signature(tokens, *n, num_perm, seed)
 
 
-@NOT_FMIX32
 @pytest.mark.parametrize(
     ("seed", "num_perm", "n"), [(1, 128, BLOCK_SHINGLES), (2, 168, DOC_SHINGLES), (42, 256, (3, 3))]
 )
@@ -91,7 +86,6 @@ def test_signature_of_a_text_depends_on_its_shingle_set_only(text: str, n: tuple
     assert np.all(twice <= once) or len(tokens) < n[0]
 
 
-@NOT_FMIX32
 @pytest.mark.parametrize(("count", "shingles"), [(1, 1), (2, 1), (4, 1), (5, 1), (6, 2), (9, 5)])
 def test_word_five_grams_by_hand(count: int, shingles: int) -> None:
     tokens = list(range(100, 100 + count))

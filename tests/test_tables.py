@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import frozen
 
 from dedup.arrays import I64, U64, Bool
 from dedup.cluster import Tables, candidate_pairs, group_rows, index_type
@@ -91,7 +92,7 @@ def test_group_equals_the_twin(kind: type[Any], width: type[Any], data: st.DataO
     words = WORDS.map(lambda word: word & int(np.iinfo(width).max))
     rows = data.draw(st.lists(st.tuples(words, st.sampled_from([True, True, True, False])), max_size=40))
     keys, alive = [key for key, _ in rows], [one for _, one in rows]
-    entries, sizes = group_rows(np.array(keys, width), np.array(alive, np.bool_), Tables(len(rows), kind))
+    entries, sizes = group_rows(frozen(keys, width), np.array(alive, np.bool_), Tables(len(rows), kind))
     groups = naive_groups(keys, alive)
     bucket_of = {row: bucket for bucket, members in enumerate(groups) for row in members}
     assert entries.dtype == sizes.dtype == kind
@@ -103,13 +104,13 @@ def test_tables_are_used_again() -> None:
     tables = Tables(4, np.int32)
     alive = np.ones(4, np.bool_)
     for keys in ([1, 1, 2, 2], [1, 2, 3, 4], [5, 6, 6, 5], [7, 7, 7, 7]):
-        entries, sizes = group_rows(np.array(keys, np.uint32), alive, tables)
+        entries, sizes = group_rows(frozen(keys, np.uint32), alive, tables)
         assert sizes.tolist() == [len(members) for members in naive_groups(keys, [True] * 4)]
         assert entries[:, 0].tolist() == sorted(row for members in naive_groups(keys, [True] * 4) for row in members)
 
 
 def test_group_of_many_rows() -> None:
-    keys = np.random.default_rng(2).integers(0, 20_000, 50_000).astype(np.uint32)
+    keys = frozen(np.random.default_rng(2).integers(0, 20_000, 50_000), np.uint32)
     alive = keys % 7 != 0
     slots, heads, sizes = np.empty(1 << 17, np.int32), np.empty(50_000, np.int32), np.empty(50_000, np.int32)
     entries = np.empty((50_000, 2), np.int32)
@@ -142,7 +143,7 @@ def test_transpose_equals_the_twin(kind: type[Any], data: st.DataObject) -> None
     lambda bands: len(set(map(len, bands))) == 1
 ))  # fmt: skip
 def test_candidate_pairs_are_those_that_share_a_bucket(bands: list[list[int]]) -> None:
-    keys = [np.array(band, np.uint32) for band in bands]
+    keys = [frozen(band, np.uint32) for band in bands]
     pairs = itertools.combinations(range(len(bands[0])), 2)
     expected = [[i, j] for i, j in pairs if any(band[i] == band[j] for band in bands)]
     assert candidate_pairs(keys).tolist() == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import unicodedata
 
@@ -46,6 +47,7 @@ def meaning(table: FoldTable, char: str) -> list[int]:
     return list(map(int, table.expansions[start : start + (found >> 24)]))
 
 
+@functools.cache
 def assigned() -> list[str]:
     """Return every character that the standard library knows and all Pythons since 3.11 fold alike."""
     chars = (chr(cp) for cp in range(CODE_POINTS) if not 0xD800 <= cp < 0xE000)

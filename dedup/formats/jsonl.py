@@ -77,11 +77,6 @@ def decode_record(line: bytes, decoder: msgspec.json.Decoder[Any]) -> tuple[Any,
         raise ValueError(f"not UTF-8 at byte {error.start} of the record") from error
 
 
-def decode_records(lines: list[bytes], decoder: msgspec.json.Decoder[Any]) -> list[Any]:
-    """Decode lines; a function only to stand as deep as ``decode_record``, so that both allow the same nesting."""
-    return list(map(decoder.decode, lines))
-
-
 def is_utf8(data: bytes) -> bool:
     """Whether bytes are valid UTF-8."""
     bounds = pa.py_buffer(np.array([0, len(data)]))
@@ -179,7 +174,7 @@ class JsonLines:
         try:
             if not is_utf8(chunk.data):
                 raise ValueError
-            records = decode_records(lines, decoder)
+            records = list(map(decoder.decode, lines))
         except (ValueError, RecursionError):
             records, found = [], []
             for number, line in enumerate(lines, chunk.line):
@@ -239,8 +234,8 @@ class JsonLines:
         if status == MISSING:
             try:
                 record = json.loads(line.removeprefix(BOM))
-            except (ValueError, RecursionError):
-                record = {}
+            except (ValueError, RecursionError):  # it has limits of its own
+                return f"field {settings.text!r} is missing or null"
             if settings.text not in record:
                 return str(SchemaError(settings.text, list(record)))
             return f"field {settings.text!r} is null: a string is expected"

@@ -103,6 +103,7 @@ def find_containers(
     posting_ends: I64,
     postings: I64,
     marks: I64,
+    rank: I64,
     share: float,
     limit: int,
     containers: I64,
@@ -124,6 +125,7 @@ def find_containers(
         posting_ends: int64[d], scratch.
         postings: int64, scratch for as many pairs as ``document_frequencies`` counted.
         marks: int64[d], scratch, all FREE.
+        rank: int64[docs], survivor order of documents; empty for the order in which they stand.
         share: share of blocks that must be found, 0-1.
         limit: documents that one is compared with.
         containers: int64[docs], all FREE; filled.
@@ -185,7 +187,10 @@ def find_containers(
                 continue
             for p in range(posting_ends[label] - frequency, posting_ends[label]):
                 other = postings[p]
-                if other == doc or tried[other] == doc or sizes[other] < size or (sizes[other] == size and other > doc):
+                if other == doc or tried[other] == doc or sizes[other] < size:
+                    continue
+                later = other > doc if rank.size == 0 else rank[other] > rank[doc]
+                if sizes[other] == size and later:
                     continue
                 tried[other] = doc
                 if compared == limit:
@@ -197,7 +202,11 @@ def find_containers(
                 if common_at_most(mine, size, theirs, m, marks, mark) < needed:
                     continue
                 found = common_in_order(mine, size, theirs, m, lengths)
-                if found >= needed and found > shares[doc] * size:
+                best = containers[doc]
+                tied = best != FREE and found / size == shares[doc]
+                if tied and (other < best if rank.size == 0 else rank[other] < rank[best]):
+                    containers[doc] = other
+                elif found >= needed and found / size > shares[doc]:
                     shares[doc] = found / size
                     containers[doc] = other
     return skipped

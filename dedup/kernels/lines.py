@@ -78,7 +78,7 @@ def is_item(data: U8, lo: int, hi: int) -> bool:
     if hi - lo > 3 and c == 0xE2:
         d, e = data[lo + 1], data[lo + 2]
         # bullets U+2022 2023 2043, squares and circles U+25A0-25FF, ticks and crosses U+2713-2718, arrows U+2794-27BE
-        if (d == 0x80 and e in (0xA2, 0xA3)) or (d == 0x81 and e == 0x83) or d in (0x96, 0x97):
+        if (d == 0x80 and e in (0xA2, 0xA3)) or (d == 0x81 and e == 0x83) or (d == 0x96 and e >= 0xA0) or d == 0x97:
             return is_blank_at(data, lo + 3, hi)
         if (d == 0x9C and 0x93 <= e <= 0x98) or (d == 0x9E and e >= 0x94):
             return is_blank_at(data, lo + 3, hi)

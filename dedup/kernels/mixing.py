@@ -26,9 +26,12 @@ def mix64(h: np.uint64) -> np.uint64:
 
 @inline
 def mix32(h: np.uint32) -> np.uint32:
-    """Finalise a 32-bit hash (fmix32 of MurmurHash3); datasketch's affine32 scheme applies it to every item."""
-    h ^= h >> np.uint32(16)
-    h *= np.uint32(0x85EBCA6B)
-    h ^= h >> np.uint32(13)
-    h *= np.uint32(0xC2B2AE35)
-    return h ^ (h >> np.uint32(16))
+    """Finalise a 32-bit hash (fmix32 of MurmurHash3); datasketch's affine32 scheme applies it to every item.
+
+    Numba widens operations on uint32 to 64 bits, so each step is cut back.
+    """
+    h = np.uint32(h ^ (h >> np.uint32(16)))
+    h = np.uint32(h * np.uint32(0x85EBCA6B))
+    h = np.uint32(h ^ (h >> np.uint32(13)))
+    h = np.uint32(h * np.uint32(0xC2B2AE35))
+    return np.uint32(h ^ (h >> np.uint32(16)))
