@@ -25,20 +25,20 @@ from dedup.settings import Settings
 from dedup.version import __version__
 
 if TYPE_CHECKING:
-    from dedup.clean import Cleaned, clean
-    from dedup.compare import Comparison, compare
+    from dedup.cleaning import Cleaned, clean
+    from dedup.comparison import Comparison, compare
     from dedup.interop import minhash
     from dedup.pipeline import scan
     from dedup.run import Run
-    from dedup.undo import undo
+    from dedup.undoing import undo
 
 # Imported when first asked for: numba and pyarrow take half a second.
 _LAZY = {
-    "Cleaned": "dedup.clean",
-    "clean": "dedup.clean",
-    "undo": "dedup.undo",
-    "Comparison": "dedup.compare",
-    "compare": "dedup.compare",
+    "Cleaned": "dedup.cleaning",
+    "clean": "dedup.cleaning",
+    "undo": "dedup.undoing",
+    "Comparison": "dedup.comparison",
+    "compare": "dedup.comparison",
     "minhash": "dedup.interop",
     "scan": "dedup.pipeline",
     "Run": "dedup.run",

@@ -20,7 +20,7 @@ from dedup.settings import DEFAULT_DROP, REMOVABLE, SPLITS, SURVIVORS, Settings
 from dedup.version import __version__
 
 if TYPE_CHECKING:
-    from dedup.compare import Comparison
+    from dedup.comparison import Comparison
     from dedup.pipeline import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -195,7 +195,7 @@ def clean_command(
         if undo_path is not None:
             if inputs or run or dry_run or out is None:
                 raise click.UsageError("--undo CLEANED takes -o OUT and nothing else")
-            from dedup.undo import undo
+            from dedup.undoing import undo
 
             click.echo(f"restored {undo(undo_path, out)}", err=True)
             return
@@ -204,7 +204,7 @@ def clean_command(
         if out is None and not dry_run:
             raise click.UsageError("Missing option '-o' / '--out' (or --dry-run).")
         settings = make_settings(options)
-        from dedup.clean import clean
+        from dedup.cleaning import clean
 
         with shown_progress() as progress:
             cleaned = clean(list(inputs), out, settings, run=run, dry_run=dry_run, progress=progress)
@@ -222,7 +222,7 @@ def compare_command(a: str, b: str, as_json: bool) -> None:
     Exits with 0 whether they are alike or not.
     """
     with reported_errors():
-        from dedup.compare import compare
+        from dedup.comparison import compare
         from dedup.kernels.compile import announce_compilation
 
         announce_compilation()

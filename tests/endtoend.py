@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import signal
@@ -90,7 +91,7 @@ def bad_records(path: Path) -> dict[int, bytes]:
 
 def shingles(tokens: Sequence[int]) -> set[tuple[int, ...]]:
     """Return the word 1- and 2-grams of a block."""
-    return {(token,) for token in tokens} | set(zip(tokens, tokens[1:], strict=False))
+    return {(token,) for token in tokens} | set(itertools.pairwise(tokens))
 
 
 def jaccard(a: set[tuple[int, ...]], b: set[tuple[int, ...]]) -> float:

@@ -37,6 +37,7 @@ def find(
             np.ones(labels, np.bool_) if long is None else np.array(long, np.bool_),
             frozen(np.cumsum([0, *map(len, docs)]), np.int64),
             np.ones(len(docs), np.bool_) if alive is None else np.array(alive, np.bool_),
+            np.empty(0, np.int64),
             share,
             limit,
             workspace,

@@ -174,9 +174,16 @@ STRING_TYPES = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(
 @pytest.mark.parametrize("size", [1, 1 << 20])
 def test_columns_of_every_string_type(kind: pa.DataType, size: int) -> None:
     texts = pa.chunked_array([pa.array(TEXTS, pa.string()).cast(kind), pa.array(["x"], pa.string()).cast(kind)])
-    names = pa.chunked_array([pa.array([None, "b", "c"], pa.string()).cast(kind), pa.array(["d", "e"], pa.string()).cast(kind)])
+    names = pa.chunked_array(
+        [pa.array([None, "b", "c"], pa.string()).cast(kind), pa.array(["d", "e"], pa.string()).cast(kind)]
+    )
     table = pa.table({"id": names, "text": texts, "source": names, "date": names})
-    for given_table, shift in ((table, 0), (Producer(table), 0), (table.slice(2), 2), (pa.concat_tables([table[3:], table[:3]]), -1)):
+    for given_table, shift in (
+        (table, 0),
+        (Producer(table), 0),
+        (table.slice(2), 2),
+        (pa.concat_tables([table[3:], table[:3]]), -1),
+    ):
         (source,) = open_inputs(given_table)
         documents, rejects = columns([source.parse(chunk, Settings(newest="date")) for chunk in source.chunks(size)])
         whole = [
@@ -248,12 +255,22 @@ def test_what_is_no_input(given_input: object) -> None:
 
 
 def test_inputs_get_names_of_their_own(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("a/x.txt", "b/x.txt", "c/x.jsonl.gz", "d/x.jsonl.gz", "d/x-2.jsonl.gz", "e/x.txt/y.md")]
+    paths = [
+        tmp_path / name
+        for name in ("a/x.txt", "b/x.txt", "c/x.jsonl.gz", "d/x.jsonl.gz", "d/x-2.jsonl.gz", "e/x.txt/y.md")
+    ]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(FERRY)
     opened = open_inputs([*paths[:5], tmp_path / "e" / "x.txt"])
-    assert [one.name for one in opened] == ["x.txt", "x-2.txt", "x.jsonl.gz", "x-2.jsonl.gz", "x-2-2.jsonl.gz", "x-3.txt"]
+    assert [one.name for one in opened] == [
+        "x.txt",
+        "x-2.txt",
+        "x.jsonl.gz",
+        "x-2.jsonl.gz",
+        "x-2-2.jsonl.gz",
+        "x-3.txt",
+    ]
     assert [one.size for one in opened] == [len(FERRY)] * 6
     cleaned = dedup.clean(paths[:2], tmp_path / "out", Settings(max_drop_share=1))
     assert cleaned.run.documents["doc"].to_pylist() == ["x.txt", "x-2.txt"]

@@ -77,7 +77,9 @@ def test_split_files_change_nothing(mixed: Path, tmp_path: Path) -> None:
 
 @NO_WARNING
 @pytest.mark.parametrize("survivor", ["longest", "newest"])
-def test_order_changes_nothing_where_the_survivor_does_not_depend_on_it(mixed: Path, tmp_path: Path, survivor: Survivor) -> None:
+def test_order_changes_nothing_where_the_survivor_does_not_depend_on_it(
+    mixed: Path, tmp_path: Path, survivor: Survivor
+) -> None:
     lines = mixed.read_bytes().splitlines(keepends=True)
     lines[-1] += b"\n"
     results = []
@@ -86,7 +88,9 @@ def test_order_changes_nothing_where_the_survivor_does_not_depend_on_it(mixed: P
             random.Random(seed).shuffle(lines)
         path = tmp_path / f"{seed}.jsonl"
         path.write_bytes(b"".join(lines))
-        result = written(path, tmp_path / f"run{seed}", survivor=survivor, newest="date" if survivor == "newest" else None)
+        result = written(
+            path, tmp_path / f"run{seed}", survivor=survivor, newest="date" if survivor == "newest" else None
+        )
         del result["rejects.jsonl"]  # it numbers the lines
         results.append(result)
     assert results[0] == results[1] == results[2]
@@ -99,9 +103,7 @@ DATES = st.none() | st.integers(0, 3) | st.floats(0, 3) | st.sampled_from(["2025
 @profile(max_examples=25)
 @NO_WARNING
 def test_the_newest_survives(documents: list[tuple[int, int | float | str | None]], shuffled: random.Random) -> None:
-    records = [
-        {"id": k, "text": f"{FERRY} " * copies, "date": date} for k, (copies, date) in enumerate(documents)
-    ]
+    records = [{"id": k, "text": f"{FERRY} " * copies, "date": date} for k, (copies, date) in enumerate(documents)]
     ages = [date for _, date in documents if date is not None]
     if any(isinstance(age, str) for age in ages):
         ages = [str(age) for age in ages]
@@ -122,7 +124,6 @@ def test_the_newest_of_documents_that_all_have_an_age(tmp_path: Path) -> None:
     assert files(tmp_path) == {}
 
 
-@pytest.mark.xfail(reason="survivor_rank passes null_placement as pyarrow 25 and later do not want it")
 def test_the_newest_warns_of_nothing() -> None:
     scan([{"text": FERRY, "v": 1}], Settings(survivor="newest", newest="v"))
 
@@ -131,7 +132,10 @@ def test_the_longest_survives() -> None:
     long = f"{FERRY} Dogs sail free of charge."
     records = [{"id": "b", "text": FERRY}, {"id": "c", "text": long}, {"id": "a", "text": long.upper()}]
     table = scan(records, Settings(survivor="longest", threshold=0.6)).documents.to_pylist()
-    assert [(row["doc"], row["action"], row["partner_doc"]) for row in table][:2] == [("a", "keep", None), ("b", "keep", None)]
+    assert [(row["doc"], row["action"], row["partner_doc"]) for row in table][:2] == [
+        ("a", "keep", None),
+        ("b", "keep", None),
+    ]
     blocks = scan(records, Settings(survivor="longest", threshold=0.6)).verdicts.to_pylist()
     assert [(row["doc"], row["action"], row["partner_doc"]) for row in blocks] == [
         ("a", "keep", None), ("b", "drop", "a"), ("c", "drop", "a"),
@@ -145,7 +149,9 @@ def test_tables_of_a_run(mixed: Path, tmp_path: Path) -> None:
     for table, schema in ((verdicts, VERDICTS), (documents, DOCUMENTS)):
         assert table.column_names == schema.names
         assert [field.type for field in table.schema] == [
-            pa.dictionary(pa.int32(), field.type) if str(table.schema.field(field.name).type)[:4] == "dict" else field.type
+            pa.dictionary(pa.int32(), field.type)
+            if str(table.schema.field(field.name).type)[:4] == "dict"
+            else field.type
             for field in schema
         ]
     summary = json.loads((tmp_path / "run" / "summary.json").read_bytes())
@@ -167,7 +173,9 @@ def test_tables_of_a_run(mixed: Path, tmp_path: Path) -> None:
 def test_guard_rails() -> None:
     copies = [{"id": k, "text": FERRY, "source": "a.example"} for k in range(20)]
     others = [{"id": f"o{k}", "text": f"{k} of another source", "source": "b.example"} for k in range(30)]
-    with pytest.raises(GuardRail, match=r"19 of 20 documents of source 'a\.example' would be dropped \(max_drop_share=0\.5\)"):
+    with pytest.raises(
+        GuardRail, match=r"19 of 20 documents of source 'a\.example' would be dropped \(max_drop_share=0\.5\)"
+    ):
         scan(copies + others)
     assert scan(copies[1:] + others).alarms == []  # too few documents to tell
     assert scan(copies + others, Settings(max_drop_share=0.95)).alarms == []
@@ -228,7 +236,11 @@ def test_progress_is_told(mixed: Path) -> None:
     reading = [done for stage, done, total in told if stage == "reading" and total == size]
     assert reading == sorted(reading)
     assert reading[-1] == size
-    assert [stage for stage, _ in itertools.groupby(told, lambda event: event[0])] == ["reading", "matching", "writing verdicts"]
+    assert [stage for stage, _ in itertools.groupby(told, lambda event: event[0])] == [
+        "reading",
+        "matching",
+        "writing verdicts",
+    ]
 
 
 def test_a_killed_scan_leaves_the_old_run_or_the_new(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def clean_table(table: pa.Table, rejected: set[int], run: Run, plan: Plan, setti
     column = pa.array([row[settings.text] for row in left], pa.large_string())
     if pa.types.is_dictionary(field.type):
         column = column.dictionary_encode()
-    part = table.take(pa.array([row[mark] for row in left], pa.int64()))
+    part = take_rows(table, np.array([row[mark] for row in left], np.int64))
     part = part.set_column(position, field, column.cast(field.type))
     return dataclasses.replace(cleaned, records=part)
 
@@ -261,6 +261,15 @@ def summary_bytes(summary: dict[str, Any], outputs: Outputs) -> bytes:
     """Return the summary that stands beside cleaned files; ``undo`` knows them by it."""
     written = {name: one.as_dict() for name, one in outputs.written.items()}
     return json.dumps({**summary, "outputs": written}, indent=1).encode() + b"\n"
+
+
+def take_rows(table: pa.Table, rows: I64) -> pa.Table:
+    """Return some rows of a table, in ascending order."""
+    try:
+        return table.take(pa.array(rows))
+    except pa.ArrowNotImplementedError:  # views of strings, as polars gives them
+        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+        return pa.concat_tables([table.slice(run[0], run.size) for run in runs if run.size] or [table.slice(0, 0)])
 
 
 def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: BinaryIO) -> None:
