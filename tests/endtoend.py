@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ RECORD = {"id": "good", "text": FERRY}
 
 def command(*arguments: str | os.PathLike[str]) -> list[str]:
     """Return a command line of dedup."""
-    return [sys.executable, "-m", "dedup", *map(os.fspath, arguments)]
+    return [sys.executable, "-m", "dedup", *(os.fspath(one) for one in arguments)]
 
 
 def dedup(
@@ -37,17 +38,32 @@ def dedup(
     return done
 
 
-def stop(arguments: Sequence[str | os.PathLike[str]], signal_number: signal.Signals, seconds: float) -> int:
-    """Start dedup, send it a signal after some time, and return its exit code; 0 if it was done before."""
-    # a group of its own: whatever it starts goes with it
+def stop(
+    arguments: Sequence[str | os.PathLike[str]],
+    folder: Path,
+    number: signal.Signals = signal.SIGKILL,
+    seconds: float = 99,
+    temporary: Path | None = None,
+) -> tuple[int, float]:
+    """Start dedup; some time after it began to write into a folder, send it a signal.
+
+    Returns:
+        Its exit code, and how long it ran after it began to write.
+    """
+    environment = os.environ | ({} if temporary is None else {"TMPDIR": str(temporary)})
+    before = set(folder.iterdir())
     with subprocess.Popen(
-        command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
     ) as process:
+        while process.poll() is None and set(folder.iterdir()) <= before:
+            time.sleep(0.002)
+        begun = time.monotonic()
         try:
-            return process.wait(seconds)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal_number)
-            return process.wait()
+            process.send_signal(number)
+            process.wait()
+        return process.returncode, time.monotonic() - begun
 
 
 def jsonl(records: Iterable[Mapping[str, Any]]) -> bytes:

@@ -138,9 +138,9 @@ def test_damage_keeps_what_stands_before_it(codec: Codec) -> None:
         ends.append(sink.tell())
     packed, first = sink.getvalue(), ends[0]
     for harmed in (packed[: ends[1] - 9], packed[: first + 9] + bytes(99) + packed[first + 108 :], packed + b"rubbish"):
-        stream = Decompressed(io.BytesIO(harmed), codec)
-        found = b"".join(pieces_of(stream, 100_000))
-        assert stream.damage is not None
+        torn = Decompressed(io.BytesIO(harmed), codec)
+        found = b"".join(pieces_of(torn, 100_000))
+        assert torn.damage is not None
         assert found[:300_000] == parts[0]
         assert b"".join(parts).startswith(found) or codec == "gzip"
     assert found == b"".join(parts)
@@ -236,8 +236,9 @@ def test_records() -> None:
         ({"text": "x", "id": 0.5, "source": math.nan, "date": ["x"]}, ("0.5", None, None, b"x")),
     ]
     bad = [
-        {}, {"text": 1}, {"text": None}, {"text": "\ud83d"}, {"text": b"x"}, {"text": "x", "id": True}, {"text": "x", "id": [1]},
-        {"text": "x", "id": math.nan}, {"text": "x", "id": "\udc00"}, {"text": "x", "source": "\udc00"}, "text", None, 5,
+        {}, {"text": 1}, {"text": None}, {"text": "\ud83d"}, {"text": b"x"}, {"text": "x", "id": True},
+        {"text": "x", "id": [1]}, {"text": "x", "id": math.nan}, {"text": "x", "id": "\udc00"},
+        {"text": "x", "source": "\udc00"}, "text", None, 5,
     ]  # fmt: skip
     (source,) = open_inputs([*(record for record, _ in good), *bad])
     documents, rejects = columns([source.parse(chunk, Settings(newest="date")) for chunk in source.chunks(1)])

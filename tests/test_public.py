@@ -24,7 +24,8 @@ def test_importing_loads_nothing_heavy(code: str) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys\ntry:\n from dedup.cli import main; sys.argv = ['dedup', '--help']; main()\nfinally:\n print(*sys.modules)"
+    call = "from dedup.cli import main; sys.argv = ['dedup', '--help']; main()"
+    code = f"import sys\ntry:\n {call}\nfinally:\n print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "Usage: dedup" in done.stdout
     assert HEAVY.isdisjoint(done.stdout.split())
