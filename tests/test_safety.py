@@ -99,7 +99,7 @@ def test_a_killed_clean_leaves_the_old_output_or_the_new(tmp_path: Path, name: s
     scan(new, out=tmp_path / "run")
     place = tmp_path / "place"
     place.mkdir()
-    arguments = ["clean", new, "-o", place / name, "--run", tmp_path / "run"]
+    arguments: list[str | Path] = ["clean", new, "-o", place / name, "--run", tmp_path / "run"]
 
     def outcome() -> dict[str, bytes]:
         return {file: data for file, data in files(place).items() if not file.startswith(".")}
@@ -131,7 +131,7 @@ def test_an_interrupt_leaves_the_old_output_and_nothing_else(tmp_path: Path, wor
     place, temporary = tmp_path / "place", tmp_path / "temporary"
     place.mkdir()
     temporary.mkdir()
-    arguments = [*words, path, "-o", place / "out"]
+    arguments: list[str | Path] = [*words, path, "-o", place / "out"]
     dedup(*arguments)
     before = {file: file.stat().st_mtime_ns for file in place.rglob("*")}
     code, _ = stop(arguments, place, signal.SIGINT, 0.05, temporary)
