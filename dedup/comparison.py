@@ -105,7 +105,7 @@ def shingle_set(tokens: list[int], n_min: int, n_max: int) -> set[tuple[int, ...
 def align(a: str, b: str) -> list[Change]:
     """Align two texts by words (Ratcliff & Obershelp, as in difflib)."""
     left, right = PIECES.findall(a), PIECES.findall(b)
-    # White space never anchors a match: it would make time grow with the square of the length (8,000 words: 24 s, not 1).
+    # White space never anchors a match: time would grow with the square of the length (8,000 words: 24 s, not 1).
     # In long texts frequent words do not either.
     matcher = difflib.SequenceMatcher(str.isspace, left, right, autojunk=max(len(left), len(right)) > LONG)
     return [
