@@ -1,0 +1,155 @@
+"""The command line: exit codes, what goes to which stream, and options that are the library's settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import check_docs
+import click
+import pytest
+from endtoend import CORPUS, FERRY, command, dedup, files, generate, jsonl, rows
+
+import dedup as library
+from dedup import Settings
+from dedup.cli import cli
+from dedup.settings import REMOVABLE
+from dedup.version import __version__
+
+COMMANDS = sorted(cli.commands)
+
+
+def test_help_and_version() -> None:
+    assert {name for name in COMMANDS if name.encode() in dedup("--help").stdout} == set(COMMANDS)
+    assert dedup("--version").stdout.decode() == f"dedup, version {__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_and_functions_are_twins(name: str) -> None:
+    assert name in library.__all__
+    function = getattr(library, name)
+    assert function.__doc__
+    assert cli.commands[name].help
+    options = {option.name for option in cli.commands[name].params}
+    if name in {"scan", "clean"}:
+        fields = {field.name for field in dataclasses.fields(Settings)} - {"drop", "guard_min_docs"}
+        assert fields <= options
+        assert {"keep", "drop", "out", "inputs"} <= options
+
+
+def test_defaults_are_the_settings() -> None:
+    defaults = Settings()
+    for option in cli.commands["scan"].params:
+        if (
+            isinstance(option, click.Option)
+            and option.name
+            and hasattr(defaults, option.name)
+            and option.name != "drop"
+        ):
+            assert option.default == getattr(defaults, option.name), option.name
+            assert option.help
+
+
+def test_documentation_agrees_with_the_code() -> None:
+    if not (check_docs.ROOT / "README.md").exists():
+        pytest.skip("README.md is not written yet")
+    assert check_docs.complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], ""),
+        (["purge"], "No such command"),
+        (["scan"], "Missing argument"),
+        (["scan", "x"], "Missing option"),
+        (["scan", "x", "-o", "y", "--threshold", "high"], "is not a valid float"),
+        (["scan", "x", "-o", "y", "--threshold", "7"], "threshold=7.0 is not allowed: more than 0, at most 1"),
+        (["scan", "x", "-o", "y", "--survivor", "newest"], "newest=None is not allowed"),
+        (["scan", "x", "-o", "y", "--batch-bytes", "0"], "batch_bytes=0 is not allowed"),
+        (["scan", "x", "-o", "y", "--keep", "everything"], "is not one of"),
+        (["clean"], "Missing argument"),
+        (["clean", "x"], "Missing option"),
+        (["clean", "--undo", "x"], "takes -o OUT and nothing else"),
+        (["clean", "y", "--undo", "x", "-o", "z"], "takes -o OUT and nothing else"),
+        (["compare", "x"], "Missing argument"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], complaint: str) -> None:
+    failed = dedup(*arguments, code=2)
+    assert complaint in failed.stderr.decode().replace("\n", " ")
+    assert failed.stdout == b""
+
+
+def test_errors_are_one_line(tmp_path: Path) -> None:
+    failed = dedup("scan", tmp_path / "nowhere.jsonl", "-o", tmp_path / "run", code=1)
+    assert failed.stderr.decode() == f"dedup: {tmp_path}/nowhere.jsonl does not exist\n"
+    (tmp_path / "in.jsonl").write_bytes(jsonl([{"text": FERRY}]))
+    failed = dedup("scan", tmp_path / "in.jsonl", "-o", tmp_path / "in.jsonl" / "run", code=1)
+    assert failed.stderr.startswith(b"dedup: cannot write beside")
+    failed = dedup("clean", "--undo", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", code=1)
+    assert b"is missing: without it nothing can be restored" in failed.stderr
+    assert files(tmp_path).keys() == {"in.jsonl"}
+
+
+def test_a_guard_rail_stops_cleaning(tmp_path: Path) -> None:
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    path.write_bytes(jsonl({"id": k, "text": FERRY, "source": "a.example"} for k in range(25)))
+    stopped = dedup("clean", path, "-o", out, code=3)
+    assert stopped.stderr.startswith(b"dedup: stopped: 24 of 25 documents of source 'a.example' would be dropped")
+    assert b"--allow" in stopped.stderr
+    assert files(tmp_path).keys() == {"in.jsonl"}
+    dedup("clean", path, "-o", out, "--allow")
+    assert [row["id"] for row in rows(out)] == [0]
+
+
+def test_data_on_stdout_messages_on_stderr(tmp_path: Path) -> None:
+    data = (CORPUS / "articles.jsonl").read_bytes()
+    table = dedup("scan", "-", "-o", tmp_path / "run", stdin=data)
+    assert table.stdout.startswith(b"documents ")
+    assert table.stderr in {b"", b"dedup: compiling kernels, once on this machine (up to 20 s) ...\n"}
+    told = dedup("clean", "-", "-o", tmp_path / "out", "--json", stdin=data)
+    summary = json.loads(told.stdout)
+    assert summary == library.Run.open(tmp_path / "run").summary | {key: summary[key] for key in ("seconds", "inputs")}
+    assert [one["path"] for one in summary["inputs"]] == ["<stdin>"]
+    by_reason = {**summary["blocks_by_reason"], **summary["documents_by_reason"]}
+    assert {name.removesuffix("_document") for name in by_reason} <= {
+        name.removesuffix("_document") for name in REMOVABLE
+    }
+    bad = dedup("clean", "-", "-o", tmp_path / "out", "--strict", stdin=b"\n{", code=1)
+    assert bad.stderr.startswith(b"dedup: <stdin>:2: ")
+
+
+def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
+    path = generate(tmp_path / "in.jsonl", 2)
+    terminal, end = os.openpty()
+    with subprocess.Popen(command("scan", path, "-o", tmp_path / "run"), stdout=subprocess.PIPE, stderr=end) as process:
+        os.close(end)
+        shown = b""
+        try:
+            while piece := os.read(terminal, 1 << 16):
+                shown += piece
+        except OSError:  # the other end is closed
+            pass
+        assert process.stdout is not None
+        assert process.stdout.read().startswith(b"documents ")
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"reading" in shown
+    assert b"MB" in shown
+
+
+def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
+    path = generate(tmp_path / "in.jsonl", 1)
+    with subprocess.Popen(command("clean", path, "-o", "-"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        complaint = process.stderr.read()
+    assert process.returncode in {0, 1}
+    assert b"Traceback" not in complaint
+    assert b"Error" not in complaint
