@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import shutil
@@ -20,14 +19,24 @@ import pyarrow as pa
 
 from dedup.arrays import I64
 from dedup.cut import Plan, make_plan
-from dedup.errors import GuardRail, InputError, SettingsError
+from dedup.errors import GuardRail, InputError, SettingsError, StoreError
 from dedup.formats import Chunk, Cut, Edited, Input, Parsed, open_inputs
 from dedup.formats.base import Removed
 from dedup.formats.memory import ArrowTable, Records, cut_text
 from dedup.formats.outputs import Outputs
 from dedup.formats.text import TextTree
 from dedup.pipeline import Progress, pool_of, scan, silent
-from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, Run, beside, json_lines, raw_fields
+from dedup.run import (
+    REJECTS_FILE,
+    REMOVALS_FILE,
+    SUMMARY_FILE,
+    Run,
+    TextsDigest,
+    beside,
+    json_line,
+    raw_fields,
+    summary_bytes,
+)
 from dedup.schema import Reject
 from dedup.settings import Settings
 from dedup.store import Workspace, atomic_directory, atomic_file
@@ -105,9 +114,9 @@ def clean(
         elif run.alarms and not settings.allow:
             raise GuardRail(run.alarms)
         else:
-            check_unchanged(run, opened)
             fields = {name: run.summary["settings"][name] for name in ("text", "id", "source", "newest")}
             settings = dataclasses.replace(settings, **fields)
+            check_unchanged(run, opened, settings)
         if dry_run:
             return Cleaned(run, None, removal_counts(run))
         plan = make_plan(run)
@@ -139,15 +148,20 @@ def open_twice(inputs: Any, workspace: Workspace) -> list[Input]:
     return opened
 
 
-def check_unchanged(run: Run, opened: list[Input]) -> None:
-    """Check that the inputs are as many and as large as those that were scanned.
+def check_unchanged(run: Run, opened: list[Input], settings: Settings) -> None:
+    """Check, before anything is written, what can be checked cheaply: sizes of files, the texts of tables.
 
     Raises:
-        InputError: they are not.
+        InputError: the inputs are not those that were scanned.
     """
-    known = [one["size"] for one in run.summary["inputs"]]
-    if known != [one.size for one in opened]:
-        raise InputError(f"the inputs are not those that {run.path} was made from (other sizes): scan again")
+    same = [one["size"] for one in run.summary["inputs"]] == [one.size for one in opened]
+    if same and isinstance(opened[0], Records | ArrowTable):
+        digest = TextsDigest()
+        for chunk in opened[0].chunks(settings.batch_bytes):
+            digest.add(opened[0].parse(chunk, settings).documents)
+        same = digest.hexdigest() == run.summary["texts"]
+    if not same:
+        raise InputError(f"the inputs are not those that {run.path} was made from: scan again")
 
 
 def rejected_rows(run: Run) -> set[int]:
@@ -229,10 +243,10 @@ def clean_files(
     target = pathlib.Path(out)
     summary = {**removal_counts(run), "inputs": [one.path for one in opened]}
     if os.fspath(out) == "-":
-        outputs = Outputs(None, sys.stdout.buffer)
-        for _ in write_outputs(opened, outputs, run, plan, settings, progress):
-            pass
-        sys.stdout.buffer.flush()
+        # a stream of our own: where Python runs unbuffered, its own writes a part and says nothing
+        with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as stream:
+            for _ in write_outputs(opened, Outputs(None, stream), run, plan, settings, progress):
+                pass
         return Cleaned(run, None, summary)
     if len(opened) == 1 and not pathlib.Path(opened[0].path).is_dir() and target.suffix in FILE_SUFFIXES:
         with contextlib.ExitStack() as stack:
@@ -240,7 +254,7 @@ def clean_files(
             others = [stack.enter_context(atomic_file(beside(target, name))) for name in RESERVED]
             outputs = Outputs(None, data)
             write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
-            others[2].write(summary_bytes(summary, outputs))
+            others[2].write(summary_with_outputs(summary, outputs))
             # all are on disk before the first takes its place, so that they do so at once; the data come last
             for file in (data, *others):
                 file.flush()
@@ -249,18 +263,20 @@ def clean_files(
     for one in opened:
         if one.name in RESERVED:
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
+        if pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
+            raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
     with atomic_directory(target) as made:
         outputs = Outputs(made, None)
         with (made / REMOVALS_FILE).open("wb") as rows, (made / REJECTS_FILE).open("wb") as bad:
             write_rows(write_outputs(opened, outputs, run, plan, settings, progress), rows, bad)
-        (made / SUMMARY_FILE).write_bytes(summary_bytes(summary, outputs))
+        (made / SUMMARY_FILE).write_bytes(summary_with_outputs(summary, outputs))
     return Cleaned(run, target, summary)
 
 
-def summary_bytes(summary: dict[str, Any], outputs: Outputs) -> bytes:
+def summary_with_outputs(summary: dict[str, Any], outputs: Outputs) -> bytes:
     """Return the summary that stands beside cleaned files; ``undo`` knows them by it."""
     written = {name: one.as_dict() for name, one in outputs.written.items()}
-    return json.dumps({**summary, "outputs": written}, indent=1).encode() + b"\n"
+    return summary_bytes({**summary, "outputs": written})
 
 
 def take_rows(table: pa.Table, rows: I64) -> pa.Table:
@@ -276,7 +292,7 @@ def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: Bina
     """Write removals, and rejects, as JSON lines; ``seq`` numbers them through both."""
     for seq, row in enumerate(rows):
         file = rejects if "error" in row else removals
-        file.writelines(json_lines([{"seq": seq, **row}]))
+        file.write(json_line({"seq": seq, **row}))
 
 
 class EditedChunk(NamedTuple):
@@ -301,12 +317,13 @@ class EditedChunk(NamedTuple):
     edited: Edited | None
 
 
-def edited_chunks(opened: list[Input], plan: Plan, settings: Settings) -> Iterator[EditedChunk]:
+def edited_chunks(opened: list[Input], run: Run, plan: Plan, settings: Settings) -> Iterator[EditedChunk]:
     """Read the inputs again, in order, and cut from each chunk what the plan drops.
 
     Raises:
-        InputError: there are more or fewer documents than were scanned.
+        InputError: the texts are not those that were scanned, which may be known at the end only.
     """
+    digest = TextsDigest()
 
     def parse(work: tuple[Input, Chunk]) -> tuple[Input, Chunk, Parsed]:
         source, chunk = work
@@ -321,12 +338,13 @@ def edited_chunks(opened: list[Input], plan: Plan, settings: Settings) -> Iterat
         work = ((source, chunk) for source in opened for chunk in source.chunks(settings.batch_bytes))
         for source, chunk, parsed in ordered_map(pool, parse, work, settings.workers + 1):
             count = len(parsed.documents.ids)
+            digest.add(parsed.documents)
             if first + count > plan.rows.size:
                 raise InputError("more documents than were scanned: scan again", source.path)
             yield EditedChunk(source, chunk, parsed, first, *plan.cuts(parsed.documents, first), None)
             first += count
-        if first != plan.rows.size:
-            raise InputError("fewer documents than were scanned: scan again")
+        if digest.hexdigest() != run.summary["texts"]:
+            raise InputError("the texts are not those that were scanned: scan again")
 
     with pool_of(settings.workers) as pool:
         yield from ordered_map(pool, edit, planned(pool), settings.workers + 1)
@@ -339,7 +357,7 @@ def write_outputs(
     total = sum(one.size or 0 for one in opened)
     offsets: collections.Counter[str] = collections.Counter()
     seen: set[str] = set()
-    for work in edited_chunks(opened, plan, settings):
+    for work in edited_chunks(opened, run, plan, settings):
         edited = cast("Edited", work.edited)
         codec = getattr(work.source, "codec", None)
         for name, data in edited.pieces:
@@ -376,10 +394,11 @@ def told_batch(
     parsed, first, blocks = work.parsed, work.first, work.blocks
     spans = [one for one in removed if one.span >= 0]
     whole = [one for one in removed if one.doc >= 0 and one.span < 0]
-    block_rows = [plan.bounds[plan.rows[first + one.doc]] + blocks[one.doc][one.span] for one in spans]
-    why_block = iter(describe(run, np.array(block_rows, np.int64)))
-    why_doc = iter(describe_documents(run, np.array([plan.rows[first + one.doc] for one in whole], np.int64)))
-    documents = parsed.documents
+    rows = plan.rows[first + np.array([one.doc for one in spans], np.int64)]
+    positions = np.array([blocks[one.doc][one.span] for one in spans], np.int64)
+    why_block = iter(describe(run, plan.bounds[rows] + positions))
+    why_doc = iter(describe_documents(run, plan.rows[first + np.array([one.doc for one in whole], np.int64)]))
+    data, bounds = parsed.documents.data.data, parsed.documents.bounds
     plain = isinstance(work.chunk.data, list)  # files of text: their raw bytes are the text
     for one in removed:
         place = {"file": one.name, "offset": offsets[one.name] + one.offset, **raw_fields(one.raw)}
@@ -387,7 +406,7 @@ def told_batch(
             reject = next(errors)
             yield {"line": reject.line, "error": reject.error, **place}
         elif one.span < 0:
-            text = documents.data[documents.bounds[one.doc] : documents.bounds[one.doc + 1]].tobytes().decode()
+            text = str(data[bounds[one.doc] : bounds[one.doc + 1]], "utf-8")
             yield {**next(why_doc), "text": text, **place}
         else:
             text = one.raw.decode() if plain else msgspec.json.decode(b'"' + one.raw + b'"')

@@ -13,7 +13,7 @@ from dedup.settings import Settings
 from dedup.sketch import sign_rows, tokenize_text
 
 PIECES = re.compile(r"\w+|[^\w\s]+|\s+")
-LONG = 20_000  # pieces
+LONG = 50_000  # pieces
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import shutil
@@ -32,8 +31,10 @@ from dedup.run import (
     SUMMARY_FILE,
     VERDICTS_FILE,
     Run,
+    TextsDigest,
     json_lines,
     reject_row,
+    summary_bytes,
     write_table,
 )
 from dedup.schema import DOC_REASONS, DOCUMENTS, REASONS, VERDICTS, Blocks, Documents, Reject
@@ -42,7 +43,6 @@ from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
 from dedup.store import Workspace, atomic_directory
 from dedup.threads import ordered_map
 from dedup.verdicts import Tally, block_verdicts, document_verdicts
-from dedup.version import __version__
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -113,7 +113,8 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
     """Run all stages and write the run directory."""
     begun = time.perf_counter()
     with Workspace(made) as workspace, pool_of(settings.workers) as pool:
-        corpus, rejects, read = sketch_corpus(inputs, settings, workspace, pool, progress)
+        digest = TextsDigest()
+        corpus, rejects, read = sketch_corpus(inputs, settings, workspace, pool, digest, progress)
         progress("matching", read, None)
         decisions = decide(corpus, settings, pool)
         progress("writing verdicts", read, None)
@@ -130,9 +131,10 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
         if rejects:
             (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
         summary = _summarise(corpus, decisions, settings, inputs, tally)
+        summary["texts"] = digest.hexdigest()
         summary["rejects"] = len(rejects)
         summary["seconds"] = round(time.perf_counter() - begun, 3)
-        (made / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (made / SUMMARY_FILE).write_bytes(summary_bytes(summary))
 
 
 @contextlib.contextmanager
@@ -146,7 +148,12 @@ def pool_of(workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def sketch_corpus(
-    inputs: list[Input], settings: Settings, workspace: Workspace, pool: ThreadPoolExecutor, progress: Progress
+    inputs: list[Input],
+    settings: Settings,
+    workspace: Workspace,
+    pool: ThreadPoolExecutor,
+    digest: TextsDigest,
+    progress: Progress,
 ) -> tuple[Corpus, list[Reject], int]:
     """Read, split, tokenise and sketch everything; return the corpus, the rejects and the bytes read."""
     for_blocks, for_docs = schemes(settings)
@@ -177,6 +184,7 @@ def sketch_corpus(
                 first = batch.rejects[0]
                 raise InputError(first.error, first.path, first.line)
             rejects.extend(batch.rejects)
+            digest.add(batch.documents)
             progress("reading", batch.read, total)
             yield batch.tokens, corpus.add(batch.documents, batch.blocks, batch.tokens)
 
@@ -200,7 +208,6 @@ def _summarise(
     chosen["drop"] = sorted(settings.drop)
     return {
         "format": FORMAT,
-        "version": __version__,
         "inputs": [{"path": one.path, "size": one.size} for one in inputs],
         "documents": corpus.doc_count,
         "documents_dropped": int((~docs.alive).sum()),

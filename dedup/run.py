@@ -17,13 +17,16 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 
 from dedup.arrays import I64
 from dedup.errors import Corrupt, NotFound, VersionMismatch
-from dedup.schema import DOCUMENTS, VERDICTS, Reject
+from dedup.schema import DOCUMENTS, VERDICTS, Documents, Reject
+from dedup.store import MADE_BY, SUMMARY_FILE
+from dedup.version import __version__
 
 FORMAT = 1
-VERDICTS_FILE, DOCUMENTS_FILE, SUMMARY_FILE = "verdicts.parquet", "documents.parquet", "summary.json"
+VERDICTS_FILE, DOCUMENTS_FILE = "verdicts.parquet", "documents.parquet"
 REJECTS_FILE, ORDER_FILE = "rejects.jsonl", "order.npy"
 REMOVALS_FILE = "removals.jsonl"  # of a cleaned corpus
 
@@ -145,13 +148,41 @@ def reject_row(reject: Reject) -> dict[str, Any]:
     return {"file": reject.path, "line": reject.line, "error": reject.error, **raw_fields(reject.raw)}
 
 
+class TextsDigest:
+    """A checksum of all texts of a corpus, in order, however they come in batches."""
+
+    def __init__(self) -> None:
+        self._texts, self._lengths = xxhash.xxh3_64(), xxhash.xxh3_64()
+
+    def add(self, documents: Documents) -> None:
+        """Take the texts of a batch."""
+        self._texts.update(documents.data.data)
+        self._lengths.update(np.diff(documents.bounds).data)
+
+    def hexdigest(self) -> str:
+        """Return the checksum of all texts so far, 32 hexadecimal digits."""
+        return self._texts.hexdigest() + self._lengths.hexdigest()
+
+
+def summary_bytes(summary: dict[str, Any]) -> bytes:
+    """Write a summary as JSON, and that this package made it."""
+    return json.dumps({MADE_BY: f"corpus-dedup {__version__}", **summary}, indent=1).encode() + b"\n"
+
+
+def json_line(row: dict[str, Any]) -> bytes:
+    """Write a row as a JSON line."""
+    try:
+        return msgspec.json.encode(row) + b"\n"
+    except UnicodeEncodeError:  # the name of a file need not be UTF-8
+        return json.dumps(row).encode() + b"\n"
+
+
 def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """Write rows as JSON lines."""
-    for row in rows:
-        try:
-            yield msgspec.json.encode(row) + b"\n"
-        except UnicodeEncodeError:  # the name of a file need not be UTF-8
-            yield json.dumps(row).encode() + b"\n"
+    return map(json_line, rows)
 
 
-__all__ = ["DOCUMENTS", "VERDICTS", "Run", "json_lines", "raw_bytes", "raw_fields", "reject_row", "write_table"]
+__all__ = [
+    "DOCUMENTS", "SUMMARY_FILE", "VERDICTS", "Run", "TextsDigest", "json_line", "json_lines", "raw_bytes", "raw_fields",
+    "reject_row", "summary_bytes", "write_table",
+]  # fmt: skip

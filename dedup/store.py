@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -17,6 +18,8 @@ import pyarrow as pa
 
 from dedup.errors import StoreError
 
+SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
+MADE_BY = "made_by"
 SMALL = 1 << 16  # bytes; scratch arrays under this stay in memory
 
 
@@ -141,13 +144,13 @@ class Strings:
 def atomic_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Yield a new directory that takes the place of ``path`` when the block ends well, and vanishes when not.
 
-    An existing directory is replaced only if it is empty or one of ours (it holds a ``summary.json``).
+    An existing directory is replaced only if it is empty or one of ours (its ``summary.json`` says so).
 
     Raises:
         StoreError: the path is taken by something else, or cannot be written.
     """
     target = pathlib.Path(path)
-    if target.exists() and not (target.is_dir() and ((target / "summary.json").exists() or not any(target.iterdir()))):
+    if target.exists() and not is_ours(target):
         raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +168,18 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def is_ours(target: pathlib.Path) -> bool:
+    """Whether a path may be replaced: an empty directory, or one with a summary this package wrote."""
+    if not target.is_dir():
+        return False
+    try:
+        return MADE_BY in json.loads((target / SUMMARY_FILE).read_bytes())
+    except FileNotFoundError:
+        return not any(target.iterdir())
+    except (ValueError, TypeError):
+        return False
 
 
 def _exchange(new: pathlib.Path, old: pathlib.Path) -> None:

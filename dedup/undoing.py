@@ -50,9 +50,6 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("xb") as file:
                     restore(source / name, written.get(name), rows, file)
-            # what marks a directory as ours, so that it may be replaced
-            (made / SUMMARY_FILE).write_text(json.dumps({"restored_from": str(source)}) + "\n", encoding="utf-8")
-        (target / SUMMARY_FILE).unlink()
         return target
     written = read_written(beside(source, SUMMARY_FILE))
     with atomic_file(target) as file:

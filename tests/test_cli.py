@@ -108,12 +108,10 @@ def test_a_guard_rail_stops_cleaning(tmp_path: Path) -> None:
 
 def test_data_on_stdout_messages_on_stderr(tmp_path: Path) -> None:
     data = (CORPUS / "articles.jsonl").read_bytes()
-    table = dedup("scan", "-", "-o", tmp_path / "run", stdin=data)
-    assert table.stdout.startswith(b"documents ")
-    assert table.stderr in {b"", b"dedup: compiling kernels, once on this machine (up to 20 s) ...\n"}
+    run = library.scan(CORPUS / "articles.jsonl")
     told = dedup("clean", "-", "-o", tmp_path / "out", "--json", stdin=data)
     summary = json.loads(told.stdout)
-    assert summary == library.Run.open(tmp_path / "run").summary | {key: summary[key] for key in ("seconds", "inputs")}
+    assert summary == run.summary | {key: summary[key] for key in ("seconds", "inputs")}
     assert [one["path"] for one in summary["inputs"]] == ["<stdin>"]
     by_reason = {**summary["blocks_by_reason"], **summary["documents_by_reason"]}
     assert {name.removesuffix("_document") for name in by_reason} <= {
@@ -124,7 +122,7 @@ def test_data_on_stdout_messages_on_stderr(tmp_path: Path) -> None:
 
 
 def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
-    path = generate(tmp_path / "in.jsonl", 2)
+    path = CORPUS / "articles.jsonl"
     terminal, end = os.openpty()
     with subprocess.Popen(command("scan", path, "-o", tmp_path / "run"), stdout=subprocess.PIPE, stderr=end) as process:
         os.close(end)
@@ -139,17 +137,22 @@ def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
     os.close(terminal)
     assert process.returncode == 0
     assert b"reading" in shown
-    assert b"MB" in shown
+    assert b"kB" in shown
 
 
-def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     path = generate(tmp_path / "in.jsonl", 1)
-    with subprocess.Popen(command("clean", path, "-o", "-"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command("clean", path, "-o", "-"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},  # Python's own stream then writes a part and says nothing
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(10)
         process.stdout.close()
         complaint = process.stderr.read()
-    assert process.returncode in {0, 1}
+    assert process.returncode == 1
     assert b"Traceback" not in complaint
     assert b"Error" not in complaint

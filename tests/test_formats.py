@@ -8,6 +8,7 @@ import json
 import math
 import os
 import random
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,24 @@ def test_files_whose_names_are_no_text(tmp_path: Path) -> None:
     assert (back / path.name).read_bytes() == path.read_bytes()
     summary = json.loads((tmp_path / "out" / "summary.json").read_bytes())
     assert summary["inputs"] == [str(tmp_path / "\\udcff.jsonl")]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd])
+def test_pipes_are_read_once(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    records = jsonl({"id": k, "text": f"{k}: {FERRY}"} for k in range(3))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for data, lines in (
+        (pack(records), []),
+        (pack(records) + b"rubbish" * (pack is not bytes), [4] * (pack is not bytes)),
+    ):
+        writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+        writer.start()
+        run = dedup.scan(pipe)
+        writer.join()
+        if (
+            pack is not zstd or not lines
+        ):  # a damaged zstd stream that cannot be read again keeps what came with the damage
+            assert run.documents["doc"].to_pylist() == ["0", "1", "2"]
+            assert [reject["line"] for reject in run.rejects] == lines
+        assert len(run.rejects) == len(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from endtoend import FERRY, dedup, files, generate, jsonl, stop, unpacked
 
-from dedup import Corrupt, NotFound, StoreError, clean, scan, undo
+from dedup import Corrupt, NotFound, Settings, StoreError, clean, scan, undo
 
 WINTER = "In winter the boat stays in the yard, where its planks are caulked anew."
 COPIES = jsonl([{"text": FERRY}, {"text": f"{WINTER}\n{FERRY}"}, {"text": "The end"}])
@@ -30,6 +31,27 @@ def test_foreign_directories_stay(tmp_path: Path) -> None:
         undo(clean(path, tmp_path / "ours").path or "", out)
     assert files(out) == {"thesis.txt": b"mine"}
     assert sorted(one.name for one in tmp_path.iterdir()) == ["in.jsonl", "mine", "ours"]
+
+
+def test_an_output_does_not_replace_its_own_input(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_bytes(COPIES)
+    out = clean([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], tmp_path / "out", Settings(allow=True)).path
+    assert out is not None
+    before = files(out)
+    with pytest.raises(StoreError, match="holds the input"):
+        clean(out / "a.jsonl", out)
+    assert files(out) == before
+
+
+def test_somebody_elses_summary_is_no_licence(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(COPIES)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "summary.json").write_text('{"title": "My thesis"}')
+    (mine / "thesis.txt").write_text("mine")
+    with pytest.raises(StoreError, match="was not written by dedup"):
+        clean(tmp_path / "in.jsonl", mine)
 
 
 @pytest.mark.parametrize(
@@ -93,48 +115,62 @@ def test_a_crash_between_the_files_of_an_output_is_noticed(tmp_path: Path, steps
     assert undo(out, tmp_path / "back").read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out"])
-def test_a_killed_clean_leaves_the_old_output_or_the_new(tmp_path: Path, name: str) -> None:
-    old, new = (generate(tmp_path / f"{seed}.jsonl", 5, seed) for seed in (1, 2))
-    scan(new, out=tmp_path / "run")
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Write two corpora of some size."""
+    folder = tmp_path_factory.mktemp("corpora")
+    return generate(folder / "1.jsonl", 4, 1), generate(folder / "2.jsonl", 4, 2)
+
+
+def outcome(place: Path) -> dict[str, bytes]:
+    """Return what stands in a folder but for what killed runs left, and for times."""
+    found = {name: data for name, data in files(place).items() if not name.startswith(".")}
+    return {name: re.sub(rb'"seconds": [0-9.]+', b"", data) for name, data in found.items()}
+
+
+@pytest.mark.parametrize("what", ["run", "out", "out.jsonl"])
+def test_a_kill_leaves_the_old_output_or_the_new(tmp_path: Path, corpora: tuple[Path, Path], what: str) -> None:
+    old, new = corpora
     place = tmp_path / "place"
     place.mkdir()
-    arguments: list[str | Path] = ["clean", new, "-o", place / name, "--run", tmp_path / "run"]
-
-    def outcome() -> dict[str, bytes]:
-        return {file: data for file, data in files(place).items() if not file.startswith(".")}
-
+    make = scan if what == "run" else clean
+    arguments: list[str | Path] = ["scan", new, "-o", place / what]
+    if what != "run":
+        scan(new, out=tmp_path / "run")
+        arguments = ["clean", new, "-o", place / what, "--run", tmp_path / "run"]
     code, seconds = stop(arguments, place)
     assert code == 0
-    newer = outcome()
-    clean(old, place / name)
-    older = outcome()
+    newer = outcome(place)
+    make(old, out=place / what)
+    older = outcome(place)
+    assert older != newer
     moments = random.Random(6)
-    data = [file for file in older if file.endswith(("out.jsonl", "1.jsonl", "2.jsonl"))]
-    codes = [stop(arguments, place, seconds=0)[0]]
-    for share in (0.5, 1.0, 1.0):
-        assert outcome() in (older, newer) or (
-            name == "out.jsonl" and outcome()[data[0]] in (older[data[0]], newer[data[0]])
-        )
+    codes = []
+    for share in (0.0, 0.6, 1.0):
         codes.append(stop(arguments, place, seconds=share * seconds * moments.random())[0])
-    assert outcome() in (older, newer) or name == "out.jsonl"
+        found = outcome(place)
+        if what == "out.jsonl":  # four files, renamed one after the other; undo tells what does not belong together
+            assert found[what] in {older[what], newer[what]}
+        else:
+            assert found in (older, newer)
     assert -signal.SIGKILL in codes
-    dedup(*arguments)
-    assert outcome() == newer
-    restored = undo(place / name, tmp_path / "back")
-    assert (restored / "2.jsonl" if restored.is_dir() else restored).read_bytes() == new.read_bytes()
+    make(new, out=place / what)
+    assert outcome(place) == newer
+    if what != "run":
+        restored = undo(place / what, tmp_path / "back")
+        assert (restored / "2.jsonl" if restored.is_dir() else restored).read_bytes() == new.read_bytes()
 
 
-@pytest.mark.parametrize("words", [["scan"], ["clean"]])
-def test_an_interrupt_leaves_the_old_output_and_nothing_else(tmp_path: Path, words: list[str]) -> None:
-    path = generate(tmp_path / "in.jsonl", 5)
+@pytest.mark.parametrize(("command", "watched"), [("scan", "place"), ("clean", "temporary"), ("clean", "place")])
+def test_an_interrupt_leaves_the_old_output_and_nothing_else(
+    tmp_path: Path, corpora: tuple[Path, Path], command: str, watched: str
+) -> None:
     place, temporary = tmp_path / "place", tmp_path / "temporary"
     place.mkdir()
     temporary.mkdir()
-    arguments: list[str | Path] = [*words, path, "-o", place / "out"]
-    dedup(*arguments)
+    (scan if command == "scan" else clean)(corpora[0], out=place / "out")
     before = {file: file.stat().st_mtime_ns for file in place.rglob("*")}
-    code, _ = stop(arguments, place, signal.SIGINT, 0.05, temporary)
+    code, _ = stop([command, corpora[1], "-o", place / "out"], tmp_path / watched, signal.SIGINT, 0.05, temporary)
     assert code == 130
     assert {file: file.stat().st_mtime_ns for file in place.rglob("*")} == before
     assert list(temporary.iterdir()) == []

@@ -6,14 +6,13 @@ import gzip
 import itertools
 import json
 import random
-import signal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from endtoend import CORPUS, FERRY, dedup, files, generate, jsonl, rows, stop, zstd
+from endtoend import CORPUS, FERRY, dedup, files, generate, jsonl, rows, zstd
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -240,31 +239,3 @@ def test_progress_is_told(mixed: Path) -> None:
         "matching",
         "writing verdicts",
     ]
-
-
-def test_a_killed_scan_leaves_the_old_run_or_the_new(tmp_path: Path) -> None:
-    old, new = (generate(tmp_path / f"{seed}.jsonl", 4, seed) for seed in (1, 2))
-    place = tmp_path / "place"
-    place.mkdir()
-    code, seconds = stop(["scan", new, "-o", place / "run"], place)
-    assert code == 0
-    newer = outcome(place / "run")
-    dedup("scan", old, "-o", place / "run")
-    older = outcome(place / "run")
-    assert older != newer
-    moments = random.Random(5)
-    codes = [stop(["scan", new, "-o", place / "run"], place, seconds=0)[0]]
-    for share in (0.3, 0.6, 0.9, 1.0):
-        assert outcome(place / "run") in (older, newer)
-        codes.append(stop(["scan", new, "-o", place / "run"], place, seconds=share * seconds * moments.random())[0])
-    assert outcome(place / "run") in (older, newer)
-    assert -signal.SIGKILL in codes
-    dedup("scan", new, "-o", place / "run")
-    assert outcome(place / "run") == newer
-
-
-def outcome(run: Path) -> dict[str, bytes]:
-    """Return the bytes of a run that do not tell the time; it must be whole."""
-    found = files(run)
-    assert json.loads(found.pop("summary.json"))["blocks"] > 0
-    return found

@@ -25,15 +25,21 @@ class Decompressed:
     """A readable stream over compressed bytes that keeps all that could be read when the rest is damaged."""
 
     def __init__(self, file: BinaryIO, codec: Codec) -> None:
-        self._file = file
+        self._file = Lent(file)
         self._buffer = b""
         self._damage: str | None = None
         self._next: Callable[[], bytes] = self._gunzip if codec == "gzip" else self._unzstd
         self._gzip = zlib.decompressobj(wbits=31)
         self._gzip_rest = b""
-        self._begin = file.tell() if file.seekable() else None
-        self._zstd: Any = zstd_reader(file) if codec == "zstd" else None
+        self._again = file if file.seekable() else None
+        self._begin = file.tell() if self._again else 0
+        self._zstd: Any = zstd_reader(self._file) if codec == "zstd" else None
         self._zstd_given = 0
+
+    @property
+    def consumed(self) -> int:
+        """Bytes of the file read so far."""
+        return self._file.given
 
     @property
     def damage(self) -> str | None:
@@ -67,15 +73,15 @@ class Decompressed:
 
     def _unzstd(self) -> bytes:
         """Return the next bytes of a zstd stream."""
-        position = None if self._begin is None else self._file.tell()
+        before = self._file.given
         try:
             data: bytes = self._zstd.read(PIECE)
         except (OSError, pa.ArrowException) as error:
             self._damage = f"the zstd stream is truncated or corrupt ({error})"
-            if position is None:
+            if self._again is None:
                 return b""
-            self._file.seek(cast("int", self._begin))
-            return salvage_zstd(self._file, self._zstd_given, position - ARROW_READS)
+            self._again.seek(self._begin)
+            return salvage_zstd(Lent(self._again, before - ARROW_READS), self._zstd_given)
         self._zstd_given += len(data)
         return data
 
@@ -116,14 +122,14 @@ def salvage_gzip(stream: Any, data: bytes) -> bytes:
     return b"".join(out)
 
 
-def salvage_zstd(file: BinaryIO, given: int, careful: int) -> bytes:
+def salvage_zstd(file: Lent, given: int) -> bytes:
     """Return what a zstd stream yields, after its first ``given`` bytes, before the byte that breaks it.
 
-    From byte ``careful`` of the file on it is fed byte by byte: a call that fails keeps its output to itself.
+    Near the damage the file should come byte by byte: a call that fails keeps its output to itself.
     """
     out = []
     with contextlib.suppress(OSError, pa.ArrowException):
-        stream = zstd_reader(file, careful)
+        stream = zstd_reader(file)
         while given:
             given -= len(stream.read(min(PIECE, given)))
         while data := stream.read(1):
@@ -132,19 +138,26 @@ def salvage_zstd(file: BinaryIO, given: int, careful: int) -> bytes:
 
 
 class Lent:
-    """A file for Arrow, which closes what it is given: this one stays open."""
+    """A file for Arrow, which closes what it is given: this one stays open.
+
+    Attributes:
+        given: bytes read from it.
+    """
 
     closed = False
 
     def __init__(self, file: BinaryIO, careful: int | None = None) -> None:
+        self.given = 0
         self._file = file
         self._careful = careful
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes; one at a time from byte ``careful`` on."""
+        """Return the next bytes; one at a time after the first ``careful``."""
         if self._careful is not None:
-            size = max(1, min(size, self._careful - self._file.tell()))
-        return self._file.read(size)
+            size = max(1, min(size, self._careful - self.given))
+        data = self._file.read(size)
+        self.given += len(data)
+        return data
 
     def write(self, data: bytes) -> int:
         """Write bytes."""
@@ -165,9 +178,9 @@ class Lent:
         """Leave it to the owner."""
 
 
-def zstd_reader(file: BinaryIO, careful: int | None = None) -> Any:
-    """Return Arrow's stream over zstd frames; from byte ``careful`` on it reads byte by byte."""
-    return pa.CompressedInputStream(pa.PythonFile(Lent(file, careful), "r"), "zstd")
+def zstd_reader(file: Lent) -> Any:
+    """Return Arrow's stream over zstd frames."""
+    return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
 
 
 def compress_to(file: BinaryIO, codec: Codec | None) -> BinaryIO:

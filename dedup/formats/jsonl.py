@@ -154,7 +154,7 @@ class JsonLines:
                 if isinstance(stream, Decompressed) and stream.damage:
                     end = data.rfind(b"\n") + 1
                     data, tail = data[:end], data[end:]
-                read = file.tell() if self.codec else read + len(data)
+                read = stream.consumed if isinstance(stream, Decompressed) else read + len(data)
                 if data:
                     records = int(np.count_nonzero(np.frombuffer(data, np.uint8) == LF)) + (data[-1] != LF)
                     yield Chunk(self._file, line, records, data, read)
