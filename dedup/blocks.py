@@ -15,8 +15,8 @@ def split_blocks(data: U8, bounds: I64, mode: Split) -> Blocks:
 
     A block is one line, or several: the lines of a hard-wrapped paragraph, of a fenced piece of code, of a heading
     with its ``===``. ``"lines"`` makes each line a block, ``"blank"`` joins lines up to a blank one, ``"auto"``
-    joins them only in documents whose line breaks look like wraps: lower-case letters follow them, lines of some
-    length stand before them.
+    joins them where line breaks look like wraps: in the middle of a sentence, after a line so full that the next word
+    would not have fitted.
 
     Args:
         data: uint8, valid UTF-8.

@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import I64
-from dedup.cut import Plan, make_plan
+from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
 from dedup.formats import Chunk, Cut, Edited, Input, Parsed, open_inputs
 from dedup.formats.base import Removed
-from dedup.formats.memory import ArrowTable, Records, cut_text
+from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.outputs import Outputs
 from dedup.formats.text import TextTree
 from dedup.pipeline import Progress, pool_of, scan, silent
@@ -210,7 +210,7 @@ def clean_records(
             continue
         told = describe(run, plan.bounds[row] + np.array([block for *_, block in spans]))
         removals += [{**why, "text": data[a:b].decode()} for why, (a, b, _) in zip(told, spans, strict=True)]
-        kept.append({**record, settings.text: cut_text(data, [(a, b) for a, b, _ in spans])})
+        kept.append({**record, settings.text: cut_text(data, spans).decode()})
     return Cleaned(run, None, removal_counts(run), kept, removals)
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow.compute as pc
 
 from dedup.arrays import I64, Bool
+from dedup.blocks import split_blocks
 from dedup.errors import Corrupt, InputError
 from dedup.formats import Cut
 from dedup.run import Run
 from dedup.schema import Documents
+from dedup.settings import Split
 
 LINE_ENDS = (b"\n", b"\r", b"\x0b", b"\x0c")
 
@@ -28,6 +30,7 @@ class Plan(NamedTuple):
         dropped: bool[n].
         gone: bool[docs], documents that go as a whole.
         touched: bool[docs], documents of which a block is dropped.
+        split: how documents were split into blocks.
     """
 
     bounds: I64
@@ -37,15 +40,26 @@ class Plan(NamedTuple):
     dropped: Bool
     gone: Bool
     touched: Bool
+    split: Split
 
     def spans(self, row: int, text: bytes) -> list[tuple[int, int, int]]:
-        """Return what to cut from the document at ``row``, see ``spans_to_cut``."""
+        """Return what to cut from the document at ``row``: start, end and number of each block that is dropped.
+
+        What is left splits into the blocks that are kept. Where the lines around a cut would be taken for one
+        paragraph, the line ends of what is cut stay, and leave an empty line there.
+        """
         if not self.touched[row]:
             return []
         lo, hi = self.bounds[row], self.bounds[row + 1]
         if self.ends[hi - 1] > len(text):
             raise InputError("a text is shorter than when it was scanned: scan again")
-        return spans_to_cut(text, self.starts[lo:hi].tolist(), self.ends[lo:hi].tolist(), self.dropped[lo:hi].tolist())
+        starts, ends, dropped = self.starts[lo:hi], self.ends[lo:hi], self.dropped[lo:hi]
+        spans = spans_to_cut(text, starts.tolist(), ends.tolist(), dropped.tolist())
+        left = np.frombuffer(cut_text(text, spans), np.uint8)
+        blocks = split_blocks(left, np.array([0, left.size]), self.split)
+        if np.array_equal(blocks.ends - blocks.starts, (ends - starts)[~dropped]):
+            return spans
+        return [(starts[k], ends[k], k) for k in np.flatnonzero(dropped).tolist()]
 
     def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], list[list[int]]]:
         """Say for each of a batch of documents what to cut, and which blocks the cut spans are."""
@@ -79,6 +93,7 @@ def make_plan(run: Run) -> Plan:
         dropped,
         pc.equal(documents["action"], "drop").to_numpy(),
         touched,
+        run.summary["settings"]["split"],
     )
 
 
@@ -128,6 +143,13 @@ def spans_to_cut(
                 begin = line_start(data, ends[m - 1] if m else 0, starts[m])
                 spans.append((begin, line_start(data, ends[m], starts[m + 1]), m))
     return spans
+
+
+def cut_text(data: bytes, spans: Sequence[tuple[int, int, int]]) -> bytes:
+    """Return a text without spans."""
+    starts = [0, *(end for _, end, _ in spans)]
+    ends = [*(start for start, _, _ in spans), len(data)]
+    return b"".join(data[a:b] for a, b in zip(starts, ends, strict=True))
 
 
 def line_ends(gap: bytes) -> int:

@@ -273,6 +273,7 @@ def containers(docs: Sequence[Sequence[T]], share: float) -> list[tuple[float, s
 
 BLANKS = " \t\u00a0\u3000\ufeff"
 LINE_END = re.compile(r"\r\n|[\n\v\f\r]")
+SENTENCE_ENDS = tuple(".!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026")
 DIGITS = "[0-9\uff10-\uff19]{1,3}"
 BULLET = "[-*+\u00b7\u2022\u2023\u2043\u2580-\u25ff\u2713-\u2718\u2794-\u27bf]"
 LINE_KINDS = (
@@ -289,13 +290,14 @@ LINE_KINDS = (
 
 
 class Line(NamedTuple):
-    """A line without the blanks around it, in characters; its length counts them."""
+    """A line without the blanks around it, in characters; its length counts them, its indent columns."""
 
     start: int
     end: int
     kind: str
     text: str
     length: int
+    indent: int
 
 
 def lines(text: str) -> list[Line]:
@@ -307,28 +309,50 @@ def lines(text: str) -> list[Line]:
         bare = line.strip(BLANKS)
         first = start + len(line) - len(line.lstrip(BLANKS)) if bare else start
         kind = next(name for name, pattern in LINE_KINDS if re.match(f"(?:{pattern})", bare, re.DOTALL))
-        found.append(Line(first, first + len(bare), kind, bare, len(line)))
+        before = text[len(text[:first].rstrip(" \t")) : first]
+        indent = before.count(" ") + 4 * before.count("\t")
+        found.append(Line(first, first + len(bare), kind, bare, len(line), indent))
         start = following
     return found
 
 
-def wrap_width(found: Sequence[Line]) -> int:
-    """Return the longest line before a wrap where wraps are two fifths of the telling line breaks, else 0."""
-    soft, hard = [], 0
-    for line, following in itertools.pairwise(found):
-        if line.kind in {"paragraph", "list_item"} and following.kind == "paragraph":
-            if line.length >= 30 and re.match("[a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u045f]", following.text):
-                soft.append(line.length)
-            elif line.length < 30 or line.text.endswith(tuple(".!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026")):
-                hard += 1
-    return max(soft, default=0) if len(soft) >= 0.4 * (len(soft) + hard) else 0
+def goes_on(line: Line, following: Line) -> bool:
+    """Whether a line, by itself and the next, is one that was wrapped there."""
+    if line.kind == "list_item" and following.indent >= line.indent + 2:
+        return True
+    return (
+        30 <= line.length <= 160
+        and not line.text.endswith(SENTENCE_ENDS)
+        and re.match("[a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u045f]", following.text) is not None
+        and filled(line, following) >= 0.75 * following.length
+        and (following.length >= 0.5 * line.length or following.text.endswith(SENTENCE_ENDS))
+    )
+
+
+def filled(line: Line, following: Line) -> int:
+    """Return the length of a line with the first word of the next."""
+    return line.length + 1 + len(re.split("[ \t]", following.text)[0])
+
+
+def wrapped(found: Sequence[Line]) -> int:
+    """Return how many lines of running text, after the first, belong to the paragraph that it begins."""
+    more = 0
+    while more + 1 < len(found):
+        core = more + 1  # the lines up to here are held together by themselves
+        while core + 1 < len(found) and goes_on(found[core], found[core + 1]):
+            core += 1
+        if not goes_on(found[more], found[more + 1]):
+            evidence = any(goes_on(*pair) for k, pair in enumerate(itertools.pairwise(found[: core + 1])) if k != more)
+            widest = max(line.length for line in found[: core + 1])
+            if not evidence or filled(found[more], found[more + 1]) <= 0.9 * widest:
+                break
+        more += 1
+    return more
 
 
 def split_blocks(text: str, mode: str) -> list[tuple[int, int, str]]:
     """Split a text; return start, end (UTF-8 bytes) and kind of each block."""
     found = lines(text)
-    width = wrap_width(found) if mode == "auto" else 0
-    joins = mode == "blank" or width > 0
     blocks = []
     while found:
         first, rest = found[0], found[1:]
@@ -341,11 +365,11 @@ def split_blocks(text: str, mode: str) -> list[tuple[int, int, str]]:
             kind = "other"
         elif kind == "paragraph" and mode != "lines" and kinds[:1] == ["underline"]:
             kind, more = "heading", 1
-        elif kind in {"paragraph", "list_item"} and joins:
+        elif kind in {"paragraph", "list_item"} and mode != "lines":
             while kinds[more : more + 1] == ["paragraph"] and kinds[more + 1 : more + 2] != ["underline"]:
-                if 2 * found[more].length < width:
-                    break
                 more += 1
+            if mode == "auto":
+                more = wrapped(found[: more + 1])
         if kind != "blank":
             start, end = first.start, found[more].end
             blocks.append((len(text[:start].encode()), len(text[:end].encode()), kind))

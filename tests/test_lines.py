@@ -224,8 +224,8 @@ def test_an_underline_makes_a_heading_of_the_line_before_it_only() -> None:
 
 HARD_WRAPPED = """\
 It was the best of times, it was the worst
-of times, it was the age of wisdom, it was
-the age of foolishness.
+of times, it was the age of Wisdom, when
+Foolishness was thought to be for others.
 It was the epoch of belief, it was the epoch
 of incredulity, it was the season of light.
 
@@ -251,10 +251,18 @@ def test_hard_wrapped_lines_are_joined() -> None:
     ]
 
 
-def test_a_line_of_less_than_half_the_width_ends_a_wrapped_paragraph() -> None:
-    text = HARD_WRAPPED.replace("the age of foolishness.", "foolishness.")
-    assert shown(text)[0][1].endswith("foolishness.")
+def test_a_line_with_room_for_the_next_word_ends_a_wrapped_paragraph() -> None:
+    text = HARD_WRAPPED.replace(" for others.", ".")
+    assert shown(text)[0][1].endswith("Foolishness was thought to be.")
     assert shown(text)[1][1].startswith("It was the epoch")
+
+
+@given(st.lists(st.tuples(wrapped, st.booleans()), max_size=6))
+def test_a_paragraph_stays_one_when_others_go(paragraphs: list[tuple[str, bool]]) -> None:
+    text = "\n".join(paragraph for paragraph, _ in paragraphs)
+    blocks = [text.encode()[start:end] for start, end, _ in split([text], "auto")[0]]
+    kept = [block for k, block in enumerate(blocks) if k >= len(paragraphs) or paragraphs[k][1]]
+    assert [block.encode() for _, block in shown(b"\n\n".join(kept).decode())] == kept
 
 
 def test_lines_that_are_paragraphs_are_not_joined() -> None:
@@ -267,9 +275,27 @@ def test_lines_that_are_paragraphs_are_not_joined() -> None:
     "lower",
     ["and on", "\u00e9t\u00e9", "\u00dfa", "\u03ac\u03bb\u03bb\u03b1", "\u03c9\u03c2", "\u043e\u043d", "\u0451\u0436"],
 )
-def test_a_line_that_goes_on_in_lower_case_is_a_wrap(lower: str) -> None:
+def test_a_line_that_goes_on_in_lower_case_is_wrapped(lower: str) -> None:
     text = f"A line that is long enough to have been wrapped\n{lower} to the end."
     assert shown(text) == [("paragraph", text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Related: Power Outage Map | School Closings | Radar\nclose",
+        "What you need for a cake that feeds a whole family:\nflour, eggs and sugar",
+        "a short line that is not full\nis followed by one that is much longer than any that could have been wrapped",
+        "- a short item\nand a line that does not stand further in than it",
+    ],
+)
+def test_lower_case_alone_makes_no_wrap(text: str) -> None:
+    assert len(shown(text)) == 2
+
+
+def test_lines_further_in_than_an_item_belong_to_it() -> None:
+    text = "- Short:\n  Twenty minutes.\n  - inner\n\tTwo\n- next\n Three"
+    assert [block for _, block in shown(text)] == ["- Short:\n  Twenty minutes.", "- inner\n\tTwo", "- next", "Three"]
 
 
 @pytest.mark.parametrize("upper", ["And", "\u00c9t\u00e9", "\u0386", "\u041e\u043d", "7 days", "\u6771\u4eac", '"and"'])

@@ -57,7 +57,7 @@ class Records:
         return Parsed(pack(texts, *fields), rejects)
 
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
-        """Not used: ``cut_record`` edits records one by one."""
+        """Not used: ``clean`` edits tables in memory itself."""
         raise NotImplementedError
 
 
@@ -184,12 +184,3 @@ def utf8_of(array: pa.LargeStringArray) -> tuple[U8, I64]:
     bounds = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
     data = np.frombuffer(array.buffers()[2] or b"", np.uint8)[bounds[0] : bounds[-1]]
     return data, bounds - bounds[0]
-
-
-def cut_text(data: bytes, cut: Cut) -> str:
-    """Cut spans out of a text given in UTF-8."""
-    kept, end = [], 0
-    for start, stop in cast("Sequence[tuple[int, int]]", cut or ()):
-        kept.append(data[end:start])
-        end = stop
-    return b"".join([*kept, data[end:]]).decode()

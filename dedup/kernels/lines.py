@@ -1,7 +1,7 @@
 """UTF-8 bytes of documents in; block boundaries and kinds out.
 
 A line ends at LF, CR, CRLF, VT or FF. Each line is looked at once and classified by how it starts; runs of lines
-are then joined into blocks by the rule the caller names, or by the rule each document calls for.
+are then joined into blocks by the rule the caller names, or where they look wrapped.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dedup.kernels.compile import helper, inline, kernel
 HEADING, PARAGRAPH, LIST_ITEM, OTHER = 0, 1, 2, 3  # the codes of dedup.schema.KINDS
 BLANK, FENCE, UNDERLINE = 4, 5, 6  # kinds a line can have beside those of blocks
 AUTO, BLANK_LINES, LINES = 0, 1, 2  # the codes of dedup.settings.SPLITS
-# A line break inside a hard-wrapped paragraph: the line before is this long at least ...
-MIN_WRAPPED = 30
-# ... and documents count as wrapped where two fifths of the telling breaks are of this sort.
-WRAPPED_SHARE = 0.4
+# A line that goes on in the next one has at least, and at most, so many characters ...
+MIN_WRAPPED, MAX_WRAPPED = 30, 160
+# ... and with the next line's first word fills so much of the widest line.
+FILLED = 0.9
 
 LF, VT, FF, CR, TAB, SPACE = 10, 11, 12, 13, 9, 32
 
@@ -198,13 +198,6 @@ def split(
     blocks = 0
     for doc in range(bounds.size - 1):
         n = scan_lines(data, bounds[doc], bounds[doc + 1], lines, line_kinds)
-        join, width = BLANK_LINES, 0
-        if mode == LINES:
-            join = LINES
-        elif mode == AUTO:
-            width = wrap_width(data, n, lines, line_kinds)
-            if width == 0:
-                join = LINES
         i = 0
         closed = True  # whether a fence may still find its end
         while i < n:
@@ -228,12 +221,11 @@ def split(
             elif kind == PARAGRAPH and mode != LINES and i + 1 < n and line_kinds[i + 1] == UNDERLINE:
                 kind = HEADING
                 last = i + 1
-            elif kind in (PARAGRAPH, LIST_ITEM) and join == BLANK_LINES:
-                # in a document found to be wrapped, a line of less than half the width ends its paragraph
-                while last + 1 < n and line_kinds[last + 1] == PARAGRAPH and 2 * lines[last, 2] >= width:
-                    if last + 2 < n and line_kinds[last + 2] == UNDERLINE:
-                        break
+            elif kind in (PARAGRAPH, LIST_ITEM) and mode == BLANK_LINES:
+                while has_more(n, line_kinds, last):
                     last += 1
+            elif kind in (PARAGRAPH, LIST_ITEM) and mode == AUTO:
+                last = wrapped_until(data, n, lines, line_kinds, i)
             docs[blocks] = doc
             starts[blocks] = lines[i, 0]
             ends[blocks] = lines[last, 1]
@@ -268,20 +260,78 @@ def scan_lines(data: U8, lo: int, hi: int, lines: I64, line_kinds: U8) -> int:
     return n
 
 
-@helper
-def wrap_width(data: U8, n: int, lines: I64, line_kinds: U8) -> int:
-    """Return the characters a line of a hard-wrapped document holds at most, or 0 where a line is a paragraph.
+@inline
+def has_more(n: int, line_kinds: U8, i: int) -> bool:
+    """Whether text that is no heading stands in the line after line ``i``."""
+    if i + 1 >= n or line_kinds[i + 1] != PARAGRAPH:
+        return False
+    return i + 2 >= n or line_kinds[i + 2] != UNDERLINE
 
-    Telling is a break between two lines of running text: before a lower-case letter and after a line of some
-    length it is a wrap; after a short line or the end of a sentence it is a paragraph's end.
+
+@inline
+def first_word(data: U8, lo: int, hi: int) -> int:
+    """Count the characters before the first blank."""
+    characters = 0
+    for p in range(lo, hi):
+        if data[p] in (SPACE, TAB):
+            break
+        characters += (data[p] & 0xC0) != 0x80
+    return characters
+
+
+@inline
+def indent(data: U8, p: int) -> int:
+    """Return how far in ``p`` stands: 1 for each space before it, 4 for each tab."""
+    columns = 0
+    while p > 0 and data[p - 1] in (SPACE, TAB):
+        p -= 1
+        columns += 4 if data[p] == TAB else 1
+    return columns
+
+
+@helper
+def goes_on(data: U8, lines: I64, line_kinds: U8, i: int) -> bool:
+    """Whether line ``i``, by itself and the next, goes on there.
+
+    The next line stands further in than the item that it belongs to. Or the line is of some length, no sentence ends
+    with it, and a lower-case letter follows; the next line is not much longer, and if it is much shorter, ends a
+    sentence.
     """
-    soft, hard, width = 0, 0, 0
-    for i in range(n - 1):
-        if line_kinds[i + 1] != PARAGRAPH or line_kinds[i] not in (PARAGRAPH, LIST_ITEM):
-            continue
-        if lines[i, 2] >= MIN_WRAPPED and starts_lower(data, lines[i + 1, 0], lines[i + 1, 1]):
-            soft += 1
-            width = max(width, lines[i, 2])
-        elif lines[i, 2] < MIN_WRAPPED or ends_sentence(data, lines[i, 0], lines[i, 1]):
-            hard += 1
-    return width if soft >= WRAPPED_SHARE * (soft + hard) else 0
+    lo, hi = lines[i + 1, 0], lines[i + 1, 1]
+    if line_kinds[i] == LIST_ITEM and indent(data, lo) >= indent(data, lines[i, 0]) + 2:
+        return True
+    length, following = lines[i, 2], lines[i + 1, 2]
+    if length < MIN_WRAPPED or length > MAX_WRAPPED or ends_sentence(data, lines[i, 0], lines[i, 1]):
+        return False
+    if not starts_lower(data, lo, hi) or 4 * (length + 1 + first_word(data, lo, hi)) < 3 * following:
+        return False
+    return 2 * following >= length or ends_sentence(data, lo, hi)
+
+
+@helper
+def wrapped_until(data: U8, n: int, lines: I64, line_kinds: U8, i: int) -> int:
+    """Return the last line of the hard-wrapped paragraph that begins with line ``i``; ``i`` where it is not wrapped.
+
+    A line goes on in the next one where the two say so themselves (``goes_on``), or where others of the paragraph do
+    and it is full: the next line's first word would not have fitted the width. Nothing but the lines of a paragraph
+    decides on it, so that it stays one when others around it are cut.
+    """
+    last, width, wrapped = i, lines[i, 2], False
+    while has_more(n, line_kinds, last):
+        following = last + 1
+        if goes_on(data, lines, line_kinds, last):
+            wrapped = True
+        else:
+            # the lines from the next one on that are held together by themselves count as evidence
+            widest, evidence = max(width, lines[following, 2]), wrapped
+            k = following
+            while has_more(n, line_kinds, k) and goes_on(data, lines, line_kinds, k):
+                evidence = True
+                k += 1
+                widest = max(widest, lines[k, 2])
+            filled = lines[last, 2] + 1 + first_word(data, lines[following, 0], lines[following, 1])
+            if not evidence or filled <= FILLED * widest:
+                break
+        width = max(width, lines[following, 2])
+        last = following
+    return last
