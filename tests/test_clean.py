@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from endtoend import CORPUS, FERRY, dedup, files, jsonl, rows, unpacked, zstd
@@ -18,7 +19,9 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from dedup import GuardRail, InputError, NotFound, Settings, SettingsError, clean, scan, undo
-from dedup.cut import spans_to_cut
+from dedup.blocks import split_blocks
+from dedup.cut import Plan, cut_text, spans_to_cut
+from dedup.schema import Blocks
 from dedup.settings import DEFAULT_DROP, SPLITS, Removable, Split
 
 ONLY_BLOCKS: frozenset[Removable] = frozenset({"exact_duplicate", "near_duplicate"})
@@ -82,6 +85,29 @@ def test_spans_to_cut(text: str, dropped: list[int], left: str) -> None:
         kept += data[position:start]
         position = end
     assert (kept + data[position:]).decode() == left
+
+
+WRAPS = ("The ferry leaves the harbour at nine and", "returns at noon. Tickets are sold in", "the kiosk.", "Close",
+    "Boats stay ashore.", "\n", "- an item of some length, which", "  goes on", "# Title", "Title\n=====")  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from(WRAPS), st.booleans()), max_size=12), st.sampled_from(SPLITS))
+def test_what_is_left_splits_into_the_blocks_that_are_kept(lines: list[tuple[str, bool]], split: Split) -> None:
+    text = "\n".join(line for line, _ in lines).encode()
+    blocks = split_blocks(np.frombuffer(text, np.uint8), np.array([0, len(text)]), split)
+    n = blocks.starts.size
+    dropped = np.array([drop for _, drop in lines[:n]] + [False] * (n - len(lines)), np.bool_)
+    kept_whole, touched = np.zeros(1, np.bool_), np.array([dropped.any()])
+    first = np.zeros(1, np.int64)
+    plan = Plan(np.array([0, n]), first, blocks.starts, blocks.ends, dropped, kept_whole, touched, split)
+    left = np.frombuffer(cut_text(text, plan.spans(0, text)), np.uint8)
+    again = split_blocks(left, np.array([0, left.size]), split)
+
+    def words(data: bytes, found: Blocks) -> list[bytes]:
+        return [data[a:b] for a, b in zip(found.starts, found.ends, strict=True)]
+
+    kept = [block for block, gone in zip(words(text, blocks), dropped, strict=True) if not gone]
+    assert words(left.tobytes(), again) == kept
 
 
 @st.composite
