@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy as np
 from dedup.arrays import F64, I64, U32, U64, Bool, Index
 from dedup.kernels.match import (
     FREE,
-    START,
+    LISTED,
     Buckets,
     Found,
     Rows,
     Rules,
+    compare_families,
     match_known,
     most_tokens,
     relist,
@@ -29,7 +30,8 @@ from dedup.threads import ordered_map
 
 # Rows decided on at a time. Of a window's rows, those that are alike are compared by one thread; a longer window has
 # more of them, a shorter one more often waits for the slowest thread.
-WINDOW = 1 << 13
+WINDOW = 1 << 11
+FLAGS = 1 << 17  # some times the buckets that the keepers of a window are in
 
 
 def index_type(largest: int) -> type[np.int32 | np.int64]:
@@ -67,8 +69,8 @@ def match(
     n = rows.starts.size
     alive = np.zeros(n, np.bool_)
     alive[order] = True
-    kind = index_type(n * (len(keys) + 1))
-    buckets = find_buckets(keys, alive, kind, workspace, pool)
+    kind = index_type(n * (len(keys) + 1) * (LISTED + 2) // 2)  # buckets hold two rows at least
+    buckets = find_buckets(keys, alive, rules.bucket_limit, kind, workspace, pool)
     entries, family_sizes = group_rows(families, alive & (families != 0), Tables(n, kind))
     family_of = np.full(n, FREE, kind)
     family_of[entries[:, 0]] = entries[:, 1]
@@ -80,24 +82,30 @@ def match(
     rooms = [scratch(n, longest, most_buckets, rules) for _ in range(workers)]
     counters = np.zeros((workers, 2), np.int64)
 
-    def compare_with_known(which: I64, first: int, found: Found) -> None:
-        """Compare rows with the keepers that are known, in all threads."""
+    def in_threads(function: Callable[[I64, int, int], None], which: I64, first: int) -> None:
+        """Call a function with a share of some rows, the place of the first, and a number, in each thread."""
         step = -(-which.size // workers)
-        tasks = [
-            pool.submit(
-                match_known, rows, bits, which[k * step : (k + 1) * step], first + k * step, buckets, family_of, rules,
-                rooms[k], sizes, found, counters[k],
-            )
-            for k in range(workers)
-        ]  # fmt: skip
-        for task in tasks:
+        shares = [(which[k * step : (k + 1) * step], first + k * step, k) for k in range(workers)]
+        for task in [pool.submit(function, *share) for share in shares]:
             task.result()
+
+    def compare_with_known(which: I64, first: int, found: Found) -> None:
+        def work(share: I64, place: int, k: int) -> None:
+            match_known(
+                rows, bits, share, place, buckets, family_of, rules, rooms[k], sizes, found, counters[k]
+            )  # fmt: skip
+
+        in_threads(work, which, first)
 
     found = nothing_found(n, kind, workspace)
     for first in range(0, busy.size, WINDOW):
         window = busy[first : first + WINDOW]
         compare_with_known(window, first, found)
-        settle(rows, bits, window, buckets, family_of, first_of_family, rules, rooms[0], sizes, found, counters[0])
+        number = first // WINDOW + 1
+        settle(
+            rows, bits, window, number, buckets, family_of, first_of_family, rules, rooms[0], sizes, found, counters[0]
+        )
+    in_threads(lambda share, _, k: compare_families(rows, share, rules, rooms[k], sizes, found, counters[k]), busy, 0)
     likes = np.full(n, FREE, np.int64)
     if resembled:
         alone = np.bincount(found.keepers[busy], minlength=n)[busy] == 1
@@ -140,9 +148,14 @@ def group_rows(keys: U32 | U64, alive: Bool, tables: Tables) -> tuple[Index, Ind
 
 
 def find_buckets(
-    keys: Sequence[U32], alive: Bool, kind: type[np.int32 | np.int64], workspace: Workspace, pool: Executor
+    keys: Sequence[U32],
+    alive: Bool,
+    limit: int,
+    kind: type[np.int32 | np.int64],
+    workspace: Workspace,
+    pool: Executor,
 ) -> Buckets:
-    """Group every band; the buckets of two or more rows, no keepers in them yet."""
+    """Group every band; the buckets of two or more rows, no keepers in them yet, room for ``limit`` of them."""
     n = alive.size
     own = threading.local()
     column = workspace.column("entries", kind)
@@ -153,18 +166,19 @@ def find_buckets(
         entries, sizes = group_rows(band, alive, own.tables)
         return entries.copy(), sizes.copy()
 
-    first_buckets, ends, all_sizes = [0], [], workspace.column("bucket_sizes", kind)
+    first_buckets, ends, begins = [0], [], workspace.column("begins", kind)
+    size = 0
     for entries, sizes in ordered_map(pool, group_band, keys, ahead=2):
         column.append(entries.reshape(-1))
         ends.append(column.size // 2)
-        all_sizes.append(sizes)
-        first_buckets.append(all_sizes.size)
-    lists = workspace.scratch(3 * all_sizes.size, kind, 0).reshape(-1, 3)
-    np.cumsum(all_sizes.map()[:-1], out=lists[1:, START])
+        room = np.minimum(sizes, min(limit, n)) + LISTED
+        begins.append(np.cumsum(room) - room + size)
+        first_buckets.append(begins.size)
+        size += int(room.sum())
     bounds = workspace.scratch(n + 1, np.int64, 0)
     by_row = workspace.scratch(column.size // 2, kind)
-    transpose(column.map().reshape(-1, 2), np.array(first_buckets), np.array(ends), bounds, by_row)
-    return Buckets(by_row, bounds, lists, workspace.scratch(by_row.size, kind))
+    transpose(column.map().reshape(-1, 2), begins.map(), np.array(first_buckets), np.array(ends), bounds, by_row)
+    return Buckets(by_row, bounds, workspace.scratch(size, kind, 0), np.zeros(FLAGS, np.bool_))
 
 
 def candidate_pairs(keys: Sequence[U32]) -> I64:

@@ -15,14 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F64, I32, I64, U64, Index
+from dedup.arrays import F64, I32, I64, U64, Bool, Index
 from dedup.kernels.compile import helper, inline, kernel
 from dedup.kernels.minhash import shingles
 
 FREE = -1
 COMPARED, SKIPPED = 0, 1  # places in ``counters``
-# of a bucket: where its keepers stand in ``listed``, how many there are, how many were there before the window
-START, KEEPERS, SEEN = 0, 1, 2
+# A bucket is a run of integers: how many keepers were found in it, how many of them before the window in which the
+# last came, that window's number, and the first of them.
+KEEPERS, SEEN, WINDOW, LISTED = 0, 1, 2, 3
 
 
 class Rows(NamedTuple):
@@ -69,16 +70,17 @@ class Buckets(NamedTuple):
     """LSH buckets of two or more rows, and the keepers found in them so far.
 
     Attributes:
-        of_rows: int32 or int64[e], the buckets of each row.
+        of_rows: int32 or int64[e], where in ``room`` the buckets of each row begin.
         bounds: int64[n + 1], where each row begins in ``of_rows``.
-        lists: like ``of_rows``, [c, 3], for each bucket START, KEEPERS and SEEN.
-        listed: like ``of_rows``, [e], room for the keepers of each bucket.
+        room: like ``of_rows``, the buckets, one behind the other, all zero to begin with.
+        recent: bool, a power of two: True at ``begin & (size - 1)`` of buckets that a keeper of this window is in; at
+            others too, where they collide.
     """
 
     of_rows: Index
     bounds: I64
-    lists: Index
-    listed: Index
+    room: Index
+    recent: Bool
 
 
 class Found(NamedTuple):
@@ -257,28 +259,29 @@ def most_differing_bits(threshold: float) -> int:
 
 @helper
 def gather(
-    x: int, buckets: Buckets, bits: U64, families: Index, rules: Rules, recent: int, room: Scratch, counters: I64
+    x: int, window: int, buckets: Buckets, bits: U64, families: Index, rules: Rules, room: Scratch, counters: I64
 ) -> int:
     """List the keepers that share a bucket with ``x`` in ``room.candidates``; return how many.
 
-    ``recent`` (1 or 0) asks for those of this window, or else for those before it.
+    With a ``window``, those that this window has found; with 0, all that are known.
     """
     separate = families[x] != FREE and not rules.family_matches
     apart = most_differing_bits(rules.threshold)
-    votes, candidates = room.votes, room.candidates
+    votes, candidates, listed = room.votes, room.candidates, buckets.room
+    last_flag = buckets.recent.size - 1
     count = 0
     for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
         bucket = buckets.of_rows[e]
-        start, seen, length = buckets.lists[bucket, START], buckets.lists[bucket, SEEN], buckets.lists[bucket, KEEPERS]
-        if recent:
-            if length > rules.bucket_limit:
-                counters[SKIPPED] += length - max(seen, rules.bucket_limit)
-            lo, hi = seen, length
-        else:
-            counters[SKIPPED] += max(0, seen - rules.bucket_limit)
-            lo, hi = 0, seen
-        for k in range(start + lo, start + min(hi, rules.bucket_limit)):
-            y = buckets.listed[k]
+        lo = 0
+        if window:
+            if not buckets.recent[bucket & last_flag] or listed[bucket + WINDOW] != window:
+                continue
+            lo = listed[bucket + SEEN]
+        length = listed[bucket + KEEPERS]
+        if length > rules.bucket_limit:
+            counters[SKIPPED] += length - max(lo, rules.bucket_limit)
+        for k in range(bucket + LISTED + lo, bucket + LISTED + min(length, rules.bucket_limit)):
+            y = listed[k]
             if separate and families[x] == families[y]:
                 continue
             if votes[y] == 0:
@@ -339,22 +342,20 @@ def compare(
 
 
 @helper
-def enlist(x: int, buckets: Buckets, rules: Rules) -> None:
+def enlist(x: int, window: int, buckets: Buckets, rules: Rules) -> None:
     """List ``x`` in its buckets."""
+    listed = buckets.room
+    last_flag = buckets.recent.size - 1
     for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
         bucket = buckets.of_rows[e]
-        if buckets.lists[bucket, KEEPERS] < rules.bucket_limit:
-            buckets.listed[buckets.lists[bucket, START] + buckets.lists[bucket, KEEPERS]] = x
-        buckets.lists[bucket, KEEPERS] += 1
-
-
-@helper
-def see_all(order: I64, buckets: Buckets) -> None:
-    """Make what is listed in the buckets of these rows known."""
-    for x in order:
-        for e in range(buckets.bounds[x], buckets.bounds[x + 1]):
-            bucket = buckets.of_rows[e]
-            buckets.lists[bucket, SEEN] = buckets.lists[bucket, KEEPERS]
+        length = listed[bucket + KEEPERS]
+        if listed[bucket + WINDOW] != window:
+            listed[bucket + WINDOW] = window
+            listed[bucket + SEEN] = length
+            buckets.recent[bucket & last_flag] = True
+        if length < rules.bucket_limit:
+            listed[bucket + LISTED + length] = x
+        listed[bucket + KEEPERS] = length + 1
 
 
 @kernel
@@ -389,7 +390,7 @@ def match_known(
     for o in range(order.size):
         x = order[o]
         found.ranks[x] = first + o
-        count = gather(x, buckets, bits, families, rules, 0, room, counters)
+        count = gather(x, 0, buckets, bits, families, rules, room, counters)
         if count > 0:
             counters[COMPARED] += count
             found.keepers[x], found.similarity[x] = compare(
@@ -402,6 +403,7 @@ def settle(
     rows: Rows,
     bits: U64,
     order: I64,
+    window: int,
     buckets: Buckets,
     families: Index,
     first_of_family: Index,
@@ -417,6 +419,7 @@ def settle(
         rows: the texts.
         bits: see ``match_known``. So are ``families``, ``rules``, ``room``, ``sizes`` and ``counters``.
         order: int64[w], the window.
+        window: its number, from 1.
         buckets: the new keepers are listed in it.
         families: see there.
         first_of_family: like ``families``, [number of families], the first keeper of each, FREE for none yet.
@@ -428,7 +431,7 @@ def settle(
     """
     for o in range(order.size):
         x = order[o]
-        count = gather(x, buckets, bits, families, rules, 1, room, counters)
+        count = gather(x, window, buckets, bits, families, rules, room, counters)
         if count > 0:
             counters[COMPARED] += count
             found.keepers[x], found.similarity[x] = compare(
@@ -438,25 +441,37 @@ def settle(
             relative = first_of_family[families[x]]
             if relative == FREE:
                 first_of_family[families[x]] = x
+            elif rules.family_joins:
+                found.keepers[x] = relative
             else:
-                counters[COMPARED] += 1
-                room.candidates[0] = relative
-                _, found.similarity[x] = compare(rows, x, 1, rules, 0.0, room, sizes, found.ranks, x, 0.0)
-                if rules.family_joins:
-                    found.keepers[x] = relative
-                else:
-                    found.variants[x] = relative
+                found.variants[x] = relative
         if found.keepers[x] == x:
-            enlist(x, buckets, rules)
-    see_all(order, buckets)
+            enlist(x, window, buckets, rules)
+    buckets.recent[:] = False
+
+
+@kernel
+def compare_families(
+    rows: Rows, order: I64, rules: Rules, room: Scratch, sizes: I32, found: Found, counters: I64
+) -> None:
+    """Compare rows, int64[o], with their variant, or the keeper they joined for their family's sake.
+
+    Any number of these calls may run at once; the other arguments are as for ``match_known``.
+    """
+    for x in order:
+        relative = found.variants[x]
+        if relative == FREE:
+            if found.keepers[x] == x or found.similarity[x] > 0:
+                continue
+            relative = found.keepers[x]
+        counters[COMPARED] += 1
+        room.candidates[0] = relative
+        _, found.similarity[x] = compare(rows, x, 1, rules, 0.0, room, sizes, found.ranks, x, 0.0)
 
 
 @kernel
 def relist(order: I64, buckets: Buckets, rules: Rules) -> None:
     """Empty the buckets and list these rows in them, int64[o], as keepers known to ``match_known``."""
-    for bucket in range(buckets.lists.shape[0]):
-        buckets.lists[bucket, KEEPERS] = 0
-        buckets.lists[bucket, SEEN] = 0
+    buckets.room[:] = 0
     for x in order:
-        enlist(x, buckets, rules)
-    see_all(order, buckets)
+        enlist(x, 1, buckets, rules)

@@ -113,11 +113,12 @@ def group(keys: Keys, alive: Bool, slots: Index, heads: Index, entries: Index, s
 
 
 @kernel
-def transpose(entries: Index, first_buckets: I64, band_ends: I64, bounds: I64, out: Index) -> None:
+def transpose(entries: Index, values: Index, first_buckets: I64, band_ends: I64, bounds: I64, out: Index) -> None:
     """Turn (row, bucket) entries into a row-major list: ``out[bounds[r]:bounds[r + 1]]`` holds row r's buckets.
 
     Args:
         entries: int32 or int64[e, 2], the entries of all bands, one behind the other.
+        values: like ``entries``, [buckets], what to write for each bucket.
         first_buckets: int64[bands], what to add to a band's bucket numbers.
         band_ends: int64[bands], where each band ends in ``entries``.
         bounds: int64[n + 1], all zero; filled.
@@ -131,7 +132,7 @@ def transpose(entries: Index, first_buckets: I64, band_ends: I64, bounds: I64, o
     for band in range(band_ends.size):
         while e < band_ends[band]:
             row = entries[e, 0]
-            out[bounds[row]] = entries[e, 1] + first_buckets[band]
+            out[bounds[row]] = values[entries[e, 1] + first_buckets[band]]
             bounds[row] += 1
             e += 1
     for row in range(bounds.size - 1, 0, -1):
