@@ -136,13 +136,20 @@ def shingle_hash(shingle: Sequence[int]) -> int:
     return h
 
 
+def mix32(h: int) -> int:
+    """Finalise a 32-bit hash as MurmurHash3 does."""
+    h = (h ^ h >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+    h = (h ^ h >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+    return h ^ h >> 16
+
+
 def band_key(band: int, values: Iterable[int]) -> int:
     """Hash the values of one band of a signature to 32 bits."""
-    h = (band + 1) * K_LENGTH & WORD
+    h = band
     for value in values:
-        h = (h ^ value) * K_SHINGLE & WORD
-        h ^= h >> 32
-    return mix64(h) >> 32
+        h = (h ^ value) * 0x9E3779B1 & 0xFFFFFFFF
+        h ^= h >> 15
+    return mix32(h)
 
 
 # ------------------------------------------------------------------------------------------------ similarity, clusters

@@ -124,7 +124,7 @@ def test_band_keys_and_bits_equal_the_twins(
     lowest = []
     for place, row in enumerate(chosen):
         values = signature(rows[row], *n, num_perm, 1).tolist()
-        cut = [values[band * width : (band + 1) * width] for band in range(bands)]
+        cut = [values[band : width * bands : bands] for band in range(bands)]
         assert keys[:, place].tolist() == [naive.band_key(band, part) for band, part in enumerate(cut)]
         lowest.append([values[k % num_perm] & 1 for k in range(128)])
     # only how many bits differ matters, not their order
@@ -154,7 +154,7 @@ def test_sketches_of_rows_equal_the_twins(scheme: Scheme, documents: list[str], 
         tokens = naive.tokenize(documents[row])
         values = signature(list(map(naive.token_hash, tokens)), 1, 2, 168, 1).tolist()
         assert signed[place].tolist() == values
-        cut = [values[band * scheme.rows : (band + 1) * scheme.rows] for band in range(scheme.bands)]
+        cut = [values[band :: scheme.bands] for band in range(scheme.bands)]
         assert sketches.keys[:, place].tolist() == [naive.band_key(band, part) for band, part in enumerate(cut)]
         masks.append(naive.mask_numbers(tokens, LEAST_WORDS))
     families = sketches.families.tolist()

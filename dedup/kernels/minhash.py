@@ -6,64 +6,61 @@ import numpy as np
 
 from dedup.arrays import I64, U32, U64
 from dedup.kernels.compile import inline, kernel
-from dedup.kernels.mixing import K_LENGTH, K_SHINGLE, mix32, mix64
+from dedup.kernels.mixing import K_LENGTH, K_SHINGLE, mix32
 
 EMPTY = np.uint32(0xFFFFFFFF)
-
-
-@inline
-def shingle(tokens: U64, lo: int, hi: int) -> np.uint64:
-    """Hash the word n-gram ``tokens[lo:hi]`` to 64 bits.
-
-    Token hashes are mixed already, so a polynomial over them needs no finaliser (which would take half the time).
-    """
-    h = np.uint64(hi - lo) * K_LENGTH
-    for k in range(lo, hi):
-        h = h * K_SHINGLE + tokens[k]
-    return h
+BAND_MULTIPLIER = np.uint32(0x9E3779B1)  # the golden ratio again, odd
 
 
 @inline
 def shingles(tokens: U64, lo: int, hi: int, n_min: int, n_max: int, out: U64) -> int:
-    """Write the shingles of ``tokens[lo:hi]`` to ``out``, with repeats; return how many.
+    """Write the hashes of the shingles of ``tokens[lo:hi]`` to ``out``, with repeats; return how many.
 
     They are every word n-gram with n_min <= n <= n_max. A text shorter than n_min is one whole shingle, an empty
     one has none.
+
+    A hash is the polynomial ``n * L * K^n + t[0] * K^(n-1) + ... + t[n-1]``, each made from the one before it. Token
+    hashes are mixed already: no finaliser (which would take half the time) is needed.
     """
-    if 0 < hi - lo < n_min:
-        out[0] = shingle(tokens, lo, hi)
-        return 1
+    row = tokens[lo:hi]  # slices, since an index that may be negative costs as much as the arithmetic
+    length = row.size
+    if length == 0:
+        return 0
     count = 0
-    for n in range(n_min, n_max + 1):
-        for k in range(lo, hi - n + 1):
-            out[count] = shingle(tokens, k, k + n)
-            count += 1
+    for n in range(min(n_min, length), min(n_max, length) + 1):
+        drop = np.uint64(1)
+        for _ in range(n):
+            drop *= K_SHINGLE
+        h = np.uint64(n) * K_LENGTH
+        for k in range(n):
+            h = h * K_SHINGLE + row[k]
+        shift = np.uint64(n) * K_LENGTH * drop * (K_SHINGLE - np.uint64(1))
+        here, following = out[count : count + length - n + 1], row[n:]
+        here[0] = h
+        for k in range(following.size):
+            h = h * K_SHINGLE + following[k] - row[k] * drop - shift
+            here[k + 1] = h
+        count += here.size
     return count
 
 
 @inline
-def high(item: np.uint64) -> np.uint32:
-    """Return the 32 bits of a shingle that MinHash sees: the high ones, which every bit of its tokens has reached."""
-    return np.uint32(item >> np.uint64(32))
+def sign(shingles: U64, count: int, items: U32, a: U32, b: U32, signature: U32) -> None:
+    """Write the MinHash signature of ``count`` shingles to ``signature``.
 
-
-@inline
-def sign(shingles: U64, count: int, a: U32, b: U32, signature: U32) -> None:
-    """Write the MinHash signature of ``count`` shingles (their high 32 bits) to ``signature``.
-
-    Repeats change nothing but time, and removing them first takes longer (13 ns a shingle) than signing (9 ns).
+    MinHash sees their high 32 bits, which every bit of their tokens has reached; ``items`` is room for them. Repeats
+    change nothing but time, and removing them first takes longer (13 ns a shingle) than signing (9 ns).
 
     Four shingles at a time: the loop over permutations vectorises, and loads and stores of the signature, which
     bound it, fall to a quarter.
     """
+    for k in range(count):
+        items[k] = mix32(np.uint32(shingles[k] >> np.uint64(32)))
     for j in range(a.size):
         signature[j] = EMPTY
     k = 0
     while k + 4 <= count:
-        h0 = mix32(high(shingles[k]))
-        h1 = mix32(high(shingles[k + 1]))
-        h2 = mix32(high(shingles[k + 2]))
-        h3 = mix32(high(shingles[k + 3]))
+        h0, h1, h2, h3 = items[k], items[k + 1], items[k + 2], items[k + 3]
         for j in range(a.size):
             x = min(np.uint32(a[j] * h0 + b[j]), np.uint32(a[j] * h1 + b[j]))
             y = min(np.uint32(a[j] * h2 + b[j]), np.uint32(a[j] * h3 + b[j]))
@@ -71,9 +68,8 @@ def sign(shingles: U64, count: int, a: U32, b: U32, signature: U32) -> None:
             signature[j] = min(signature[j], z)
         k += 4
     while k < count:
-        h0 = mix32(high(shingles[k]))
         for j in range(a.size):
-            signature[j] = min(signature[j], np.uint32(a[j] * h0 + b[j]))
+            signature[j] = min(signature[j], np.uint32(a[j] * items[k] + b[j]))
         k += 1
 
 
@@ -103,12 +99,27 @@ def signatures(tokens: U64, bounds: I64, rows: I64, n_min: int, n_max: int, a: U
         uint32[m, k].
     """
     found = np.empty(longest(bounds, rows) * (n_max - n_min + 1), np.uint64)
+    items = np.empty(found.size, np.uint32)
     out = np.empty((rows.size, a.size), np.uint32)
     for i in range(rows.size):
         lo, hi = bounds[rows[i]], bounds[rows[i] + 1]
         count = shingles(tokens, lo, hi, n_min, n_max, found)
-        sign(found, count, a, b, out[i])
+        sign(found, count, items, a, b, out[i])
     return out
+
+
+@inline
+def fold_bands(signature: U32, bands: int, width: int, keys: U32) -> None:
+    """Hash each band to 32 bits; it takes every ``bands``-th permutation, so that the loop over bands vectorises."""
+    for band in range(bands):
+        keys[band] = np.uint32(band)
+    for row in range(width):
+        values = signature[row * bands : (row + 1) * bands]
+        for band in range(bands):
+            h = np.uint32(np.uint32(keys[band] ^ values[band]) * BAND_MULTIPLIER)
+            keys[band] = np.uint32(h ^ (h >> np.uint32(15)))
+    for band in range(bands):
+        keys[band] = mix32(keys[band])
 
 
 @kernel
@@ -125,34 +136,33 @@ def band_keys(
         n_max: longest one.
         a: uint32[k], odd multipliers of the permutations.
         b: uint32[k], their offsets.
-        bands: number of bands; each takes ``k // bands`` permutations, the rest is left over.
+        bands: number of bands; band i takes permutations i, i + bands, i + 2 * bands and so on, ``k // bands`` of
+            them; the rest is left over.
 
     Returns:
         uint32[bands, m], the keys; uint64[2 * m], the lowest bits of the first 128 permutations (of as many as there
         are, from the first again).
     """
     found = np.empty(longest(bounds, rows) * (n_max - n_min + 1), np.uint64)
-    signature = np.empty(a.size, np.uint32)
+    items = np.empty(found.size, np.uint32)
+    signature = np.empty(max(128, a.size), np.uint32)
+    key = np.empty(bands, np.uint32)
     keys = np.empty((bands, rows.size), np.uint32)
     bits = np.empty(2 * rows.size, np.uint64)
     width = a.size // bands
     for i in range(rows.size):
         lo, hi = bounds[rows[i]], bounds[rows[i] + 1]
         count = shingles(tokens, lo, hi, n_min, n_max, found)
-        sign(found, count, a, b, signature)
+        sign(found, count, items, a, b, signature)
+        fold_bands(signature, bands, width, key)
         for band in range(bands):
-            h = np.uint64(band + 1) * K_LENGTH
-            for j in range(band * width, (band + 1) * width):
-                h = (h ^ np.uint64(signature[j])) * K_SHINGLE
-                h ^= h >> np.uint64(32)
-            keys[band, i] = np.uint32(mix64(h) >> np.uint64(32))
-        j = 0
+            keys[band, i] = key[band]
+        for j in range(a.size, 128):
+            signature[j] = signature[j - a.size]
         for half in range(2):
+            values = signature[64 * half : 64 * (half + 1)]
             h = np.uint64(0)
-            for _ in range(64):
-                h = h << np.uint64(1) | np.uint64(signature[j] & np.uint32(1))
-                j += 1
-                if j == a.size:
-                    j = 0
+            for j in range(64):
+                h |= np.uint64(values[j] & np.uint32(1)) << np.uint64(j)
             bits[2 * i + half] = h
     return keys, bits
