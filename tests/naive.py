@@ -297,7 +297,7 @@ LINE_KINDS = (
 
 
 class Line(NamedTuple):
-    """A line without the blanks around it, in characters; its length counts them, its indent columns."""
+    """A line without the blanks around it, in characters; its indent in columns; its length with it."""
 
     start: int
     end: int
@@ -318,7 +318,7 @@ def lines(text: str) -> list[Line]:
         kind = next(name for name, pattern in LINE_KINDS if re.match(f"(?:{pattern})", bare, re.DOTALL))
         before = text[len(text[:first].rstrip(" \t")) : first]
         indent = before.count(" ") + 4 * before.count("\t")
-        found.append(Line(first, first + len(bare), kind, bare, len(line), indent))
+        found.append(Line(first, first + len(bare), kind, bare, indent + len(bare), indent))
         start = following
     return found
 

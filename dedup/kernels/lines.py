@@ -10,6 +10,7 @@ from dedup.arrays import I64, U8
 from dedup.kernels.compile import helper, inline, kernel
 
 HEADING, PARAGRAPH, LIST_ITEM, OTHER = 0, 1, 2, 3  # the codes of dedup.schema.KINDS
+UNKNOWN = -1
 BLANK, FENCE, UNDERLINE = 4, 5, 6  # kinds a line can have beside those of blocks
 AUTO, BLANK_LINES, LINES = 0, 1, 2  # the codes of dedup.settings.SPLITS
 # A line that goes on in the next one has at least, and at most, so many characters ...
@@ -17,6 +18,7 @@ MIN_WRAPPED, MAX_WRAPPED = 30, 160
 # ... and with the next line's first word fills so much of the widest line.
 FILLED = 0.9
 
+STRIDE = 64  # bytes that are searched for line ends at a time
 LF, VT, FF, CR, TAB, SPACE = 10, 11, 12, 13, 9, 32
 
 
@@ -176,28 +178,58 @@ def count_line_ends(data: U8) -> int:
 
 
 @kernel
+def find_line_ends(data: U8, out: I64) -> None:
+    """Fill ``out``, int64[count_line_ends(data)], with the places of the bytes that end a line."""
+    found = 0
+    for begin in range(0, data.size, STRIDE):
+        part = data[begin : begin + STRIDE]
+        some = False
+        for c in part:  # a loop that vectorises, and mostly finds nothing
+            some |= (c >= LF) & (c <= CR)
+        if some:
+            for k in range(part.size):
+                if part[k] >= LF and part[k] <= CR:
+                    out[found] = begin + k
+                    found += 1
+
+
+@kernel
 def split(
-    data: U8, bounds: I64, mode: int, docs: I64, starts: I64, ends: I64, kinds: U8, lines: I64, line_kinds: U8
+    data: U8,
+    bounds: I64,
+    line_ends: I64,
+    mode: int,
+    docs: I64,
+    starts: I64,
+    ends: I64,
+    kinds: U8,
+    lines: I64,
+    line_kinds: U8,
 ) -> int:
     """Split ``n`` documents into blocks.
 
     Args:
         data: uint8, valid UTF-8.
         bounds: int64[n + 1], where each document begins.
+        line_ends: int64, see ``find_line_ends``.
         mode: AUTO, BLANK_LINES or LINES.
         docs: int64, filled with each block's document, 0-based.
         starts: int64, filled with each block's first byte in ``data``.
         ends: int64, filled with the byte after its last.
         kinds: uint8, filled with HEADING, PARAGRAPH, LIST_ITEM or OTHER.
-        lines: int64[:, 3], scratch for the lines of a document: start, end, length in characters.
-        line_kinds: uint8, scratch. All six hold ``count_line_ends(data) + n`` rows.
+        lines: int64[:, 3], scratch for the lines of a document: start, end, length (UNKNOWN until asked for).
+        line_kinds: uint8, scratch. All six hold ``line_ends.size + n`` rows.
 
     Returns:
         The number of blocks.
     """
     blocks = 0
+    next_end = 0
     for doc in range(bounds.size - 1):
-        n = scan_lines(data, bounds[doc], bounds[doc + 1], lines, line_kinds)
+        first_end = next_end
+        while next_end < line_ends.size and line_ends[next_end] < bounds[doc + 1]:
+            next_end += 1
+        n = scan_lines(data, bounds[doc], bounds[doc + 1], line_ends[first_end:next_end], lines, line_kinds)
         i = 0
         closed = True  # whether a fence may still find its end
         while i < n:
@@ -236,28 +268,42 @@ def split(
 
 
 @helper
-def scan_lines(data: U8, lo: int, hi: int, lines: I64, line_kinds: U8) -> int:
+def scan_lines(data: U8, lo: int, hi: int, line_ends: I64, lines: I64, line_kinds: U8) -> int:
     """Fill ``lines`` and ``line_kinds`` with the lines of ``data[lo:hi]``, blanks trimmed; return how many."""
     n = 0
     start = lo
-    characters = 0
-    for p in range(lo, hi + 1):
-        c = LF if p == hi else data[p]
-        if c < LF or c > CR:
-            characters += (c & 0xC0) != 0x80
-            continue
-        if p < hi or p > start:
-            first, end = trim(data, start, p)
-            lines[n, 0] = first
-            lines[n, 1] = end
-            lines[n, 2] = characters
-            line_kinds[n] = line_kind(data, first, end)
-            # the LF of a CRLF would stand as an empty line of its own
-            if not (c == LF and p == start and p > lo and p < hi and data[p - 1] == CR):
-                n += 1
-        start = p + 1
-        characters = 0
+    for k in range(line_ends.size + 1):
+        end = line_ends[k] if k < line_ends.size else hi
+        # the LF of a CRLF would stand as an empty line of its own
+        is_rest = end == start and end < hi and data[end] == LF and end > lo and data[end - 1] == CR
+        if not is_rest and (end < hi or end > start):
+            lines[n, 0], lines[n, 1] = trim(data, start, end)
+            lines[n, 2] = UNKNOWN
+            line_kinds[n] = line_kind(data, lines[n, 0], lines[n, 1])
+            n += 1
+        start = end + 1
     return n
+
+
+@helper
+def length_of(data: U8, lines: I64, i: int) -> int:
+    """Return the columns that line ``i`` takes: its indent and its characters."""
+    if lines[i, 2] == UNKNOWN:
+        columns = indent(data, lines[i, 0])
+        for c in data[lines[i, 0] : lines[i, 1]]:
+            columns += (c & 0xC0) != 0x80
+        lines[i, 2] = columns
+    return lines[i, 2]
+
+
+@inline
+def indent(data: U8, p: int) -> int:
+    """Return how far in ``p`` stands: 1 for each space before it, 4 for each tab."""
+    columns = 0
+    while p > 0 and data[p - 1] in (SPACE, TAB):
+        p -= 1
+        columns += 4 if data[p] == TAB else 1
+    return columns
 
 
 @inline
@@ -279,16 +325,6 @@ def first_word(data: U8, lo: int, hi: int) -> int:
     return characters
 
 
-@inline
-def indent(data: U8, p: int) -> int:
-    """Return how far in ``p`` stands: 1 for each space before it, 4 for each tab."""
-    columns = 0
-    while p > 0 and data[p - 1] in (SPACE, TAB):
-        p -= 1
-        columns += 4 if data[p] == TAB else 1
-    return columns
-
-
 @helper
 def goes_on(data: U8, lines: I64, line_kinds: U8, i: int) -> bool:
     """Whether line ``i``, by itself and the next, goes on there.
@@ -300,10 +336,12 @@ def goes_on(data: U8, lines: I64, line_kinds: U8, i: int) -> bool:
     lo, hi = lines[i + 1, 0], lines[i + 1, 1]
     if line_kinds[i] == LIST_ITEM and indent(data, lo) >= indent(data, lines[i, 0]) + 2:
         return True
-    length, following = lines[i, 2], lines[i + 1, 2]
-    if length < MIN_WRAPPED or length > MAX_WRAPPED or ends_sentence(data, lines[i, 0], lines[i, 1]):
+    if not starts_lower(data, lo, hi) or ends_sentence(data, lines[i, 0], lines[i, 1]):
         return False
-    if not starts_lower(data, lo, hi) or 4 * (length + 1 + first_word(data, lo, hi)) < 3 * following:
+    length, following = length_of(data, lines, i), length_of(data, lines, i + 1)
+    if length < MIN_WRAPPED or length > MAX_WRAPPED:
+        return False
+    if 4 * (length + 1 + first_word(data, lo, hi)) < 3 * following:
         return False
     return 2 * following >= length or ends_sentence(data, lo, hi)
 
@@ -316,22 +354,26 @@ def wrapped_until(data: U8, n: int, lines: I64, line_kinds: U8, i: int) -> int:
     and it is full: the next line's first word would not have fitted the width. Nothing but the lines of a paragraph
     decides on it, so that it stays one when others around it are cut.
     """
-    last, width, wrapped = i, lines[i, 2], False
+    last, width, wrapped = i, 0, False
     while has_more(n, line_kinds, last):
         following = last + 1
         if goes_on(data, lines, line_kinds, last):
             wrapped = True
         else:
             # the lines from the next one on that are held together by themselves count as evidence
-            widest, evidence = max(width, lines[following, 2]), wrapped
+            evidence = wrapped
             k = following
             while has_more(n, line_kinds, k) and goes_on(data, lines, line_kinds, k):
                 evidence = True
                 k += 1
-                widest = max(widest, lines[k, 2])
-            filled = lines[last, 2] + 1 + first_word(data, lines[following, 0], lines[following, 1])
-            if not evidence or filled <= FILLED * widest:
+            if not evidence:
                 break
-        width = max(width, lines[following, 2])
+            widest = width
+            for m in range(last, k + 1):
+                widest = max(widest, length_of(data, lines, m))
+            filled = length_of(data, lines, last) + 1 + first_word(data, lines[following, 0], lines[following, 1])
+            if filled <= FILLED * widest:
+                break
+        width = max(width, length_of(data, lines, last))
         last = following
     return last
