@@ -168,7 +168,7 @@ class JsonLines:
         if chunk.damage:
             damaged = Reject(self._file, chunk.line, self.path, chunk.damage, chunk.data)
             return self._documents([], np.empty(0, np.int64), [damaged], [], chunk.line, settings)
-        lines = split_lines(chunk)
+        lines: Sequence[bytes | memoryview] = views_of_lines(chunk)
         rejects: list[Reject] = []
         numbers: I64 | None = None
         try:
@@ -176,8 +176,9 @@ class JsonLines:
                 raise ValueError
             records = list(map(decoder.decode, lines))
         except (ValueError, RecursionError):
+            lines = split_lines(chunk)
             records, found = [], []
-            for number, line in enumerate(lines, chunk.line):
+            for number, line in enumerate(split_lines(chunk), chunk.line):
                 text = line[len(BOM) :] if number == 1 and line.startswith(BOM) else line
                 if not text.strip():
                     continue
@@ -196,7 +197,7 @@ class JsonLines:
         records: list[Any],
         numbers: I64,
         rejects: list[Reject],
-        lines: list[bytes],
+        lines: Sequence[bytes | memoryview],
         first: int,
         settings: Settings,
     ) -> Parsed:
@@ -209,7 +210,7 @@ class JsonLines:
         bad = (status != STRING) | ((id_status == OTHER_TYPE) & ~number_id)
         if bad.any():
             for k in np.flatnonzero(bad):
-                line = lines[numbers[k] - first]
+                line = bytes(lines[numbers[k] - first])
                 error = self._complaint(line, status[k], settings)
                 rejects.append(Reject(self._file, int(numbers[k]), self.path, error, line))
             rejects.sort(key=lambda reject: reject.line)
@@ -283,6 +284,15 @@ class JsonLines:
             kept += (line, ending)
             offset += len(line) + len(ending)
         return Edited([(self.name, b"".join(kept))], removed)
+
+
+def views_of_lines(chunk: Chunk) -> list[memoryview]:
+    """Return the lines of a chunk without their LF, not copied."""
+    data = memoryview(chunk.data)
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == LF).tolist()
+    if not data.nbytes or data[-1] != LF:
+        ends.append(data.nbytes)
+    return [data[start:end] for start, end in zip([0, *(end + 1 for end in ends[:-1])], ends, strict=True)]
 
 
 def split_lines(chunk: Chunk) -> list[bytes]:
