@@ -113,7 +113,7 @@ def token_hash(token: str) -> int:
     h = PI
     for char in token:
         h = (h ^ character_code(char)) * K_TOKEN & WORD
-    return mix64(h) & ~1 | is_number(token)
+    return mix64(h & ~1) & ~1 | is_number(token)
 
 
 def fingerprint(hashes: Sequence[int]) -> tuple[int, int]:

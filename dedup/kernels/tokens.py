@@ -23,6 +23,8 @@ MAX_MARKS = 32
 # What the tokeniser is in: between tokens, in one, in one that has marks waiting or that ends with this character.
 CLOSED, OPEN, SPECIAL = 0, 1, 2
 SEED = np.uint64(0x243F6A8885A308D3)
+ONE = np.uint64(1)
+ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @inline
@@ -55,9 +57,15 @@ def flush(h: np.uint64, marks: U32, pending: int) -> np.uint64:
 
 
 @inline
-def close(h: np.uint64, number: np.uint32) -> np.uint64:
-    """Return a token's hash, its lowest bit set where every character is a number."""
-    return mix64(h) & ~np.uint64(1) | np.uint64((number & NUMBER) >> np.uint32(21))
+def unfinished(h: np.uint64, number: np.uint32) -> np.uint64:
+    """Return a token's running hash, its lowest bit set where every character is a number."""
+    return h & ~ONE | np.uint64((number & NUMBER) >> np.uint32(21))
+
+
+@inline
+def finish(h: np.uint64) -> np.uint64:
+    """Return the hash of a token; its lowest bit stays."""
+    return mix64(h & ~ONE) & ~ONE | h & ONE
 
 
 @inline
@@ -98,9 +106,10 @@ def tokenize(
     bounds = np.zeros(n + 1, np.int64)
     fingerprints = np.empty((n, 2), np.uint64)
     marks = np.empty(MAX_MARKS, np.uint32)
-    by_byte = np.empty(256, np.uint32)
+    by_byte, keep = np.empty(256, np.uint32), np.empty(256, np.uint64)
     for c in range(256):
         by_byte[c] = entries[pages[0] + c] if c < 128 else NOT_ASCII
+        keep[c] = np.uint64(0) if by_byte[c] == SEPARATOR else ALL_BITS
     count = 0
     for i in range(n):
         p, end = np.uint64(starts[i]), np.uint64(ends[i])
@@ -108,25 +117,25 @@ def tokenize(
         state, pending, is_alone = CLOSED, 0, False
         while p < end:
             entry = by_byte[data[p]]
-            if entry == SEPARATOR:
-                # a third of the time goes into mispredicting this branch, once a word: keep it short
-                if state != CLOSED:
-                    tokens[count] = close(flush(h, marks, pending), number)
-                    count += 1
-                    h, number = SEED, NUMBER
-                    state, pending, is_alone = CLOSED, 0, False
-                p += np.uint64(1)
-                continue
             if state != SPECIAL and entry != NOT_ASCII:
-                # the common case, a run of ASCII letters and digits, asks one question a byte
-                state = OPEN
-                while entry - np.uint32(1) < NOT_ASCII - np.uint32(1):
-                    h = add(h, entry)
-                    number &= entry
+                # The common case, without a branch but for the end of the ASCII run (mispredicted at each word, it
+                # would take as long as the rest): what is hashed so far is written down at every byte, but counted
+                # only where a separator follows a token.
+                at, in_token = np.uint64(count), np.uint64(state)
+                while True:
+                    kept = keep[data[p]]
+                    tokens[at] = unfinished(h, number)
+                    at += in_token & ~kept
+                    in_token = kept & np.uint64(1)
+                    h = add(h, entry) & kept | SEED & ~kept
+                    number = number & entry | NUMBER & ~np.uint32(kept)
                     p += np.uint64(1)
                     if p == end:
                         break
                     entry = by_byte[data[p]]
+                    if entry == NOT_ASCII:
+                        break
+                count, state = np.int64(at), np.int64(in_token)
                 continue
             # not ASCII, or ASCII behind a mark or behind a character that is a token by itself
             queued, queue_end = 0, 1
@@ -166,7 +175,7 @@ def tokenize(
                 h = flush(h, marks, pending)
                 pending = 0
                 if state != CLOSED and (entry == SEPARATOR or is_alone or entry & ALONE):
-                    tokens[count] = close(h, number)
+                    tokens[count] = unfinished(h, number)
                     count += 1
                     h, number = SEED, NUMBER
                     state, is_alone = CLOSED, False
@@ -176,8 +185,10 @@ def tokenize(
                     is_alone = entry & ALONE != 0
                     state = SPECIAL if is_alone else OPEN
         if state != CLOSED:
-            tokens[count] = close(flush(h, marks, pending), number)
+            tokens[count] = unfinished(flush(h, marks, pending), number)
             count += 1
+        for k in range(bounds[i], count):
+            tokens[k] = finish(tokens[k])
         bounds[i + 1] = count
         fingerprints[i, 0], fingerprints[i, 1] = fingerprint(tokens, bounds[i], count)
     return bounds, fingerprints
