@@ -17,6 +17,8 @@ from dedup.settings import Settings
 from dedup.threads import ordered_map
 
 Codes = U8 | Bool
+SHIFTS = np.arange(60, -4, -4).astype(np.uint64)  # of the 16 hexadecimal digits of a 64-bit word
+HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 ROWS = 1 << 17  # blocks that are put into words at a time
 
 
@@ -70,25 +72,19 @@ def spelt(array: pa.DictionaryArray) -> pa.Array:
 
 
 def take(strings: pa.LargeStringArray, rows: I64) -> pa.Array:
-    """Return strings by row, null where FREE; each is fetched once."""
-    present = rows != FREE
-    names, indices = np.unique(rows[present], return_inverse=True)
-    all_indices = np.zeros(rows.size, np.int32)
-    all_indices[present] = indices
-    array = pa.DictionaryArray.from_arrays(
-        pa.array(all_indices, mask=~present), strings.take(pa.array(names)).cast(pa.string())
-    )
-    return spelt(array)
+    """Return strings by row, null where FREE."""
+    return strings.take(pa.array(rows, mask=rows == FREE)).cast(pa.string())
 
 
 def cluster_names(fingerprints: U64, contents: I64) -> pa.Array:
     """Name clusters by 64 bits of their keeper's fingerprint, null where FREE: the same in every run and order."""
     present = contents != FREE
-    keepers, indices = np.unique(contents[present], return_inverse=True)
-    all_indices = np.zeros(contents.size, np.int32)
-    all_indices[present] = indices
-    names = [f"{value:016x}" for value in fingerprints[keepers, 0].tolist()]
-    return spelt(pa.DictionaryArray.from_arrays(pa.array(all_indices, mask=~present), pa.array(names, pa.string())))
+    values = fingerprints[contents[present], :1]
+    digits = HEX[(values >> SHIFTS) & np.uint64(15)]
+    offsets = np.zeros(contents.size + 1, np.int32)
+    np.cumsum(16 * present, out=offsets[1:])
+    buffers = [pa.py_buffer(np.packbits(present, bitorder="little")), pa.py_buffer(offsets), pa.py_buffer(digits)]
+    return pa.Array.from_buffers(pa.string(), contents.size, buffers)
 
 
 def block_verdicts(

@@ -135,7 +135,7 @@ def tokenize(
                     entry = by_byte[data[p]]
                     if entry == NOT_ASCII:
                         break
-                count, state = np.int64(at), np.int64(in_token)
+                count, state = int(np.int64(at)), int(np.int64(in_token))
                 continue
             # not ASCII, or ASCII behind a mark or behind a character that is a token by itself
             queued, queue_end = 0, 1
