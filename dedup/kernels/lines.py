@@ -6,6 +6,8 @@ are then joined into blocks by the rule the caller names, or where they look wra
 
 from __future__ import annotations
 
+import numpy as np
+
 from dedup.arrays import I64, U8
 from dedup.kernels.compile import helper, inline, kernel
 
@@ -22,7 +24,7 @@ STRIDE = 64  # bytes that are searched for line ends at a time
 LF, VT, FF, CR, TAB, SPACE = 10, 11, 12, 13, 9, 32
 
 
-@inline
+@helper
 def blank_width(data: U8, p: int, end: int) -> int:
     """Return the bytes of the blank character at ``p``: space, tab, no-break or ideographic space, BOM; 0 if none."""
     c = data[p]
@@ -136,7 +138,7 @@ def line_kind(data: U8, lo: int, hi: int) -> int:
     return LIST_ITEM if is_item(data, lo, hi) else PARAGRAPH
 
 
-@inline
+@helper
 def starts_lower(data: U8, p: int, hi: int) -> bool:
     """Whether a line starts with a lower-case letter (ASCII, Latin-1, Greek or Cyrillic)."""
     c = data[p]
@@ -154,7 +156,7 @@ def starts_lower(data: U8, p: int, hi: int) -> bool:
     return (c == 0xD0 and d >= 0xB0) or (c == 0xD1 and d <= 0x9F)
 
 
-@inline
+@helper
 def ends_sentence(data: U8, lo: int, hi: int) -> bool:
     """Whether a line ends with ``. ! ? : ;`` or a full-width or typographic one of them."""
     c = data[hi - 1]
@@ -230,7 +232,7 @@ def split(
         while next_end < line_ends.size and line_ends[next_end] < bounds[doc + 1]:
             next_end += 1
         n = scan_lines(data, bounds[doc], bounds[doc + 1], line_ends[first_end:next_end], lines, line_kinds)
-        i = 0
+        i = np.int64(0)  # a plain 0 is a type of its own, and what is called with it compiled twice
         closed = True  # whether a fence may still find its end
         while i < n:
             kind = line_kinds[i]
@@ -296,7 +298,7 @@ def length_of(data: U8, lines: I64, i: int) -> int:
     return lines[i, 2]
 
 
-@inline
+@helper
 def indent(data: U8, p: int) -> int:
     """Return how far in ``p`` stands: 1 for each space before it, 4 for each tab."""
     columns = 0
@@ -306,7 +308,7 @@ def indent(data: U8, p: int) -> int:
     return columns
 
 
-@inline
+@helper
 def has_more(n: int, line_kinds: U8, i: int) -> bool:
     """Whether text that is no heading stands in the line after line ``i``."""
     if i + 1 >= n or line_kinds[i + 1] != PARAGRAPH:
@@ -314,7 +316,7 @@ def has_more(n: int, line_kinds: U8, i: int) -> bool:
     return i + 2 >= n or line_kinds[i + 2] != UNDERLINE
 
 
-@inline
+@helper
 def first_word(data: U8, lo: int, hi: int) -> int:
     """Count the characters before the first blank."""
     characters = 0
