@@ -13,7 +13,7 @@ from datasketch import LeanMinHash, MinHash
 from figures import Figure, finish, json_option, say
 
 from dedup.arrays import U64
-from dedup.kernels.minhash import high, shingles
+from dedup.kernels.minhash import shingles
 from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES, Scheme, permutations
 from dedup.sketch import sign_rows, tokenize_text
 
@@ -30,7 +30,7 @@ def shingle_hashes(tokens: U64, n_min: int, n_max: int) -> list[int]:
     """Return the 32-bit hash of each word n-gram, which is what both are given."""
     room = np.empty(tokens.size * (n_max - n_min + 1) + 1, np.uint64)
     count = shingles(tokens, 0, tokens.size, n_min, n_max, room)
-    return [int(high(h)) for h in room[:count]]
+    return [int(h) >> 32 for h in room[:count]]
 
 
 def random_text(generator: random.Random) -> str:

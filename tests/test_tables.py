@@ -133,7 +133,7 @@ def test_transpose_equals_the_twin(kind: type[Any], data: st.DataObject) -> None
     first = np.arange(len(bands)) * 100
     entries: npt.NDArray[Any] = np.array(list(itertools.chain.from_iterable(bands)), kind).reshape(-1, 2)
     bounds, out = np.zeros(n + 1, np.int64), np.empty(len(entries), kind)
-    transpose(entries, np.arange(0, -1000, -1, kind), first, ends, bounds, out)
+    transpose(entries, np.arange(0, -1000, -1).astype(kind), first, ends, bounds, out)
     expected = [[-(100 * k + dict(one)[row]) for k, one in enumerate(bands) if row in dict(one)] for row in range(n)]
     assert [out[lo:hi].tolist() for lo, hi in itertools.pairwise(bounds.tolist())] == expected
     assert bounds[0] == 0

@@ -232,7 +232,7 @@ def split(
         while next_end < line_ends.size and line_ends[next_end] < bounds[doc + 1]:
             next_end += 1
         n = scan_lines(data, bounds[doc], bounds[doc + 1], line_ends[first_end:next_end], lines, line_kinds)
-        i = np.int64(0)  # a plain 0 is a type of its own, and what is called with it compiled twice
+        i = int(np.int64(0))  # a plain 0 is a type of its own, and what is called with it compiled twice
         closed = True  # whether a fence may still find its end
         while i < n:
             kind = line_kinds[i]

@@ -390,7 +390,7 @@ def match_known(
     for o in range(order.size):
         x = order[o]
         found.ranks[x] = first + o
-        count = gather(x, np.int64(0), buckets, bits, families, rules, room, counters)
+        count = gather(x, int(np.int64(0)), buckets, bits, families, rules, room, counters)
         if count > 0:
             counters[COMPARED] += count
             found.keepers[x], found.similarity[x] = compare(
@@ -466,7 +466,7 @@ def compare_families(
             relative = found.keepers[x]
         counters[COMPARED] += 1
         room.candidates[0] = relative
-        _, found.similarity[x] = compare(rows, x, np.int64(1), rules, np.float64(0), room, sizes, found.ranks, x, 0.0)
+        _, found.similarity[x] = compare(rows, x, int(np.int64(1)), rules, 0.0, room, sizes, found.ranks, x, 0.0)
 
 
 @kernel
@@ -474,4 +474,4 @@ def relist(order: I64, buckets: Buckets, rules: Rules) -> None:
     """Empty the buckets and list these rows in them, int64[o], as keepers known to ``match_known``."""
     buckets.room[:] = 0
     for x in order:
-        enlist(x, np.int64(1), buckets, rules)
+        enlist(x, int(np.int64(1)), buckets, rules)
