@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import pathlib
 import stat
@@ -169,10 +170,15 @@ def contents(folder: pathlib.Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def summary(text: str) -> str:
+    """Return what marks a directory as ours."""
+    return json.dumps({"made_by": "corpus-dedup 0", "text": text})
+
+
 def write_directory(path: pathlib.Path, text: str, error: BaseException | None = None) -> None:
     """Write a directory of two files, and fail if asked to."""
     with atomic_directory(path) as made:
-        (made / "summary.json").write_text(text)
+        (made / "summary.json").write_text(summary(text))
         (made / "sub").mkdir()
         (made / "sub" / "more").write_text(text)
         if error:
@@ -181,7 +187,7 @@ def write_directory(path: pathlib.Path, text: str, error: BaseException | None =
 
 def test_a_new_directory_appears_whole(tmp_path: pathlib.Path) -> None:
     write_directory(tmp_path / "deep" / "run", "one")
-    assert contents(tmp_path) == {"deep/run/summary.json": "one", "deep/run/sub/more": "one"}
+    assert contents(tmp_path) == {"deep/run/summary.json": summary("one"), "deep/run/sub/more": "one"}
 
 
 def test_nothing_is_seen_before_the_end(tmp_path: pathlib.Path) -> None:
@@ -208,14 +214,14 @@ def test_an_old_run_is_replaced(tmp_path: pathlib.Path, monkeypatch: pytest.Monk
     write_directory(tmp_path / "run", "one")
     (tmp_path / "run" / "old").write_text("old")
     write_directory(tmp_path / "run", "two")
-    assert contents(tmp_path) == {"run/summary.json": "two", "run/sub/more": "two"}
+    assert contents(tmp_path) == {"run/summary.json": summary("two"), "run/sub/more": "two"}
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_an_empty_directory_is_replaced(tmp_path: pathlib.Path) -> None:
     (tmp_path / "run").mkdir()
     write_directory(tmp_path / "run", "one")
-    assert contents(tmp_path / "run") == {"summary.json": "one", "sub/more": "one"}
+    assert contents(tmp_path / "run") == {"summary.json": summary("one"), "sub/more": "one"}
 
 
 @pytest.mark.parametrize("error", [LookupError("broken"), KeyboardInterrupt()])
@@ -232,7 +238,7 @@ def test_a_failure_leaves_the_old_directory_or_none(
     assert [path.name for path in tmp_path.iterdir()] == ["run"] * existing
 
 
-@pytest.mark.parametrize("foreign", ["file", "directory"])
+@pytest.mark.parametrize("foreign", ["file", "directory", "summary", "no object", "no JSON"])
 def test_what_others_wrote_is_refused(tmp_path: pathlib.Path, foreign: str) -> None:
     target = tmp_path / "run"
     if foreign == "file":
@@ -240,6 +246,9 @@ def test_what_others_wrote_is_refused(tmp_path: pathlib.Path, foreign: str) -> N
     else:
         target.mkdir()
         (target / "thesis.txt").write_text("precious")
+        theirs = {"summary": '{"title": "A thesis"}', "no object": "7", "no JSON": "made_by"}
+        if foreign in theirs:
+            (target / "summary.json").write_text(theirs[foreign])
     before = contents(tmp_path)
     with pytest.raises(StoreError, match="run exists and was not written by dedup: name another output, or move it"):
         write_directory(target, "two")
