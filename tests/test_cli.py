@@ -11,7 +11,7 @@ from pathlib import Path
 import check_docs
 import click
 import pytest
-from endtoend import CORPUS, FERRY, command, dedup, files, generate, jsonl, rows
+from endtoend import COMPILING, CORPUS, FERRY, command, dedup, files, generate, jsonl, rows
 
 import dedup as library
 from dedup import Settings
@@ -156,3 +156,12 @@ def test_a_closed_pipe_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert b"Traceback" not in complaint
     assert b"Error" not in complaint
+
+
+def test_kernels_are_compiled_once_with_a_line_that_says_so(tmp_path: Path) -> None:
+    a = tmp_path / "a.txt"
+    a.write_text(FERRY)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    for complaint in (COMPILING, b""):
+        done = subprocess.run(command("compare", a, a), capture_output=True, check=True, env=environment)
+        assert done.stderr == complaint
