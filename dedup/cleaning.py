@@ -20,7 +20,7 @@ import pyarrow as pa
 from dedup.arrays import I64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
-from dedup.formats import Chunk, Cut, Edited, Input, Parsed, open_inputs
+from dedup.formats import Chunk, Cut, Edited, File, Input, Parsed, open_inputs
 from dedup.formats.base import Removed
 from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.outputs import Outputs
@@ -124,7 +124,9 @@ def clean(
             return clean_records(inputs, rejected_rows(run), run, plan, settings)
         if isinstance(opened[0], ArrowTable):
             return clean_table(opened[0].table, rejected_rows(run), run, plan, settings)
-        return clean_files(opened, cast("str | os.PathLike[str]", out), run, plan, settings, progress)
+        return clean_files(
+            cast("list[File]", opened), cast("str | os.PathLike[str]", out), run, plan, settings, progress
+        )
 
 
 def is_iterable_of_dicts(inputs: object) -> bool:
@@ -232,7 +234,7 @@ def clean_table(table: pa.Table, rejected: set[int], run: Run, plan: Plan, setti
 
 
 def clean_files(
-    opened: list[Input],
+    opened: list[File],
     out: str | os.PathLike[str],
     run: Run,
     plan: Plan,
@@ -308,7 +310,7 @@ class EditedChunk(NamedTuple):
         edited: the bytes to write and those removed; None until they are made.
     """
 
-    source: Input
+    source: File
     chunk: Chunk
     parsed: Parsed
     first: int
@@ -317,7 +319,7 @@ class EditedChunk(NamedTuple):
     edited: Edited | None
 
 
-def edited_chunks(opened: list[Input], run: Run, plan: Plan, settings: Settings) -> Iterator[EditedChunk]:
+def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) -> Iterator[EditedChunk]:
     """Read the inputs again, in order, and cut from each chunk what the plan drops.
 
     Raises:
@@ -325,7 +327,7 @@ def edited_chunks(opened: list[Input], run: Run, plan: Plan, settings: Settings)
     """
     digest = TextsDigest()
 
-    def parse(work: tuple[Input, Chunk]) -> tuple[Input, Chunk, Parsed]:
+    def parse(work: tuple[File, Chunk]) -> tuple[File, Chunk, Parsed]:
         source, chunk = work
         return source, chunk, source.parse(chunk, settings)
 
@@ -351,7 +353,7 @@ def edited_chunks(opened: list[Input], run: Run, plan: Plan, settings: Settings)
 
 
 def write_outputs(
-    opened: list[Input], outputs: Outputs, run: Run, plan: Plan, settings: Settings, progress: Progress
+    opened: list[File], outputs: Outputs, run: Run, plan: Plan, settings: Settings, progress: Progress
 ) -> Iterator[dict[str, Any]]:
     """Write the cleaned files; yield a row for each removal and each reject, in the order of the output."""
     total = sum(one.size or 0 for one in opened)

@@ -11,7 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import dedup
 from dedup import InputError, NotFound, SchemaError, Settings
-from dedup.formats import Cut, Input, Parsed, open_inputs
+from dedup.formats import Cut, File, Parsed, open_inputs
 from dedup.formats.compression import Codec, Decompressed, compress_to
 from dedup.formats.text import TextTree
 
@@ -56,8 +56,9 @@ def columns(parts: list[Parsed]) -> tuple[list[tuple[Any, ...]], list[tuple[Any,
     return documents, [tuple(reject) for part in parts for reject in part.rejects]
 
 
-def read(source: Input, size: int, settings: Settings) -> tuple[Any, bytes, bytes]:
-    """Read an input in pieces: documents and rejects; its bytes when each second document is cut; what was cut."""
+def read(path: Path, size: int, settings: Settings) -> tuple[Any, bytes, bytes]:
+    """Read a file in pieces: documents and rejects; its bytes when each second document is cut; what was cut."""
+    source = cast("File", open_inputs(path)[0])
     parts, kept, removed, doc = [], b"", [], 0
     for chunk in source.chunks(size):
         parsed = source.parse(chunk, settings)
@@ -84,7 +85,7 @@ def test_pieces_of_any_size(
     path = tmp_path_factory.mktemp("pieces") / "in.jsonl"
     path.write_bytes(pack(data))
     settings = Settings(newest="id")
-    results = [read(open_inputs(path)[0], step, settings) for step in (size, 1 << 20)]
+    results = [read(path, step, settings) for step in (size, 1 << 20)]
     assert results[0] == results[1]
     assert results[0][2] == data
     (documents, rejects), *_ = results[0]
@@ -97,13 +98,13 @@ def test_nesting_is_judged_alike_with_and_without_a_bad_record_beside(tmp_path: 
     nested = [b"[" * depth + b"]" * depth for depth in (1, 100, 900, 1100, 5000)]
     path = tmp_path / "in.jsonl"
     path.write_bytes(b"\n".join(b'{"z": ' + value + b', "text": ' + text + b"}" for value in nested))
-    alone = read(open_inputs(path)[0], 1, Settings())
-    assert read(open_inputs(path)[0], 1 << 20, Settings()) == alone
+    alone = read(path, 1, Settings())
+    assert read(path, 1 << 20, Settings()) == alone
     (documents, rejects), *_ = alone
     assert len(documents) == (3 if text == b'"x"' else 0)
     assert {row[3] for row in rejects[-2:]} == {"nested too deeply"}
     path.write_bytes(path.read_bytes() + b"\nno JSON")
-    (_, more), *_ = read(open_inputs(path)[0], 1 << 20, Settings())
+    (_, more), *_ = read(path, 1 << 20, Settings())
     assert more[:-1] == rejects
 
 

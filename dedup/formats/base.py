@@ -91,6 +91,10 @@ class Input(Protocol):
         """Read the documents of a chunk; pure, called from several threads."""
         ...
 
+
+class File(Input, Protocol):
+    """An input that is written again without what was cut; tables in memory are cleaned as they are."""
+
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans and records; ``rejected`` are the numbers of records that ``parse`` could not use."""
         ...

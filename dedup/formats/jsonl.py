@@ -176,9 +176,9 @@ class JsonLines:
                 raise ValueError
             records = list(map(decoder.decode, lines))
         except (ValueError, RecursionError):
-            lines = split_lines(chunk)
+            lines = whole = split_lines(chunk)
             records, found = [], []
-            for number, line in enumerate(split_lines(chunk), chunk.line):
+            for number, line in enumerate(whole, chunk.line):
                 text = line[len(BOM) :] if number == 1 and line.startswith(BOM) else line
                 if not text.strip():
                     continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from dedup.arrays import I64, U8
 from dedup.errors import InputError, SchemaError
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, pack
+from dedup.formats.base import Chunk, Parsed, pack
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
 
@@ -55,10 +55,6 @@ class Records:
             for column, value in zip(fields, others, strict=True):
                 column.append(value)
         return Parsed(pack(texts, *fields), rejects)
-
-    def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
-        """Not used: ``clean`` edits tables in memory itself."""
-        raise NotImplementedError
 
 
 def read_record(record: Mapping[str, Any], number: int, settings: Settings) -> tuple[bytes, tuple[str | None, ...]]:
@@ -145,10 +141,6 @@ class ArrowTable:
         data, bounds = utf8_of(texts)
         filled = (nothing if column is None else column for column in others)
         return Parsed(Documents(names, data, bounds, *filled), rejects)
-
-    def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
-        """Not used: ``clean`` edits tables as a whole."""
-        raise NotImplementedError
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:
