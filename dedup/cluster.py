@@ -90,10 +90,10 @@ def match(
             task.result()
 
     def compare_with_known(which: I64, first: int, found: Found) -> None:
+        """Compare rows with the keepers that are known."""
+
         def work(share: I64, place: int, k: int) -> None:
-            match_known(
-                rows, bits, share, place, buckets, family_of, rules, rooms[k], sizes, found, counters[k]
-            )  # fmt: skip
+            match_known(rows, bits, share, place, buckets, family_of, rules, rooms[k], sizes, found, counters[k])
 
         in_threads(work, which, first)
 

@@ -22,7 +22,7 @@ import xxhash
 from dedup.arrays import I64
 from dedup.errors import Corrupt, NotFound, VersionMismatch
 from dedup.schema import DOCUMENTS, VERDICTS, Documents, Reject
-from dedup.store import MADE_BY, SUMMARY_FILE
+from dedup.store import MADE_BY, MAKER, SUMMARY_FILE
 from dedup.version import __version__
 
 FORMAT = 1
@@ -166,7 +166,7 @@ class TextsDigest:
 
 def summary_bytes(summary: dict[str, Any]) -> bytes:
     """Write a summary as JSON, and that this package made it."""
-    return json.dumps({MADE_BY: f"corpus-dedup {__version__}", **summary}, indent=1).encode() + b"\n"
+    return json.dumps({MADE_BY: f"{MAKER} {__version__}", **summary}, indent=1).encode() + b"\n"
 
 
 def json_line(row: dict[str, Any]) -> bytes:

@@ -36,7 +36,7 @@ class Settings:
         id: field that holds the document's id; records without it are named ``FILE:LINE``.
         source: field that holds the site, feed or file a document comes from; guard rails count by it.
         newest: field to compare where ``survivor`` is ``"newest"``: numbers, or strings in ISO order.
-        split: what ends a block: ``"lines"``, ``"blank"`` lines, or what each document calls for (``"auto"``).
+        split: what ends a block: ``"lines"``, ``"blank"`` lines, or what its lines look like (``"auto"``).
         threshold: least Jaccard similarity of near-duplicate blocks, 0-1, over word 1- and 2-grams.
         doc_threshold: least Jaccard similarity of near-duplicate documents, 0-1, over word 5-grams.
         containment: share of a document's blocks that must stand, in order, in the one that contains it, 0-1.

@@ -19,7 +19,7 @@ import pyarrow as pa
 from dedup.errors import StoreError
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
-MADE_BY = "made_by"
+MADE_BY, MAKER = "made_by", "corpus-dedup"
 SMALL = 1 << 16  # bytes; scratch arrays under this stay in memory
 
 
@@ -175,11 +175,12 @@ def is_ours(target: pathlib.Path) -> bool:
     if not target.is_dir():
         return False
     try:
-        return MADE_BY in json.loads((target / SUMMARY_FILE).read_bytes())
+        summary = json.loads((target / SUMMARY_FILE).read_bytes())
     except FileNotFoundError:
         return not any(target.iterdir())
-    except (ValueError, TypeError):
+    except ValueError:
         return False
+    return isinstance(summary, dict) and str(summary.get(MADE_BY)).startswith(MAKER)
 
 
 def _exchange(new: pathlib.Path, old: pathlib.Path) -> None:

@@ -387,10 +387,11 @@ def match_known(
         found: for these rows filled.
         counters: int64[2], of this call alone; raised by comparisons made and left out.
     """
+    known = int(np.int64(0))  # a plain 0 is a type of its own, and helpers called with it are compiled twice
     for o in range(order.size):
         x = order[o]
         found.ranks[x] = first + o
-        count = gather(x, int(np.int64(0)), buckets, bits, families, rules, room, counters)
+        count = gather(x, known, buckets, bits, families, rules, room, counters)
         if count > 0:
             counters[COMPARED] += count
             found.keepers[x], found.similarity[x] = compare(
@@ -458,6 +459,7 @@ def compare_families(
 
     Any number of these calls may run at once; the other arguments are as for ``match_known``.
     """
+    one = int(np.int64(1))  # see ``match_known``
     for x in order:
         relative = found.variants[x]
         if relative == FREE:
@@ -466,12 +468,13 @@ def compare_families(
             relative = found.keepers[x]
         counters[COMPARED] += 1
         room.candidates[0] = relative
-        _, found.similarity[x] = compare(rows, x, int(np.int64(1)), rules, 0.0, room, sizes, found.ranks, x, 0.0)
+        _, found.similarity[x] = compare(rows, x, one, rules, 0.0, room, sizes, found.ranks, x, 0.0)
 
 
 @kernel
 def relist(order: I64, buckets: Buckets, rules: Rules) -> None:
     """Empty the buckets and list these rows in them, int64[o], as keepers known to ``match_known``."""
     buckets.room[:] = 0
+    window = int(np.int64(1))  # see ``match_known``
     for x in order:
-        enlist(x, int(np.int64(1)), buckets, rules)
+        enlist(x, window, buckets, rules)
