@@ -8,7 +8,7 @@ import numpy as np
 
 from dedup.arrays import I64, U8, U32, U64
 from dedup.kernels.minhash import band_keys, signatures
-from dedup.kernels.tokens import fingerprint_sequences, masked_keys, tokenize
+from dedup.kernels.tokens import STRIDE, find_pieces, masked_keys, tokenize
 from dedup.lsh import Scheme
 from dedup.schema import Blocks
 from dedup.unicode import fold_table
@@ -42,20 +42,20 @@ def tokenize_blocks(data: U8, doc_bounds: I64, blocks: Blocks) -> Tokens:
         doc_bounds: int64[docs + 1], where each document begins in ``data``.
         blocks: their blocks.
     """
-    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
-    hashes = np.empty(2 * data.size + 1, np.uint64)
-    bounds, fingerprints = tokenize(data, blocks.starts + offsets, blocks.ends + offsets, *fold_table(), hashes)
-    hashes = hashes[: bounds[-1]]
-    in_docs = bounds[blocks.bounds]
-    return Tokens(hashes, bounds, fingerprints, in_docs, fingerprint_sequences(hashes, in_docs))
+    inside = np.empty(data.size // STRIDE + 1, np.uint64)
+    hashes = np.empty(find_pieces(data, inside) + blocks.starts.size, np.uint64)
+    bounds, fingerprints, doc_fingerprints = tokenize(
+        data, doc_bounds, blocks.bounds, blocks.starts, blocks.ends, inside, *fold_table(), hashes
+    )
+    return Tokens(hashes[: bounds[-1]], bounds, fingerprints, bounds[blocks.bounds], doc_fingerprints)
 
 
 def tokenize_text(text: str) -> U64:
     """Hash the tokens of one text: uint64[n]."""
     data = np.frombuffer(text.encode(), np.uint8)
-    hashes = np.empty(2 * data.size + 1, np.uint64)
-    bounds, _ = tokenize(data, np.zeros(1, np.int64), np.array([data.size]), *fold_table(), hashes)
-    return hashes[: bounds[-1]]
+    whole = np.array([0, data.size])
+    one = Blocks(np.array([0, 1]), whole[:1], whole[1:], np.zeros(1, np.uint8))
+    return tokenize_blocks(data, whole, one).hashes
 
 
 class Sketches(NamedTuple):

@@ -11,8 +11,8 @@ import unicodedata2
 from hypothesis import strategies as st
 
 from dedup.arrays import I64, U8, U64
-from dedup.kernels.tokens import tokenize
-from dedup.unicode import fold_table
+from dedup.schema import Blocks
+from dedup.sketch import tokenize_blocks
 
 # Letters whose case pairs came after Unicode 14: the fold table took case folding from the Python that built it.
 RECENT_CASED = (
@@ -70,6 +70,7 @@ def utf8(documents: Sequence[str]) -> tuple[U8, I64]:
 def tokenized(documents: Sequence[str]) -> tuple[U64, I64, U64]:
     """Tokenise documents whole: the hashes, where each document begins, and the fingerprints."""
     data, bounds = utf8(documents)
-    hashes = np.empty(2 * data.size + 1, np.uint64)
-    token_bounds, fingerprints = tokenize(data, bounds[:-1], bounds[1:], *fold_table(), hashes)
-    return hashes[: token_bounds[-1]], token_bounds, fingerprints
+    each, sizes = np.arange(bounds.size), np.diff(bounds)
+    whole = Blocks(each, np.zeros_like(sizes), sizes, np.zeros(sizes.size, np.uint8))
+    tokens = tokenize_blocks(data, bounds, whole)
+    return tokens.hashes, tokens.bounds, tokens.fingerprints

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from strategies import sentences, texts, tokenized, utf8
 
 from dedup.blocks import split_blocks
-from dedup.kernels.tokens import MAX_MARKS, fingerprint_sequences, masked_keys
+from dedup.kernels.tokens import MAX_MARKS, masked_keys
 from dedup.settings import SPLITS, Split
 from dedup.sketch import LEAST_WORDS, tokenize_blocks, tokenize_text
 
@@ -39,6 +39,20 @@ def test_tokens_and_fingerprints_equal_the_twins(documents: list[str]) -> None:
     assert bounds.tolist() == [0, *itertools.accumulate(map(len, expected))]
     assert found.tolist() == list(itertools.chain.from_iterable(expected))
     assert list(map(tuple, fingerprints.tolist())) == list(map(naive.fingerprint, expected))
+
+
+@given(st.lists(st.text(st.sampled_from("aaaaaaZZ99é東\u0301 ."), max_size=200), max_size=4))
+def test_long_pieces_equal_the_twins(documents: list[str]) -> None:
+    found, _, _ = tokenized(documents)
+    assert found.tolist() == [naive.token_hash(token) for document in documents for token in naive.tokenize(document)]
+
+
+@pytest.mark.parametrize("before", [0, 1, 55, 56, 57, 63, 64, 65])
+@pytest.mark.parametrize("tail", ["", " ", ".x", " " * 64])
+def test_tokens_of_every_length_at_every_edge(before: int, tail: str) -> None:
+    for length in (*range(1, 20), 63, 64, 65, 127, 128, 129):
+        for char in "Q7é":
+            assert hashes("-" * before + char * length + tail)[0] == naive.token_hash(naive.fold(char * length))
 
 
 @given(texts)
@@ -185,14 +199,6 @@ def test_marks_are_sorted_up_to_the_limit(count: int) -> None:
 def test_token_room_is_enough_for_the_longest_expansion() -> None:
     # U+3316 is three bytes and six tokens, so two tokens a byte is the most there can be
     assert len(hashes("㌖" * 50)) == 300
-
-
-@given(st.lists(st.integers(0, (1 << 64) - 1), max_size=12), st.lists(st.integers(0, 12), max_size=4))
-def test_sequences_are_fingerprinted_as_spans_are(tokens: list[int], cuts: list[int]) -> None:
-    bounds = sorted({0, len(tokens), *(cut for cut in cuts if cut < len(tokens))})
-    found = fingerprint_sequences(np.array(tokens, np.uint64), np.array(bounds))
-    runs = [tokens[lo:hi] for lo, hi in itertools.pairwise(bounds)]
-    assert list(map(tuple, found.tolist())) == list(map(naive.fingerprint, runs))
 
 
 @given(st.lists(texts, max_size=4), st.sampled_from(SPLITS))

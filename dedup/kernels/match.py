@@ -18,6 +18,7 @@ import numpy as np
 from dedup.arrays import F64, I32, I64, U64, Bool, Index
 from dedup.kernels.compile import helper, inline, kernel
 from dedup.kernels.minhash import shingles
+from dedup.kernels.mixing import ones
 
 FREE = -1
 COMPARED, SKIPPED = 0, 1  # places in ``counters``
@@ -232,18 +233,9 @@ def most_shared(candidates: I64, votes: I32, count: int, limit: int, above: I64)
 
 
 @inline
-def ones(x: np.uint64) -> int:
-    """Count the bits that are set (population count, Hacker's Delight 5-1)."""
-    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return int(np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56)))
-
-
-@inline
 def differing_bits(bits: U64, x: int, y: int) -> int:
     """Count the one-bit MinHash values in which two rows differ."""
-    return ones(bits[2 * x] ^ bits[2 * y]) + ones(bits[2 * x + 1] ^ bits[2 * y + 1])
+    return int(np.int64(ones(bits[2 * x] ^ bits[2 * y]) + ones(bits[2 * x + 1] ^ bits[2 * y + 1])))
 
 
 @helper

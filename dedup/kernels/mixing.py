@@ -35,3 +35,18 @@ def mix32(h: np.uint32) -> np.uint32:
     h = np.uint32(h ^ (h >> np.uint32(13)))
     h = np.uint32(h * np.uint32(0xC2B2AE35))
     return np.uint32(h ^ (h >> np.uint32(16)))
+
+
+@inline
+def ones(x: np.uint64) -> np.uint64:
+    """Count the bits that are set (Hacker's Delight 5-1; compiles to one instruction)."""
+    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@inline
+def lowest_bit(x: np.uint64) -> np.uint64:
+    """Return the place of the lowest bit that is set, 64 if none is."""
+    return ones(~x & (x - np.uint64(1)))
