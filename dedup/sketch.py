@@ -74,10 +74,8 @@ class Sketches(NamedTuple):
 
 def sketch_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> Sketches:
     """Sketch some of the rows ``hashes[bounds[i]:bounds[i + 1]]``; each of them has a token at least."""
-    pairs = np.stack([bounds[rows], bounds[rows + 1]], axis=1).reshape(-1)
     keys, bits = band_keys(hashes, bounds, rows, scheme.n_min, scheme.n_max, scheme.a, scheme.b, scheme.bands)
-    families = masked_keys(hashes, pairs, LEAST_WORDS)[::2] if rows.size else np.empty(0, np.uint64)
-    return Sketches(keys, bits, families)
+    return Sketches(keys, bits, masked_keys(hashes, bounds, rows, LEAST_WORDS))
 
 
 def sign_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> U32:

@@ -220,7 +220,7 @@ def test_blocks_and_documents_are_fingerprinted_together(documents: list[str], m
 def mask(text: str, least_words: int = LEAST_WORDS) -> int:
     """Return the masked key of a text."""
     tokens = tokenize_text(text)
-    return int(masked_keys(tokens, np.array([0, tokens.size]), least_words)[0])
+    return int(masked_keys(tokens, np.array([0, tokens.size]), np.zeros(1, np.int64), least_words)[0])
 
 
 @given(sentences, sentences, st.integers(0, 6))
@@ -235,7 +235,7 @@ def test_masked_keys_are_equal_where_masked_tokens_are(left: str, right: str, le
 @given(st.lists(sentences, max_size=5))
 def test_masked_keys_of_many_rows_are_those_of_each(documents: list[str]) -> None:
     tokens, bounds, _ = tokenized(documents)
-    assert masked_keys(tokens, bounds, LEAST_WORDS).tolist() == [mask(document) for document in documents]
+    assert masked_keys(tokens, bounds, np.arange(len(documents)), LEAST_WORDS).tolist() == [mask(document) for document in documents]
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=3, max_size=3), st.lists(st.integers(0, 10**6), min_size=3, max_size=3))

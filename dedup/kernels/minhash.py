@@ -19,8 +19,9 @@ def shingles(tokens: U64, lo: int, hi: int, n_min: int, n_max: int, out: U64) ->
     They are every word n-gram with n_min <= n <= n_max. A text shorter than n_min is one whole shingle, an empty
     one has none.
 
-    A hash is the polynomial ``n * L * K^n + t[0] * K^(n-1) + ... + t[n-1]``, each made from the one before it. Token
-    hashes are mixed already: no finaliser (which would take half the time) is needed.
+    A hash is the polynomial ``n * L * K^n + t[0] * K^(n-1) + ... + t[n-1]`` (Horner's rule, a step for all shingles at
+    a time: that vectorises, and one made from the one before it does not). Token hashes are mixed already: no finaliser
+    (which would take half the time) is needed.
     """
     row = tokens[lo:hi]  # slices, since an index that may be negative costs as much as the arithmetic
     length = row.size
@@ -28,18 +29,14 @@ def shingles(tokens: U64, lo: int, hi: int, n_min: int, n_max: int, out: U64) ->
         return 0
     count = 0
     for n in range(min(n_min, length), min(n_max, length) + 1):
-        drop = np.uint64(1)
-        for _ in range(n):
-            drop *= K_SHINGLE
-        h = np.uint64(n) * K_LENGTH
-        for k in range(n):
-            h = h * K_SHINGLE + row[k]
-        shift = np.uint64(n) * K_LENGTH * drop * (K_SHINGLE - np.uint64(1))
-        here, following = out[count : count + length - n + 1], row[n:]
-        here[0] = h
-        for k in range(following.size):
-            h = h * K_SHINGLE + following[k] - row[k] * drop - shift
-            here[k + 1] = h
+        here = out[count : count + length - n + 1]
+        first = np.uint64(n) * K_LENGTH * K_SHINGLE
+        for k in range(here.size):
+            here[k] = first + row[k]
+        for step in range(1, n):
+            following = row[step:]
+            for k in range(here.size):
+                here[k] = here[k] * K_SHINGLE + following[k]
         count += here.size
     return count
 

@@ -325,33 +325,33 @@ def tokenize(
 
 
 @kernel
-def masked_keys(tokens: U64, bounds: I64, least_words: int) -> U64:
-    """Hash ``n`` runs of token hashes with runs of numbers masked: equal where they differ in numbers only.
+def masked_keys(tokens: U64, bounds: I64, rows: I64, least_words: int) -> U64:
+    """Hash ``m`` runs of token hashes with runs of numbers masked: equal where they differ in numbers only.
 
     Args:
         tokens: uint64, token hashes.
         bounds: int64[n + 1], where each run begins.
+        rows: int64[m], the runs to hash.
         least_words: tokens other than numbers that a run needs; there must also be as many of them as numbers.
 
     Returns:
-        uint64[n], 0 for runs without numbers or with too few words.
+        uint64[m], 0 for runs without numbers or with too few words.
     """
-    n = bounds.size - 1
-    keys = np.zeros(n, np.uint64)
-    for i in range(n):
+    keys = np.zeros(rows.size, np.uint64)
+    for i in range(rows.size):
+        row = tokens[bounds[rows[i]] : bounds[rows[i] + 1]]
         numbers = 0
-        for k in range(bounds[i], bounds[i + 1]):
-            numbers += int(np.int64(tokens[k] & np.uint64(1)))
-        words = bounds[i + 1] - bounds[i] - numbers
+        for token in row:  # a loop that vectorises, and mostly finds nothing
+            numbers += int(np.int64(token & ONE))
+        words = row.size - numbers
         if numbers == 0 or words < least_words or words < numbers:
             continue
         h, masked = SEED, False
-        for k in range(bounds[i], bounds[i + 1]):
-            token = tokens[k]
-            is_number = token & np.uint64(1) != np.uint64(0)
+        for token in row:
+            is_number = token & ONE != ZERO
             if not (is_number and masked):
                 h = (h ^ (K_LENGTH if is_number else token)) * K_FIRST
                 h ^= h >> np.uint64(32)
             masked = is_number
-        keys[i] = mix64(h) | np.uint64(1)
+        keys[i] = mix64(h) | ONE
     return keys
