@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dedup.arrays import I64, U8
-from dedup.kernels.lines import count_line_ends, find_line_ends, split
+from dedup.kernels.lines import CR, LF, find_bytes, split
 from dedup.schema import Blocks
 from dedup.settings import SPLITS, Split
 
@@ -33,8 +33,7 @@ def split_blocks(data: U8, bounds: I64, mode: Split) -> Blocks:
     >>> [text[a:b].decode() for a, b in zip(blocks.starts, blocks.ends)]
     ['# Title', 'One line.', '- an item']
     """
-    line_ends = np.empty(count_line_ends(data), np.int64)
-    find_line_ends(data, line_ends)
+    line_ends = find_bytes(data, LF, CR)
     rows = line_ends.size + bounds.size - 1
     docs, starts, ends = (np.empty(rows, np.int64) for _ in range(3))
     kinds, line_kinds = np.empty(rows, np.uint8), np.empty(rows, np.uint8)

@@ -104,12 +104,30 @@ def reported_errors() -> Iterator[None]:
         sys.exit(EXIT_ERROR)
 
 
+def keep_freed_memory() -> None:
+    """Let glibc hand freed memory out again, to any thread, instead of giving it back to the system.
+
+    Each batch needs the same tens of megabytes as the one before it; for the system to take and clear them anew took a
+    tenth of the processor time of a 200 MB scan.
+    """
+    import ctypes
+
+    trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # M_... of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    for option, value in ((mmap_threshold, 32 << 20), (trim_threshold, 1 << 30), (arena_max, 1)):
+        mallopt(option, value)
+
+
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
     """Yield a progress function: a bar with rate and time left where stderr is a terminal, else nothing."""
     from dedup.kernels.compile import announce_compilation
 
     announce_compilation()
+    keep_freed_memory()
     if not sys.stderr.isatty():
         yield lambda *_: None
         return

@@ -8,7 +8,8 @@ import numpy as np
 
 from dedup.arrays import I64, U8, U32, U64
 from dedup.kernels.minhash import band_keys, signatures
-from dedup.kernels.tokens import STRIDE, find_pieces, masked_keys, tokenize
+from dedup.kernels.mixing import STRIDE
+from dedup.kernels.tokens import find_pieces, masked_keys, tokenize
 from dedup.lsh import Scheme
 from dedup.schema import Blocks
 from dedup.unicode import fold_table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -24,7 +26,9 @@ import dedup
 from dedup import InputError, NotFound, SchemaError, Settings
 from dedup.formats import Cut, File, Parsed, open_inputs
 from dedup.formats.compression import Codec, Decompressed, compress_to
+from dedup.formats.jsonl import decode_values
 from dedup.formats.text import TextTree
+from dedup.kernels.literals import STRING
 
 LINES = st.sampled_from(
     [
@@ -76,6 +80,16 @@ def read(path: Path, size: int, settings: Settings) -> tuple[Any, bytes, bytes]:
         whole += kept[position:offset] + raw
         position = offset
     return columns(parts), kept, whole + kept[position:]
+
+
+@given(
+    st.lists(st.text(st.sampled_from('aaaaaaaa "\\\\\\n\\x00\\u00e9\\u6771\\U0001f600/'), max_size=300), max_size=5), st.booleans()
+)
+def test_literals_are_decoded(values: list[str], ascii_only: bool) -> None:
+    raw = [msgspec.Raw(json.dumps(value, ensure_ascii=ascii_only).encode()) for value in values]
+    data, bounds, status = decode_values(raw)
+    assert [bytes(data[a:b]).decode() for a, b in itertools.pairwise(bounds.tolist())] == values
+    assert (status == STRING).all()
 
 
 @given(FILES, st.integers(1, 200), st.sampled_from([bytes, gzip.compress, zstd]))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from strategies import utf8
 
 from dedup.blocks import split_blocks
-from dedup.kernels.lines import count_line_ends
+from dedup.kernels.lines import CR, LF, find_bytes
 from dedup.schema import KINDS
 from dedup.settings import SPLITS, Split
 
@@ -99,10 +99,11 @@ def test_line_ends_are_all_alike(text: str, line_end: str, mode: Split) -> None:
     assert shown(plain.replace("\n", line_end), mode) == expected
 
 
-@given(st.lists(documents, max_size=3))
-def test_line_ends_are_counted(texts: list[str]) -> None:
-    data, _ = utf8(texts)
-    assert count_line_ends(data) == sum(map("".join(texts).count, "\n\v\f\r"))
+@given(st.text(st.sampled_from("ab é\t\n\v\f\r\x0e"), max_size=200))
+def test_line_ends_are_found(text: str) -> None:
+    data = text.encode()
+    found = find_bytes(np.frombuffer(data, np.uint8), LF, CR)
+    assert found.tolist() == [k for k, byte in enumerate(data) if byte in b"\n\v\f\r"]
 
 
 @pytest.mark.parametrize("mode", SPLITS)

@@ -22,11 +22,11 @@ from dedup.arrays import I64, U8, Bool
 from dedup.errors import NotFound, SchemaError
 from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, printable
 from dedup.formats.compression import Codec, Decompressed, detect_codec
+from dedup.kernels.lines import LF, find_bytes
 from dedup.kernels.literals import MISSING, OTHER_TYPE, STRING, literal_offsets, unescape
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
 
-LF = ord("\n")
 BOM = b"\xef\xbb\xbf"
 # Strings, and the numbers that JSON does not have but Python's json module writes.
 NOT_JSON = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN')
@@ -156,7 +156,7 @@ class JsonLines:
                     data, tail = data[:end], data[end:]
                 read = stream.consumed if isinstance(stream, Decompressed) else read + len(data)
                 if data:
-                    records = int(np.count_nonzero(np.frombuffer(data, np.uint8) == LF)) + (data[-1] != LF)
+                    records = data.count(b"\n") + (data[-1] != LF)
                     yield Chunk(self._file, line, records, data, read)
                     line += records
             if isinstance(stream, Decompressed) and stream.damage:
@@ -289,7 +289,7 @@ class JsonLines:
 def views_of_lines(chunk: Chunk) -> list[memoryview]:
     """Return the lines of a chunk without their LF, not copied."""
     data = memoryview(chunk.data)
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == LF).tolist()
+    ends = find_bytes(np.frombuffer(data, np.uint8), LF, LF).tolist()
     if not data.nbytes or data[-1] != LF:
         ends.append(data.nbytes)
     return [data[start:end] for start, end in zip([0, *(end + 1 for end in ends[:-1])], ends, strict=True)]

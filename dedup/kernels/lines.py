@@ -10,6 +10,7 @@ import numpy as np
 
 from dedup.arrays import I64, U8
 from dedup.kernels.compile import helper, inline, kernel
+from dedup.kernels.mixing import STRIDE, lowest_bit, ones, pack
 
 HEADING, PARAGRAPH, LIST_ITEM, OTHER = 0, 1, 2, 3  # the codes of dedup.schema.KINDS
 UNKNOWN = -1
@@ -20,7 +21,6 @@ MIN_WRAPPED, MAX_WRAPPED = 30, 160
 # ... and with the next line's first word fills so much of the widest line.
 FILLED = 0.9
 
-STRIDE = 64  # bytes that are searched for line ends at a time
 LF, VT, FF, CR, TAB, SPACE = 10, 11, 12, 13, 9, 32
 
 
@@ -171,28 +171,29 @@ def ends_sentence(data: U8, lo: int, hi: int) -> bool:
 
 
 @kernel
-def count_line_ends(data: U8) -> int:
-    """Count the bytes that end a line; CRLF counts twice."""
-    count = 0
-    for c in data:
-        count += (c >= LF) & (c <= CR)
-    return count
-
-
-@kernel
-def find_line_ends(data: U8, out: I64) -> None:
-    """Fill ``out``, int64[count_line_ends(data)], with the places of the bytes that end a line."""
-    found = 0
-    for begin in range(0, data.size, STRIDE):
-        part = data[begin : begin + STRIDE]
-        some = False
-        for c in part:  # a loop that vectorises, and mostly finds nothing
-            some |= (c >= LF) & (c <= CR)
-        if some:
-            for k in range(part.size):
-                if part[k] >= LF and part[k] <= CR:
-                    out[found] = begin + k
-                    found += 1
+def find_bytes(data: U8, low: int, high: int) -> I64:
+    """Return where the bytes from ``low`` to ``high`` stand."""
+    found = np.empty(data.size // STRIDE + 1, np.uint64)
+    flags = np.zeros(STRIDE, np.uint8)
+    eights = flags.view(np.uint64)
+    count = np.uint64(0)
+    for i in range(found.size):
+        part = data[STRIDE * i : STRIDE * (i + 1)]
+        if part.size < STRIDE:
+            flags[:] = 0
+        for k in range(part.size):
+            flags[k] = (part[k] >= np.uint8(low)) & (part[k] <= np.uint8(high))
+        found[i] = pack(eights)
+        count += ones(found[i])
+    places = np.empty(np.int64(count), np.int64)
+    n = 0
+    for i in range(found.size):
+        bits = found[i]
+        while bits != np.uint64(0):
+            places[n] = STRIDE * i + np.int64(lowest_bit(bits))
+            bits &= bits - np.uint64(1)
+            n += 1
+    return places
 
 
 @kernel
@@ -213,7 +214,7 @@ def split(
     Args:
         data: uint8, valid UTF-8.
         bounds: int64[n + 1], where each document begins.
-        line_ends: int64, see ``find_line_ends``.
+        line_ends: int64, places of the bytes from LF to CR.
         mode: AUTO, BLANK_LINES or LINES.
         docs: int64, filled with each block's document, 0-based.
         starts: int64, filled with each block's first byte in ``data``.

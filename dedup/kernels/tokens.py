@@ -10,7 +10,7 @@ import numpy as np
 
 from dedup.arrays import I32, I64, U8, U32, U64
 from dedup.kernels.compile import helper, inline, kernel
-from dedup.kernels.mixing import K_FIRST, K_LENGTH, K_SECOND, K_TOKEN, lowest_bit, mix64, ones
+from dedup.kernels.mixing import K_FIRST, K_LENGTH, K_SECOND, K_TOKEN, STRIDE, lowest_bit, mix64, ones, pack
 
 SEPARATOR = np.uint32(0)
 SKIP = np.uint32(1)
@@ -33,8 +33,6 @@ ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 # letters have; half of it is the bit that makes a letter a small one.
 BEYOND_ASCII = np.uint64(0x8080808080808080)
 LETTER = np.uint64(0x4040404040404040)
-STRIDE = 64  # bytes that are classified at a time, a bit each
-GATHER = np.uint64(0x0102040810204080)  # brings the lowest bits of eight bytes together in the highest byte
 
 
 @kernel
@@ -56,16 +54,14 @@ def find_pieces(data: U8, inside: U64) -> int:
         part = data[STRIDE * i : STRIDE * (i + 1)]
         if part.size < STRIDE:
             flags[:] = 0
-        for k in range(part.size):  # a loop that vectorises
+        for k in range(part.size):
             c = part[k]
             letter = np.uint8(np.uint8(c | np.uint8(32)) - np.uint8(97)) < 26
             digit = np.uint8(c - np.uint8(48)) < 10
             flags[k] = letter | digit | (c >= TWO_BYTES)
         for k in range(part.size):
             beyond += part[k] >= TWO_BYTES
-        bits = ZERO
-        for k in range(8):
-            bits |= ((eights[k] * GATHER) >> np.uint64(56)) << np.uint64(8 * k)
+        bits = pack(eights)
         inside[i] = bits
         pieces += ones(bits & ~(bits << ONE | before))
         before = bits >> np.uint64(63)
@@ -73,17 +69,21 @@ def find_pieces(data: U8, inside: U64) -> int:
 
 
 @inline
-def eight_bytes(data: U8, p: np.uint64, end: np.uint64) -> np.uint64:
-    """Return the bytes ``data[p:end]``, eight of them at most, as a number, the first lowest."""
-    length = min(end - p, EIGHT)
-    if p + EIGHT <= np.uint64(data.size):  # compiles to one load
-        word = np.uint64(data[p]) | np.uint64(data[p + ONE]) << EIGHT
-        word |= np.uint64(data[p + np.uint64(2)]) << np.uint64(16) | np.uint64(data[p + np.uint64(3)]) << np.uint64(24)
-        word |= np.uint64(data[p + np.uint64(4)]) << np.uint64(32) | np.uint64(data[p + np.uint64(5)]) << np.uint64(40)
-        word |= np.uint64(data[p + np.uint64(6)]) << np.uint64(48) | np.uint64(data[p + np.uint64(7)]) << np.uint64(56)
-        return word & ALL_BITS >> (EIGHT * (EIGHT - length))
+def eight_bytes(data: U8, p: np.uint64) -> np.uint64:
+    """Return the eight bytes at ``p`` as a number, the first lowest; compiles to one load."""
+    word = np.uint64(data[p]) | np.uint64(data[p + ONE]) << EIGHT
+    word |= np.uint64(data[p + np.uint64(2)]) << np.uint64(16) | np.uint64(data[p + np.uint64(3)]) << np.uint64(24)
+    word |= np.uint64(data[p + np.uint64(4)]) << np.uint64(32) | np.uint64(data[p + np.uint64(5)]) << np.uint64(40)
+    return word | np.uint64(data[p + np.uint64(6)]) << np.uint64(48) | np.uint64(data[p + np.uint64(7)]) << np.uint64(56)
+
+
+@inline
+def last_bytes(data: U8, p: np.uint64, end: np.uint64) -> np.uint64:
+    """Return the bytes ``data[p:end]``, one to eight of them, as ``eight_bytes`` does, zeros behind them."""
+    if p + EIGHT <= np.uint64(data.size):
+        return eight_bytes(data, p) & ALL_BITS >> (EIGHT * (EIGHT - (end - p)))
     word = ZERO
-    for k in range(length):
+    for k in range(end - p):
         word |= np.uint64(data[p + np.uint64(k)]) << np.uint64(8 * k)
     return word
 
@@ -298,23 +298,27 @@ def tokenize(
                 while stops != ZERO:
                     stop = base + lowest_bit(stops)
                     stops &= stops - ONE
-                    known = count
                     h, seen, p = SEED, ZERO, start
-                    while True:
-                        word = eight_bytes(data, p, stop)
+                    while p + EIGHT < stop:
+                        word = eight_bytes(data, p)
                         seen |= word
                         h = take(h, word | (word & LETTER) >> ONE)
                         p += EIGHT
-                        if p >= stop:
-                            break
-                    if seen & BEYOND_ASCII != ZERO:
-                        count = fold_piece(data, start, stop, pages, entries, expansions, marks, tokens, count)
-                    else:
-                        tokens[count] = finish(h, np.uint64(seen & LETTER == ZERO))
+                    word = last_bytes(data, p, stop)
+                    seen |= word
+                    h = take(h, word | (word & LETTER) >> ONE)
+                    if seen & BEYOND_ASCII == ZERO:
+                        token = finish(h, np.uint64(seen & LETTER == ZERO))
+                        tokens[count] = token
                         count += 1
-                    for k in range(known, count):
-                        first, second = take_token(first, second, tokens[k])
-                        doc_first, doc_second = take_token(doc_first, doc_second, tokens[k])
+                        first, second = take_token(first, second, token)
+                        doc_first, doc_second = take_token(doc_first, doc_second, token)
+                    else:
+                        known = count
+                        count = fold_piece(data, start, stop, pages, entries, expansions, marks, tokens, count)
+                        for k in range(known, count):
+                            first, second = take_token(first, second, tokens[k])
+                            doc_first, doc_second = take_token(doc_first, doc_second, tokens[k])
                     start = base + lowest_bit(begins)
                     begins &= begins - ONE
             bounds[i + 1] = count
