@@ -30,7 +30,7 @@ from dedup.threads import ordered_map
 
 # Rows decided on at a time. Of a window's rows, those that are alike are compared by one thread; a longer window has
 # more of them, a shorter one more often waits for the slowest thread.
-WINDOW = 1 << 11
+WINDOW = 1 << 12
 FLAGS = 1 << 17  # some times the buckets that the keepers of a window are in
 
 
@@ -79,8 +79,9 @@ def match(
     busy = order[(counts[order] > 0) | (family_of[order] != FREE)]
     sizes = np.zeros(n, np.int32)
     longest, most_buckets = most_tokens(rows, busy), int(counts[busy].max(initial=0))
-    rooms = [scratch(n, longest, most_buckets, rules) for _ in range(workers)]
-    counters = np.zeros((workers, 2), np.int64)
+    # for each thread, and for what is done beside another
+    rooms = [scratch(n, longest, most_buckets, rules) for _ in range(workers + 1)]
+    counters = np.zeros((workers + 1, 2), np.int64)
 
     def in_threads(function: Callable[[I64, int, int], None], which: I64, first: int) -> None:
         """Call a function with a share of some rows, the place of the first, and a number, in each thread."""
@@ -97,15 +98,23 @@ def match(
 
         in_threads(work, which, first)
 
+    def compare_with_families(which: I64) -> None:
+        """Compare rows that are decided on with the others of their families."""
+        compare_families(rows, which, rules, rooms[workers], sizes, found, counters[workers])
+
     found = nothing_found(n, kind, workspace)
+    before = busy[:0]
     for first in range(0, busy.size, WINDOW):
         window = busy[first : first + WINDOW]
         compare_with_known(window, first, found)
         number = first // WINDOW + 1
+        beside = pool.submit(compare_with_families, before)
         settle(
             rows, bits, window, number, buckets, family_of, first_of_family, rules, rooms[0], sizes, found, counters[0]
         )
-    in_threads(lambda share, _, k: compare_families(rows, share, rules, rooms[k], sizes, found, counters[k]), busy, 0)
+        beside.result()
+        before = window
+    compare_with_families(before)
     likes = np.full(n, FREE, np.int64)
     if resembled:
         alone = np.bincount(found.keepers[busy], minlength=n)[busy] == 1

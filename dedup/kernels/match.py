@@ -21,6 +21,8 @@ from dedup.kernels.minhash import shingles
 from dedup.kernels.mixing import ones
 
 FREE = -1
+# Sets of shingles are open-addressing tables with 0 in free slots; the one shingle whose hash is 0 counts as 1.
+FREE_SLOT, LEAST_ITEM = np.uint64(0), np.uint64(1)
 COMPARED, SKIPPED = 0, 1  # places in ``counters``
 # A bucket is a run of integers: how many keepers were found in it, how many of them before the window in which the
 # last came, that window's number, and the first of them.
@@ -106,28 +108,33 @@ class Scratch(NamedTuple):
     text: U64
     items: U64
     table: U64
-    stamps: I64
     seen: I64
     other: U64
-    other_stamps: I64
     votes: I32
     candidates: I64
     above: I64
     turn: I64
 
 
+@helper
+def mask_for(count: int) -> np.uint64:
+    """Return the mask of a table in which ``count`` items take a quarter at most."""
+    size = 16
+    while size < 4 * count:
+        size *= 2
+    return np.uint64(size - 1)
+
+
 def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
     """Make room to compare ``n`` rows of at most ``longest`` tokens and in at most ``most_buckets`` buckets each."""
     most = max(1, longest) * (rules.n_max - rules.n_min + 1)
-    capacity = 1 << max(4, (2 * most - 1).bit_length())
+    capacity = int(mask_for(most)) + 1
     return Scratch(
         text=np.empty(max(1, longest), np.uint64),
         items=np.empty(most, np.uint64),
         table=np.empty(capacity, np.uint64),
-        stamps=np.zeros(capacity, np.int64),
         seen=np.zeros(capacity, np.int64),
         other=np.empty(capacity, np.uint64),
-        other_stamps=np.zeros(capacity, np.int64),
         votes=np.zeros(n, np.int32),
         candidates=np.empty(max(1, min(n, most_buckets * rules.bucket_limit)), np.int64),
         above=np.empty(most_buckets + 2, np.int64),
@@ -148,15 +155,6 @@ def most_tokens(rows: Rows, which: I64) -> int:
     return most
 
 
-@inline
-def mask_for(count: int) -> np.uint64:
-    """Return the mask of a table in which ``count`` items take a half at most."""
-    size = 16
-    while size < 2 * count:
-        size *= 2
-    return np.uint64(size - 1)
-
-
 @helper
 def row_shingles(rows: Rows, row: int, n_min: int, n_max: int, room: Scratch) -> int:
     """Write a row's shingles, with repeats, to ``room.items``; return how many."""
@@ -165,41 +163,41 @@ def row_shingles(rows: Rows, row: int, n_min: int, n_max: int, room: Scratch) ->
         piece = rows.pieces[p]
         if piece == FREE:
             continue
-        for k in range(rows.bounds[piece], rows.bounds[piece + 1]):
-            room.text[length] = rows.tokens[k]
-            length += 1
+        tokens = rows.tokens[rows.bounds[piece] : rows.bounds[piece + 1]]
+        target = room.text[length : length + tokens.size]
+        for k in range(tokens.size):
+            target[k] = tokens[k]
+        length += tokens.size
     return shingles(room.text, 0, length, n_min, n_max, room.items)
 
 
 @helper
-def fill_set(room: Scratch, count: int, table: U64, stamps: I64, mask: np.uint64, epoch: int) -> int:
-    """Make ``table`` the set of ``room.items[:count]``; return its size. Slots of other epochs count as free."""
+def fill_set(room: Scratch, count: int, table: U64, mask: np.uint64) -> int:
+    """Make ``table`` the set of ``room.items[:count]``, 0 in free slots; return its size."""
+    table[: np.int64(mask) + 1] = FREE_SLOT
     size = 0
     for k in range(count):
-        item = room.items[k]
+        item = max(room.items[k], LEAST_ITEM)
         slot = (item >> np.uint64(32)) & mask
-        while stamps[slot] == epoch and table[slot] != item:
+        while table[slot] != FREE_SLOT and table[slot] != item:
             slot = (slot + np.uint64(1)) & mask
-        if stamps[slot] != epoch:
-            stamps[slot] = epoch
-            table[slot] = item
-            size += 1
+        size += table[slot] == FREE_SLOT
+        table[slot] = item
     return size
 
 
 @helper
-def count_shared(room: Scratch, count: int, mask: np.uint64, epoch: int, turn: int) -> int:
-    """Count how many items of the set stand among ``room.items[:count]``."""
+def count_shared(room: Scratch, count: int, mask: np.uint64, turn: int) -> int:
+    """Count how many items of the set ``room.table`` stand among ``room.items[:count]``."""
     shared = 0
     for k in range(count):
-        item = room.items[k]
+        item = max(room.items[k], LEAST_ITEM)
         slot = (item >> np.uint64(32)) & mask
-        while room.stamps[slot] == epoch:
-            if room.table[slot] == item:
-                shared += room.seen[slot] != turn
-                room.seen[slot] = turn
-                break
+        while room.table[slot] != FREE_SLOT and room.table[slot] != item:
             slot = (slot + np.uint64(1)) & mask
+        if room.table[slot] == item:
+            shared += room.seen[slot] != turn
+            room.seen[slot] = turn
     return shared
 
 
@@ -312,19 +310,17 @@ def compare(
     turn = room.turn
     length = row_shingles(rows, x, rules.n_min, rules.n_max, room)
     mask = mask_for(length)
-    turn[0] += 1
-    epoch = turn[0]
-    size = fill_set(room, length, room.table, room.stamps, mask, epoch)
+    size = fill_set(room, length, room.table, mask)
     for c in range(count):
         y = room.candidates[c]
         turn[0] += 1
         length = row_shingles(rows, y, rules.n_min, rules.n_max, room)
-        shared = count_shared(room, length, mask, epoch, turn[0])
+        shared = count_shared(room, length, mask, turn[0])
         # J is at most shared / size; most chance candidates end here (a quotient, since 55 < 0.55 * 100 in binary)
         if shared / size < threshold:
             continue
         if sizes[y] == 0:
-            sizes[y] = fill_set(room, length, room.other, room.other_stamps, mask_for(length), turn[0])
+            sizes[y] = fill_set(room, length, room.other, mask_for(length))
         jaccard = shared / (size + sizes[y] - shared)
         if jaccard < threshold:
             continue
@@ -449,7 +445,7 @@ def compare_families(
 ) -> None:
     """Compare rows, int64[o], with their variant, or the keeper they joined for their family's sake.
 
-    Any number of these calls may run at once; the other arguments are as for ``match_known``.
+    May run beside ``settle`` for a later window; the other arguments are as for ``match_known``.
     """
     one = int(np.int64(1))  # see ``match_known``
     for x in order:
