@@ -20,7 +20,9 @@ from dedup.errors import StoreError
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
 MADE_BY, MAKER = "made_by", "corpus-dedup"
-SMALL = 1 << 16  # bytes; scratch arrays under this stay in memory
+# New pages of the page cache are as dear as new memory, and memory that batches have freed is there already, so ...
+ROOM = 96 << 20  # ... so many bytes of scratch arrays stay in memory,
+HELD = 1 << 19  # and so many bytes of a column.
 
 
 class Workspace:
@@ -28,9 +30,14 @@ class Workspace:
 
     Columns are files: what a corpus needs per token or per block is written once, in order, and mapped afterwards,
     so that it counts as page cache and not as memory of the process.
+
+    Args:
+        parent: where to make the directory.
+        room: bytes of scratch arrays that stay in memory.
+        held: bytes of a column that stay in memory.
     """
 
-    def __init__(self, parent: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, parent: str | os.PathLike[str] | None = None, room: int = ROOM, held: int = HELD) -> None:
         try:
             self.path = pathlib.Path(tempfile.mkdtemp(prefix=".dedup-", dir=parent))
         except OSError as error:
@@ -38,6 +45,7 @@ class Workspace:
                 f"cannot make a working directory in {parent or tempfile.gettempdir()}: {error}"
             ) from error
         self._columns: list[Column] = []
+        self._room, self._held = room, held
 
     def __enter__(self) -> Self:
         """Return the workspace."""
@@ -55,7 +63,7 @@ class Workspace:
 
     def column(self, name: str, dtype: npt.DTypeLike) -> Column:
         """Begin a column."""
-        column = Column(self.path / f"{len(self._columns)}-{name}", np.dtype(dtype))
+        column = Column(self.path / f"{len(self._columns)}-{name}", np.dtype(dtype), self._held)
         self._columns.append(column)
         return column
 
@@ -65,47 +73,75 @@ class Workspace:
         return Strings(self.column(data, np.uint8), self.column(ends, np.int64), self.column(valid, np.bool_))
 
     def scratch(self, size: int, dtype: npt.DTypeLike, fill: int | None = None) -> npt.NDArray[Any]:
-        """Return an array to work in, backed by an unnamed file when it is large."""
+        """Return an array to work in, backed by an unnamed file where arrays have taken up the room in memory."""
         dtype = np.dtype(dtype)
         array: npt.NDArray[Any]
-        if size * dtype.itemsize < SMALL:
+        held = size * dtype.itemsize <= self._room
+        if held:
+            self._room -= size * dtype.itemsize
             array = np.empty(size, dtype)
         else:
             with tempfile.TemporaryFile(dir=self.path) as file:
                 file.truncate(size * dtype.itemsize)
                 array = np.memmap(file, dtype, "r+", shape=(size,)).view(np.ndarray)
-        if fill is not None and (fill != 0 or size * dtype.itemsize < SMALL):
+        if fill is not None and (held or fill != 0):
             array[:] = fill
         return array
 
 
 class Column:
-    """A typed file that grows at its end."""
+    """A typed array that grows at its end: in memory while it is small, then in a file."""
 
-    def __init__(self, path: pathlib.Path, dtype: np.dtype[Any]) -> None:
+    def __init__(self, path: pathlib.Path, dtype: np.dtype[Any], most_held: int) -> None:
         self.path = path
         self.dtype = dtype
         self.size = 0
-        self._file: BinaryIO = path.open("wb", buffering=0)
+        self._most_held = most_held
+        self._held: list[npt.NDArray[Any]] = []
+        self._held_bytes = 0
+        self._file: BinaryIO | None = None
 
     def append(self, values: npt.NDArray[Any]) -> None:
-        """Write values at the end."""
-        data = np.ascontiguousarray(values, self.dtype).view(np.uint8).data
-        while data:  # an unbuffered write may take a part
-            data = data[self._file.write(data) :]
+        """Take values at the end."""
         self.size += len(values)
+        if values.nbytes > self._most_held:
+            self._spill()
+            self._write(np.ascontiguousarray(values, self.dtype))
+            return
+        self._held.append(np.array(values, self.dtype))  # a copy, since values may be a view of much more
+        self._held_bytes += self._held[-1].nbytes
+        if self._held_bytes > self._most_held:
+            self._spill()
 
     def map(self) -> npt.NDArray[Any]:
-        """Return the whole column, read-only, mapped into memory."""
-        if self.size == 0:
-            empty = np.empty(0, self.dtype)
-            empty.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
-            return empty
-        return np.memmap(self.path, self.dtype, "r").view(np.ndarray)
+        """Return the whole column, read-only; mapped into memory where it is in a file."""
+        if self._file is not None:
+            self._spill()
+            return np.memmap(self.path, self.dtype, "r").view(np.ndarray)
+        if len(self._held) != 1:
+            self._held = [np.concatenate([np.empty(0, self.dtype), *self._held])]
+        whole = self._held[0].view()
+        whole.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
+        return whole
 
     def close(self) -> None:
         """Stop writing."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _spill(self) -> None:
+        """Write what is held to the file."""
+        if self._held:
+            self._write(np.concatenate(self._held))
+        self._held, self._held_bytes = [], 0
+
+    def _write(self, values: npt.NDArray[Any]) -> None:
+        """Write values to the file."""
+        if self._file is None:
+            self._file = self.path.open("wb", buffering=0)
+        data = values.view(np.uint8).data
+        while data:  # an unbuffered write may take a part
+            data = data[self._file.write(data) :]
 
 
 class Strings:

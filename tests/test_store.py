@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.errors import DedupError, StoreError
-from dedup.store import SMALL, Workspace, atomic_directory, atomic_file
+from dedup.store import HELD, ROOM, Workspace, atomic_directory, atomic_file
 
 DTYPES = st.sampled_from([np.uint8, np.uint32, np.uint64, np.int32, np.int64])
 STRINGS = st.lists(st.text(max_size=6), max_size=8)
@@ -31,9 +31,9 @@ def workspace(tmp_path: pathlib.Path) -> Iterator[Workspace]:
         yield workspace
 
 
-@given(DTYPES, st.lists(st.lists(st.integers(0, 255), max_size=9), max_size=6))
-def test_columns_come_back_as_they_went_in(dtype: type[Any], parts: list[list[int]]) -> None:
-    with Workspace() as workspace:
+@given(DTYPES, st.lists(st.lists(st.integers(0, 255), max_size=9), max_size=6), st.sampled_from([0, 1, 30, 1 << 20]))
+def test_columns_come_back_as_they_went_in(dtype: type[Any], parts: list[list[int]], held: int) -> None:
+    with Workspace(held=held) as workspace:
         column = workspace.column("numbers", dtype)
         for k, part in enumerate(parts, 1):
             column.append(np.array(part, dtype))
@@ -57,10 +57,11 @@ def test_large_columns(workspace: Workspace) -> None:
     assert np.array_equal(column.map(), values)
 
 
-@pytest.mark.parametrize("size", [0, 1])
+@pytest.mark.parametrize("size", [0, 1, HELD])
 def test_mapped_columns_are_read_only(workspace: Workspace, size: int) -> None:
     column = workspace.column("numbers", np.int64)
     column.append(np.ones(size, np.int64))
+    assert sum(path.stat().st_size for path in workspace.path.iterdir()) == (8 * size if size == HELD else 0)
     with pytest.raises(ValueError, match="read-only"):
         column.map()[:] = 2
 
@@ -110,14 +111,17 @@ def test_null_strings_stay_null(workspace: Workspace, values: list[str | None]) 
     assert strings.map().to_pylist() == ["before", *values]
 
 
-SIZES = pytest.mark.parametrize("size", [0, 1, 100, SMALL // 8 - 1, SMALL // 8, SMALL // 8 + 1, SMALL])
+SIZES = pytest.mark.parametrize("size", [0, 1, 100, 101, 1000])
+ROOMY = pytest.mark.parametrize("room", [0, 800, ROOM])
 
 
 @SIZES
+@ROOMY
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float64])
 @pytest.mark.parametrize("fill", [0, 1, 7])
-def test_scratch_arrays_are_filled_and_writable(workspace: Workspace, size: int, dtype: type[Any], fill: int) -> None:
-    array = workspace.scratch(size, dtype, fill)
+def test_scratch_arrays_are_filled_and_writable(size: int, room: int, dtype: type[Any], fill: int) -> None:
+    with Workspace(room=room) as workspace:
+        array = workspace.scratch(size, dtype, fill)
     assert array.shape == (size,)
     assert array.dtype == dtype
     assert np.all(array == fill)
@@ -126,23 +130,32 @@ def test_scratch_arrays_are_filled_and_writable(workspace: Workspace, size: int,
 
 
 @SIZES
-def test_scratch_arrays_share_nothing(workspace: Workspace, size: int) -> None:
-    one, two = workspace.scratch(size, np.int64, -1), workspace.scratch(size, np.int64)
+@ROOMY
+def test_scratch_arrays_share_nothing(size: int, room: int) -> None:
+    with Workspace(room=room) as workspace:
+        one, two = workspace.scratch(size, np.int64, -1), workspace.scratch(size, np.int64)
     two[:] = 5
     assert np.all(one == -1)
 
 
-def test_scratch_arrays_leave_no_file_behind(workspace: Workspace) -> None:
-    array = workspace.scratch(SMALL, np.int64, 3)
-    assert list(workspace.path.iterdir()) == []
-    workspace.close()
+@ROOMY
+def test_scratch_arrays_leave_no_file_behind(room: int) -> None:
+    with Workspace(room=room) as workspace:
+        array = workspace.scratch(1000, np.int64, 3)
+        assert list(workspace.path.iterdir()) == []
     assert np.all(array == 3)
+
+
+def test_scratch_arrays_take_the_room_there_is() -> None:
+    with Workspace(room=1000) as workspace:
+        arrays = [workspace.scratch(100, np.int64, 1) for _ in range(3)]
+    assert [isinstance(array.base, np.memmap) for array in arrays] == [False, True, True]
 
 
 def test_a_closed_workspace_is_gone(tmp_path: pathlib.Path) -> None:
     with Workspace(tmp_path) as workspace:
         workspace.column("numbers", np.int64).append(np.arange(3))
-        workspace.strings("texts").append(pa.array(["a"]))
+        workspace.column("numbers", np.uint8).append(np.zeros(HELD + 1))
         assert workspace.path.parent == tmp_path
         assert list(workspace.path.iterdir())
     assert list(tmp_path.iterdir()) == []
@@ -316,7 +329,7 @@ def test_files_hold_what_was_written(tmp_path_factory: pytest.TempPathFactory, p
 
 
 def test_all_kinds_of_numbers_fit_scratch_and_columns_alike(workspace: Workspace) -> None:
-    values: npt.NDArray[Any] = workspace.scratch(SMALL, np.uint32, 9)
+    values: npt.NDArray[Any] = workspace.scratch(HELD, np.uint32, 9)
     column = workspace.column("numbers", np.uint32)
     column.append(values)
     assert np.array_equal(column.map(), values)

@@ -116,19 +116,10 @@ class Scratch(NamedTuple):
     turn: I64
 
 
-@helper
-def mask_for(count: int) -> np.uint64:
-    """Return the mask of a table in which ``count`` items take a quarter at most."""
-    size = 16
-    while size < 4 * count:
-        size *= 2
-    return np.uint64(size - 1)
-
-
 def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
     """Make room to compare ``n`` rows of at most ``longest`` tokens and in at most ``most_buckets`` buckets each."""
     most = max(1, longest) * (rules.n_max - rules.n_min + 1)
-    capacity = int(mask_for(most)) + 1
+    capacity = 1 << max(4, (4 * most - 1).bit_length())  # as ``mask_for`` counts
     return Scratch(
         text=np.empty(max(1, longest), np.uint64),
         items=np.empty(most, np.uint64),
@@ -153,6 +144,15 @@ def most_tokens(rows: Rows, which: I64) -> int:
                 length += rows.bounds[rows.pieces[p] + 1] - rows.bounds[rows.pieces[p]]
         most = max(most, length)
     return most
+
+
+@inline
+def mask_for(count: int) -> np.uint64:
+    """Return the mask of a table in which ``count`` items take a quarter at most."""
+    size = 16
+    while size < 4 * count:
+        size *= 2
+    return np.uint64(size - 1)
 
 
 @helper
