@@ -14,49 +14,12 @@ from dedup.arrays import F64, I32, I64, U8, Bool
 from dedup.cluster import match
 from dedup.containment import contained_documents
 from dedup.corpus import Corpus
+from dedup.kernels.judge import BlockDecisions, DocDecisions
 from dedup.kernels.match import Rows, Rules
 from dedup.kernels.tables import FREE, best_occurrences, count_members
 from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
 from dedup.schema import Matches, Reason
 from dedup.settings import Settings
-
-
-class DocDecisions(NamedTuple):
-    """What was found out about ``docs`` documents.
-
-    Attributes:
-        reason: uint8[docs], codes of ``Reason``.
-        partner: int64[docs], the document it is a copy of, or like; FREE for none.
-        similarity: float64[docs], Jaccard similarity to the partner, or share contained in it.
-        alive: bool[docs], whether it stays.
-        keeper: int64[docs], the document whose cluster it is in; FREE where it is alone.
-    """
-
-    reason: U8
-    partner: I64
-    similarity: F64
-    alive: Bool
-    keeper: I64
-
-
-class BlockDecisions(NamedTuple):
-    """What was found out about ``d`` contents of blocks.
-
-    Attributes:
-        best: int64[d], the block that survives of each content; FREE where all its documents went.
-        keepers: int64[d], the content each stands for.
-        similarity: float64[d], Jaccard similarity to the keeper, or else to the variant.
-        variants: int64[d], content that differs in numbers only, FREE for none.
-        members: int32[d], how many blocks each keeper stands for, in documents that stay.
-        long: bool[d], whether the content is long enough to be dropped as a duplicate.
-    """
-
-    best: I64
-    keepers: I64
-    similarity: F64
-    variants: I64
-    members: I32
-    long: Bool
 
 
 class Decisions(NamedTuple):

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dedup.arrays import I64, U8
 from dedup.errors import StoreError
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
@@ -168,12 +169,15 @@ class Strings:
             self._ends.append(bounds[1:] - bounds[0] + self._data.size)
             self._data.append(np.frombuffer(array.buffers()[2] or b"", np.uint8)[bounds[0] : bounds[-1]])
 
+    def arrays(self) -> tuple[U8, I64]:
+        """Return uint8, the bytes of all strings; int64[size + 1], where each begins."""
+        return self._data.map(), np.concatenate([np.zeros(1, np.int64), self._ends.map()])
+
     def map(self) -> pa.LargeStringArray:
         """Return the whole column as an Arrow array over the mapped files."""
-        bounds = np.concatenate([np.zeros(1, np.int64), self._ends.map()])
+        data, bounds = self.arrays()
         valid = pa.py_buffer(np.packbits(self._valid.map(), bitorder="little"))
-        buffers = [valid, pa.py_buffer(bounds), pa.py_buffer(self._data.map())]
-        return pa.Array.from_buffers(pa.large_string(), self.size, buffers)
+        return pa.Array.from_buffers(pa.large_string(), self.size, [valid, pa.py_buffer(bounds), pa.py_buffer(data)])
 
 
 @contextlib.contextmanager

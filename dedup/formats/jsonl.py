@@ -22,7 +22,7 @@ from dedup.arrays import I64, U8, Bool
 from dedup.errors import NotFound, SchemaError
 from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, printable
 from dedup.formats.compression import Codec, Decompressed, detect_codec
-from dedup.kernels.lines import LF, find_bytes
+from dedup.kernels.lines import LF, count_byte, find_bytes
 from dedup.kernels.literals import MISSING, OTHER_TYPE, STRING, literal_offsets, unescape
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
@@ -95,6 +95,7 @@ def decode_values(values: Sequence[msgspec.Raw]) -> tuple[U8, I64, U8]:
     bounds = np.zeros(len(values) + 1, np.int64)
     status = np.empty(len(values), np.uint8)
     unescape(raw, out, bounds, status)
+    out.flags.writeable = False  # as the texts of other formats are: kernels are compiled for each kind of array
     return out[: bounds[-1]], bounds, status
 
 
@@ -156,7 +157,7 @@ class JsonLines:
                     data, tail = data[:end], data[end:]
                 read = stream.consumed if isinstance(stream, Decompressed) else read + len(data)
                 if data:
-                    records = data.count(b"\n") + (data[-1] != LF)
+                    records = count_byte(np.frombuffer(data, np.uint8), LF) + (data[-1] != LF)
                     yield Chunk(self._file, line, records, data, read)
                     line += records
             if isinstance(stream, Decompressed) and stream.damage:

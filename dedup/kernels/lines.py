@@ -171,6 +171,15 @@ def ends_sentence(data: U8, lo: int, hi: int) -> bool:
 
 
 @kernel
+def count_byte(data: U8, value: int) -> int:
+    """Count the bytes that equal ``value``."""
+    count = 0
+    for c in data:
+        count += c == np.uint8(value)
+    return count
+
+
+@kernel
 def find_bytes(data: U8, low: int, high: int) -> I64:
     """Return where the bytes from ``low`` to ``high`` stand."""
     found = np.empty(data.size // STRIDE + 1, np.uint64)

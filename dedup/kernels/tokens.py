@@ -116,7 +116,7 @@ def code_point(data: U8, p: np.uint64, c: np.uint8) -> tuple[np.uint32, np.uint6
     return cp | np.uint32(data[p + np.uint64(3)]) & tail, p + np.uint64(4)
 
 
-@inline
+@helper
 def add(h: np.uint64, word: np.uint64, filled: np.uint64, entry: np.uint32) -> tuple[np.uint64, np.uint64, np.uint64]:
     """Take a folded character into a token: its running hash, the bytes that wait, and how many they are.
 
