@@ -86,7 +86,7 @@ class Settings:
     bucket_limit: int = 64
     candidate_limit: int = 256
     threads: int | None = None
-    batch_bytes: int = 4 << 20
+    batch_bytes: int = 2 << 20
 
     def __post_init__(self) -> None:
         """Check every value."""

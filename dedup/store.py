@@ -23,7 +23,7 @@ SUMMARY_FILE = "summary.json"  # stands in every directory that this package wri
 MADE_BY, MAKER = "made_by", "corpus-dedup"
 # New pages of the page cache are as dear as new memory, and memory that batches have freed is there already, so ...
 ROOM = 96 << 20  # ... so many bytes of scratch arrays stay in memory,
-HELD = 1 << 19  # and so many bytes of a column.
+HELD = 1 << 18  # and so many bytes of a column.
 
 
 class Workspace:
@@ -93,35 +93,33 @@ class Workspace:
 class Column:
     """A typed array that grows at its end: in memory while it is small, then in a file."""
 
-    def __init__(self, path: pathlib.Path, dtype: np.dtype[Any], most_held: int) -> None:
+    def __init__(self, path: pathlib.Path, dtype: np.dtype[Any], held: int) -> None:
         self.path = path
         self.dtype = dtype
         self.size = 0
-        self._most_held = most_held
-        self._held: list[npt.NDArray[Any]] = []
-        self._held_bytes = 0
+        self._held: npt.NDArray[Any] = np.empty(held // dtype.itemsize, dtype)  # what is not in the file yet, ...
+        self._used = 0  # ... so many values
         self._file: BinaryIO | None = None
 
     def append(self, values: npt.NDArray[Any]) -> None:
         """Take values at the end."""
         self.size += len(values)
-        if values.nbytes > self._most_held:
-            self._spill()
+        if self._used + len(values) > self._held.size:
+            self._write(self._held[: self._used])
+            self._used = 0
+        if len(values) > self._held.size:
             self._write(np.ascontiguousarray(values, self.dtype))
             return
-        self._held.append(np.array(values, self.dtype))  # a copy, since values may be a view of much more
-        self._held_bytes += self._held[-1].nbytes
-        if self._held_bytes > self._most_held:
-            self._spill()
+        self._held[self._used : self._used + len(values)] = values
+        self._used += len(values)
 
     def map(self) -> npt.NDArray[Any]:
         """Return the whole column, read-only; mapped into memory where it is in a file."""
         if self._file is not None:
-            self._spill()
+            self._write(self._held[: self._used])
+            self._used = 0
             return np.memmap(self.path, self.dtype, "r").view(np.ndarray)
-        if len(self._held) != 1:
-            self._held = [np.concatenate([np.empty(0, self.dtype), *self._held])]
-        whole = self._held[0].view()
+        whole = self._held[: self._used]
         whole.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
         return whole
 
@@ -130,18 +128,12 @@ class Column:
         if self._file is not None:
             self._file.close()
 
-    def _spill(self) -> None:
-        """Write what is held to the file."""
-        if self._held:
-            self._write(np.concatenate(self._held))
-        self._held, self._held_bytes = [], 0
-
     def _write(self, values: npt.NDArray[Any]) -> None:
         """Write values to the file."""
-        if self._file is None:
-            self._file = self.path.open("wb", buffering=0)
         data = values.view(np.uint8).data
         while data:  # an unbuffered write may take a part
+            if self._file is None:
+                self._file = self.path.open("wb", buffering=0)
             data = data[self._file.write(data) :]
 
 
