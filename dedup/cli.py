@@ -10,7 +10,7 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -105,25 +105,12 @@ def reported_errors() -> Iterator[None]:
         sys.exit(EXIT_ERROR)
 
 
-def keep_freed_memory() -> None:
-    """Let freed memory be handed out again, to any thread and to Arrow too, instead of going back to the system.
+def ready_memory(inputs: Sequence[str]) -> None:
+    """Make the process hold on to its memory, and take some while imports go on."""
+    from dedup.memory import keep_freed_memory, take_ahead
 
-    Each batch needs the same tens of megabytes as the one before it; for the system to take and clear them anew took a
-    tenth of the processor time of a 200 MB scan.
-    """
-    import ctypes
-
-    import pyarrow as pa
-
-    pa.set_memory_pool(pa.system_memory_pool())
-
-    trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # M_... of malloc.h
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # another C library
-        return
-    for option, value in ((mmap_threshold, 32 << 20), (trim_threshold, 1 << 30), (arena_max, 1)):
-        mallopt(option, value)
+    keep_freed_memory()
+    take_ahead(sum(os.path.getsize(path) for path in inputs if os.path.isfile(path)))
 
 
 @contextmanager
@@ -132,7 +119,6 @@ def shown_progress() -> Iterator[Progress]:
     from dedup.kernels.compile import announce_compilation
 
     announce_compilation()
-    keep_freed_memory()
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -179,6 +165,7 @@ def scan_command(inputs: tuple[str, ...], out: str, as_json: bool, **options: An
     """
     with reported_errors():
         settings = make_settings(options)
+        ready_memory(inputs)
         from dedup.pipeline import scan
         from dedup.run import Run
 
@@ -227,6 +214,7 @@ def clean_command(
         if out is None and not dry_run:
             raise click.UsageError("Missing option '-o' / '--out' (or --dry-run).")
         settings = make_settings(options)
+        ready_memory(inputs)
         from dedup.cleaning import clean
 
         with shown_progress() as progress:

@@ -23,37 +23,68 @@ from dedup.settings import Settings
 
 
 class Decisions(NamedTuple):
-    """Everything that verdicts are written from."""
+    """Everything that verdicts are written from.
+
+    Attributes:
+        docs: what was found out about documents.
+        blocks: what was found out about blocks.
+        rank: see ``survivor_rank``.
+        largest_cluster: how many different texts the largest cluster holds.
+        compared: how many pairs were verified.
+        skipped: how many were not, for the limits' sake.
+    """
 
     docs: DocDecisions
     blocks: BlockDecisions
+    rank: I64
     largest_cluster: int
     compared: int
     skipped: int
 
 
 def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
-    """Match documents, then blocks of those that stay; find contained documents."""
+    """Match documents, then blocks of those that stay; also of those that stay when contained documents are to go."""
     rank = survivor_rank(corpus, settings)
     docs, doc_matches = match_documents(corpus, settings, rank, pool)
     blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
+    compared, skipped = doc_matches.compared + matches.compared, doc_matches.skipped + matches.skipped
+    if "contained_document" in settings.drop:
+        before = docs.alive
+        docs, left_out = find_contained(corpus, docs, blocks, rank, settings)
+        skipped += left_out
+        if not np.array_equal(docs.alive, before):
+            blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
+            compared, skipped = compared + matches.compared, skipped + matches.skipped
+    largest = max((int(np.bincount(m.keepers).max()) for m in (doc_matches, matches) if m.keepers.size), default=0)
+    return Decisions(docs, blocks, rank, largest, compared, skipped)
+
+
+def tell_contained(corpus: Corpus, decisions: Decisions, settings: Settings) -> Decisions:
+    """Add the contained documents that stay; no verdict on a block depends on them."""
+    if "contained_document" in settings.drop:
+        return decisions
+    docs, left_out = find_contained(corpus, decisions.docs, decisions.blocks, decisions.rank, settings)
+    return decisions._replace(docs=docs, skipped=decisions.skipped + left_out)
+
+
+def find_contained(
+    corpus: Corpus, docs: DocDecisions, blocks: BlockDecisions, rank: I64, settings: Settings
+) -> tuple[DocDecisions, int]:
+    """Find documents that others contain; return the decisions with them, and how many comparisons were left out."""
     found = contained_documents(
         corpus.content.map(), blocks.keepers, blocks.long, corpus.block_bounds.map(), docs.alive, rank,
         settings.containment, settings.candidate_limit, corpus.workspace,
     )  # fmt: skip
-    contained_go = "contained_document" in settings.drop
-    open_to_it = (Reason.NONE, Reason.NEAR_REMOVED_DOCUMENT) if contained_go else (Reason.NONE,)
+    go = "contained_document" in settings.drop
+    open_to_it = (Reason.NONE, Reason.NEAR_REMOVED_DOCUMENT) if go else (Reason.NONE,)
     contained = (found.containers != FREE) & docs.alive & np.isin(docs.reason, open_to_it)
-    docs.reason[contained] = Reason.CONTAINED_DOCUMENT
-    docs.partner[contained] = found.containers[contained]
-    docs.similarity[contained] = found.shares[contained]
-    compared, skipped = doc_matches.compared + matches.compared, doc_matches.skipped + matches.skipped + found.skipped
-    if contained_go and contained.any():
-        docs.alive[contained] = False
-        blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
-        compared, skipped = compared + matches.compared, skipped + matches.skipped
-    largest = max((int(np.bincount(m.keepers).max()) for m in (doc_matches, matches) if m.keepers.size), default=0)
-    return Decisions(docs, blocks, largest, compared, skipped)
+    told = docs._replace(
+        reason=np.where(contained, np.uint8(Reason.CONTAINED_DOCUMENT), docs.reason),
+        partner=np.where(contained, found.containers, docs.partner),
+        similarity=np.where(contained, found.shares, docs.similarity),
+        alive=docs.alive & ~contained if go else docs.alive,
+    )
+    return told, found.skipped
 
 
 def survivor_rank(corpus: Corpus, settings: Settings) -> I64:

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
+from dedup.arrays import I64
 from dedup.blocks import split_blocks
 from dedup.corpus import Corpus, Fresh
-from dedup.decide import Decisions, decide, survivor_rank
+from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail, InputError
 from dedup.formats import Chunk, Input, open_inputs
 from dedup.lsh import schemes
@@ -123,14 +124,14 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
             # whatever order the input came in, the same rows come out
             order = np.argsort(survivor_rank(corpus, dataclasses.replace(settings, survivor="longest")))
             np.save(made / ORDER_FILE, order)
+        # contained documents are looked for beside the writing of the blocks' verdicts, which say nothing of them
+        documents = pool.submit(tell_documents, made, corpus, decisions, settings, order)
         tally = Tally()
-        write_table(
-            made / VERDICTS_FILE, VERDICTS, block_verdicts(corpus, decisions, settings, order, tally, pool), pool
-        )
-        write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order), pool)
+        tables = block_verdicts(corpus, decisions, settings, order, tally, pool)
+        write_table(made / VERDICTS_FILE, VERDICTS, tables, pool)
         if rejects:
             (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
-        summary = _summarise(corpus, decisions, settings, inputs, tally)
+        summary = {**_summarise(corpus, settings, inputs, tally), **documents.result()}
         summary["texts"] = digest.hexdigest()
         summary["rejects"] = len(rejects)
         summary["seconds"] = round(time.perf_counter() - begun, 3)
@@ -193,37 +194,40 @@ def sketch_corpus(
     return corpus, rejects, total or 0
 
 
-def _summarise(
-    corpus: Corpus,
-    decisions: Decisions,
-    settings: Settings,
-    inputs: list[Input],
-    tally: Tally,
+def tell_documents(
+    made: pathlib.Path, corpus: Corpus, decisions: Decisions, settings: Settings, order: I64
 ) -> dict[str, Any]:
-    """Put counts and alarms together."""
+    """Look for contained documents, write the verdicts on documents; return what a summary says of them."""
+    decisions = tell_contained(corpus, decisions, settings)
     docs = decisions.docs
+    write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order))
     reasons = np.bincount(docs.reason, minlength=len(REASONS)).tolist()
-    ids = corpus.ids.map()
+    return {
+        "documents": corpus.doc_count,
+        "documents_dropped": int((~docs.alive).sum()),
+        "documents_by_reason": {name: n for name, n in zip(DOC_REASONS, reasons, strict=True) if name and n},
+        "duplicate_ids": corpus.doc_count - pc.count_distinct(corpus.ids.map()).as_py(),
+        "largest_cluster": decisions.largest_cluster,
+        "pairs_compared": decisions.compared,
+        "pairs_skipped": decisions.skipped,
+        "alarms": find_alarms(corpus, decisions, settings),
+    }
+
+
+def _summarise(corpus: Corpus, settings: Settings, inputs: list[Input], tally: Tally) -> dict[str, Any]:
+    """Put together what a summary says of inputs, settings and blocks."""
     chosen = dataclasses.asdict(settings)
     chosen["drop"] = sorted(settings.drop)
     return {
         "format": FORMAT,
         "inputs": [{"path": one.path, "size": one.size} for one in inputs],
-        "documents": corpus.doc_count,
-        "documents_dropped": int((~docs.alive).sum()),
-        "documents_by_reason": {name: n for name, n in zip(DOC_REASONS, reasons, strict=True) if name and n},
-        "duplicate_ids": corpus.doc_count - pc.count_distinct(ids).as_py(),
+        "settings": chosen,
         "blocks": corpus.block_count,
         "blocks_dropped": tally.dropped,
         "blocks_by_reason": {name: n for name, n in zip(REASONS, tally.reasons.tolist(), strict=True) if name and n},
         "distinct_blocks": corpus.token_bounds.size - 1,
         "bytes": tally.size,
         "bytes_dropped": tally.size_dropped,
-        "largest_cluster": decisions.largest_cluster,
-        "pairs_compared": decisions.compared,
-        "pairs_skipped": decisions.skipped,
-        "alarms": find_alarms(corpus, decisions, settings),
-        "settings": chosen,
     }
 
 

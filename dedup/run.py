@@ -98,8 +98,10 @@ class Run:
         return rows
 
 
-def write_table(path: pathlib.Path, schema: pa.Schema, tables: Iterable[pa.Table], pool: Executor) -> None:
-    """Write tables to a Parquet file, a row group each, encoding one while the next is made.
+def write_table(
+    path: pathlib.Path, schema: pa.Schema, tables: Iterable[pa.Table], pool: Executor | None = None
+) -> None:
+    """Write tables to a Parquet file, a row group each; in a pool, encoding one while the next is made.
 
     The file's bytes depend on nothing but the values.
     """
@@ -116,9 +118,13 @@ def write_table(path: pathlib.Path, schema: pa.Schema, tables: Iterable[pa.Table
                     column_encoding=dict.fromkeys(packed, "DELTA_BINARY_PACKED"), store_schema=False,
                 )  # fmt: skip
                 stack.callback(writer.close)
+            rows = max(1, table.num_rows)
+            if pool is None:
+                writer.write_table(table, rows)
+                continue
             if writing is not None:
                 writing.result()
-            writing = pool.submit(writer.write_table, table, max(1, table.num_rows))
+            writing = pool.submit(writer.write_table, table, rows)
         if writing is not None:
             writing.result()
     if writer is None:
