@@ -71,7 +71,7 @@ def sketch(path: pathlib.Path, texts: Sequence[str], settings: Settings) -> Sket
                 misnumbered += numbers.setdefault(words, content) != content
                 misnumbered += by_number.setdefault(content, words) != words
         sketched = corpus.sketched.map().tolist()
-        keys = [np.array(band.map()) for band in corpus.bands]
+        keys = [np.array(band) for band in corpus.bands.map()]
         return Sketched([by_number[content] for content in sketched], keys, len(docs), misnumbered)
 
 

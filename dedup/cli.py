@@ -110,7 +110,7 @@ def ready_memory(inputs: Sequence[str]) -> None:
     from dedup.memory import keep_freed_memory, take_ahead
 
     keep_freed_memory()
-    take_ahead(sum(os.path.getsize(path) for path in inputs if os.path.isfile(path)))
+    take_ahead(sum(path.stat().st_size for path in map(pathlib.Path, inputs) if path.is_file()))
 
 
 @contextmanager

@@ -99,10 +99,10 @@ class Corpus:
         self.token_bounds = column("token_bounds", np.int64)
         self.token_bounds.append(np.zeros(1, np.int64))
         self.sketched = column("sketched", np.int64)
-        self.bands = [column(f"band{k}", np.uint32) for k in range(blocks.bands)]
+        self.bands = workspace.columns("band", np.uint32, blocks.bands)
         self.bits, self.families = column("bits", np.uint64), column("families", np.uint64)
         self.doc_first = column("doc_first", np.int64)
-        self.doc_bands = [column(f"doc_band{k}", np.uint32) for k in range(docs.bands)]
+        self.doc_bands = workspace.columns("doc_band", np.uint32, docs.bands)
         self.doc_bits, self.doc_families = column("doc_bits", np.uint64), column("doc_families", np.uint64)
         self.block_numbers, self.doc_numbers = Interner(), Interner()
         self.doc_tokens = column("doc_tokens", np.int64)
@@ -151,11 +151,9 @@ class Corpus:
 
     def add_sketches(self, blocks: Sketches, docs: Sketches) -> None:
         """Take the sketches of a batch's fresh rows, in the order of ``add``."""
-        for column, keys in zip(self.bands, blocks.keys, strict=True):
-            column.append(keys)
+        self.bands.append(blocks.keys)
         self.bits.append(blocks.bits)
         self.families.append(blocks.families)
-        for column, keys in zip(self.doc_bands, docs.keys, strict=True):
-            column.append(keys)
+        self.doc_bands.append(docs.keys)
         self.doc_bits.append(docs.bits)
         self.doc_families.append(docs.families)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.arrays import F64, I32, I64, U8, Bool
+from dedup.arrays import I64, Bool
 from dedup.cluster import match
 from dedup.containment import contained_documents
 from dedup.corpus import Corpus
@@ -145,7 +145,7 @@ def match_documents(corpus: Corpus, settings: Settings, rank: I64, pool: Executo
         candidate_limit=settings.candidate_limit,
     )
     matches = match(
-        rows, [band.map() for band in corpus.doc_bands], corpus.doc_bits.map(), corpus.doc_families.map(), order, rules,
+        rows, corpus.doc_bands.map(), corpus.doc_bits.map(), corpus.doc_families.map(), order, rules,
         corpus.workspace, pool, settings.workers, resembled=True,
     )  # fmt: skip
     reason = np.zeros(n, np.uint8)
@@ -209,9 +209,16 @@ def match_blocks(
         bucket_limit=settings.bucket_limit,
         candidate_limit=settings.candidate_limit,
     )
-    keys = [band.map() for band in corpus.bands]
     matches = match(
-        rows, keys, corpus.bits.map(), corpus.families.map(), order, rules, corpus.workspace, pool, settings.workers
+        rows,
+        corpus.bands.map(),
+        corpus.bits.map(),
+        corpus.families.map(),
+        order,
+        rules,
+        corpus.workspace,
+        pool,
+        settings.workers,
     )
     keepers = scratch(distinct, np.int64)
     keepers[:] = np.arange(distinct)

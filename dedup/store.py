@@ -68,6 +68,10 @@ class Workspace:
         self._columns.append(column)
         return column
 
+    def columns(self, name: str, dtype: npt.DTypeLike, count: int) -> Columns:
+        """Begin columns that grow together."""
+        return Columns([self.column(f"{name}{k}", dtype) for k in range(count)], self._held)
+
     def strings(self, name: str) -> Strings:
         """Begin a column of strings."""
         data, ends, valid = (f"{name}.{part}" for part in ("bytes", "ends", "valid"))
@@ -137,6 +141,38 @@ class Column:
             data = data[self._file.write(data) :]
 
 
+class Columns:
+    """Columns of one type that grow together; a few values for each of many would cost more in calls than in bytes."""
+
+    def __init__(self, columns: list[Column], held: int) -> None:
+        self._columns = columns
+        dtype = columns[0].dtype
+        self._held: npt.NDArray[Any] = np.empty((len(columns), held // dtype.itemsize), dtype)
+        self._used = 0
+
+    def append(self, values: npt.NDArray[Any]) -> None:
+        """Take values at the end, [columns, n]."""
+        n = values.shape[1]
+        if self._used + n > self._held.shape[1]:
+            self._pass_on(self._held[:, : self._used])
+            self._used = 0
+        if n > self._held.shape[1]:
+            self._pass_on(values)
+            return
+        self._held[:, self._used : self._used + n] = values
+        self._used += n
+
+    def map(self) -> list[npt.NDArray[Any]]:
+        """Return every column, see ``Column.map``."""
+        self._pass_on(self._held[:, : self._used])
+        self._used = 0
+        return [column.map() for column in self._columns]
+
+    def _pass_on(self, values: npt.NDArray[Any]) -> None:
+        for column, row in zip(self._columns, values, strict=True):
+            column.append(row)
+
+
 class Strings:
     """A column of strings, null allowed: their bytes, where each ends, and which are there."""
 
@@ -153,8 +189,8 @@ class Strings:
     def append(self, values: pa.Array | pa.ChunkedArray) -> None:
         """Write strings at the end."""
         for chunk in values.chunks if isinstance(values, pa.ChunkedArray) else [values]:
-            array = chunk.cast(pa.large_string())
-            self._valid.append(np.asarray(array.is_valid()))
+            array = chunk if chunk.type == pa.large_string() else chunk.cast(pa.large_string())
+            self._valid.append(np.asarray(array.is_valid()) if array.null_count else np.ones(len(array), np.bool_))
             bounds = np.frombuffer(array.buffers()[1] or bytes(8), np.int64)[
                 array.offset : array.offset + len(array) + 1
             ]

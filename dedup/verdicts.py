@@ -12,7 +12,7 @@ import pyarrow as pa
 from dedup.arrays import I32, I64, U8, U64, Bool
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, codes_to_drop
-from dedup.kernels.judge import FREE, JUDGED, Judged, judge, name_clusters, take_strings
+from dedup.kernels.judge import FREE, Judged, judge, name_clusters, take_strings
 from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, VERDICTS, Reason
 from dedup.settings import Settings
 from dedup.threads import ordered_map
@@ -55,6 +55,21 @@ def words(codes: Codes, table: tuple[str, ...]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(table))
 
 
+def empty_verdicts(n: int) -> Judged:
+    """Make room for verdicts on ``n`` blocks."""
+    return Judged(
+        doc=np.empty(n, np.int32),
+        position=np.empty(n, np.int32),
+        row=np.empty(n, np.int64),
+        drop=np.empty(n, np.bool_),
+        reason=np.empty(n, np.uint8),
+        partner_doc=np.empty(n, np.int64),
+        partner_block=np.empty(n, np.int32),
+        similarity=np.empty(n, np.float64),
+        cluster=np.empty(n, np.int64),
+    )
+
+
 class Words(NamedTuple):
     """Strings to take by number: uint8, one behind the other; int64[n + 1], where each begins."""
 
@@ -71,7 +86,7 @@ def word_list(table: tuple[str | None, ...]) -> Words:
 def strings(data: U8, offsets: I32, present: Bool) -> pa.Array:
     """Make a string array, null where not present.
 
-    Not a dictionary: for nulls of one pyarrow (26.0) writes what happens to lie in memory, so that a file's bytes change
+    Not a dictionary: for nulls of one pyarrow (26.0) writes what happens to lie in memory, so that bytes change
     from run to run, though the values read back are right.
     """
     buffers = [pa.py_buffer(np.packbits(present, bitorder="little")), pa.py_buffer(offsets), pa.py_buffer(data)]
@@ -106,7 +121,7 @@ def block_verdicts(
 
     def put(run: I64) -> tuple[pa.Table, Judged, I64]:
         n = int((bounds[run + 1] - bounds[run]).sum())
-        judged = Judged(*(np.empty(n, kind) for kind in JUDGED))
+        judged = empty_verdicts(n)
         judge(run, bounds, content, decisions.docs, decisions.blocks, dropping, settings.threshold, judged)
         row = judged.row
         table = pa.table(

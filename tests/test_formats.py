@@ -83,7 +83,8 @@ def read(path: Path, size: int, settings: Settings) -> tuple[Any, bytes, bytes]:
 
 
 @given(
-    st.lists(st.text(st.sampled_from('aaaaaaaa "\\\\\\n\\x00\\u00e9\\u6771\\U0001f600/'), max_size=300), max_size=5), st.booleans()
+    st.lists(st.text(st.sampled_from('aaaaaaaa "\\\\\\n\\x00\\u00e9\\u6771\\U0001f600/'), max_size=300), max_size=5),
+    st.booleans(),
 )
 def test_literals_are_decoded(values: list[str], ascii_only: bool) -> None:
     raw = [msgspec.Raw(json.dumps(value, ensure_ascii=ascii_only).encode()) for value in values]

@@ -42,6 +42,16 @@ def test_columns_come_back_as_they_went_in(dtype: type[Any], parts: list[list[in
         assert column.map().dtype == dtype
 
 
+@given(st.integers(1, 3), st.lists(st.integers(0, 9), max_size=6), st.sampled_from([0, 8, 100, HELD]))
+def test_columns_that_grow_together(count: int, sizes: list[int], held: int) -> None:
+    whole = np.arange(count * sum(sizes), dtype=np.uint32).reshape(count, -1)
+    with Workspace(held=held) as workspace:
+        columns = workspace.columns("numbers", np.uint32, count)
+        for end, size in zip(itertools.accumulate(sizes), sizes, strict=True):
+            columns.append(whole[:, end - size : end])
+            assert [column.tolist() for column in columns.map()] == whole[:, :end].tolist()
+
+
 def test_columns_take_strided_and_other_integers(workspace: Workspace) -> None:
     column = workspace.column("numbers", np.int64)
     column.append(np.arange(10, dtype=np.int32)[::3])

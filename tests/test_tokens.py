@@ -235,7 +235,9 @@ def test_masked_keys_are_equal_where_masked_tokens_are(left: str, right: str, le
 @given(st.lists(sentences, max_size=5))
 def test_masked_keys_of_many_rows_are_those_of_each(documents: list[str]) -> None:
     tokens, bounds, _ = tokenized(documents)
-    assert masked_keys(tokens, bounds, np.arange(len(documents)), LEAST_WORDS).tolist() == [mask(document) for document in documents]
+    assert masked_keys(tokens, bounds, np.arange(len(documents)), LEAST_WORDS).tolist() == [
+        mask(document) for document in documents
+    ]
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=3, max_size=3), st.lists(st.integers(0, 10**6), min_size=3, max_size=3))

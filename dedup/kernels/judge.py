@@ -79,9 +79,6 @@ class Judged(NamedTuple):
     cluster: I64
 
 
-JUDGED = (np.int32, np.int32, np.int64, np.bool_, np.uint8, np.int64, np.int32, np.float64, np.int64)
-
-
 @helper
 def place_in(bounds: I64, value: int) -> int:
     """Return the last place whose bound is ``value`` or less; bounds ascend, the first is no more than ``value``."""

@@ -74,7 +74,9 @@ def eight_bytes(data: U8, p: np.uint64) -> np.uint64:
     word = np.uint64(data[p]) | np.uint64(data[p + ONE]) << EIGHT
     word |= np.uint64(data[p + np.uint64(2)]) << np.uint64(16) | np.uint64(data[p + np.uint64(3)]) << np.uint64(24)
     word |= np.uint64(data[p + np.uint64(4)]) << np.uint64(32) | np.uint64(data[p + np.uint64(5)]) << np.uint64(40)
-    return word | np.uint64(data[p + np.uint64(6)]) << np.uint64(48) | np.uint64(data[p + np.uint64(7)]) << np.uint64(56)
+    return (
+        word | np.uint64(data[p + np.uint64(6)]) << np.uint64(48) | np.uint64(data[p + np.uint64(7)]) << np.uint64(56)
+    )
 
 
 @inline
