@@ -30,7 +30,7 @@ from dedup.threads import ordered_map
 
 # Rows decided on at a time. Of a window's rows, those that are alike are compared by one thread; a longer window has
 # more of them, a shorter one more often waits for the slowest thread.
-WINDOW = 1 << 12
+WINDOW = 1 << 14
 FLAGS = 1 << 17  # some times the buckets that the keepers of a window are in
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dedup.arrays import I64, Bool
 from dedup.cluster import match
@@ -91,11 +90,13 @@ def survivor_rank(corpus: Corpus, settings: Settings) -> I64:
     """Return int64[docs], survivor order of documents but for their length, smaller first; empty for input order."""
     if settings.survivor == "first":
         return np.empty(0, np.int64)
+    import pyarrow.compute as pc  # takes as long to import as numpy, and is needed seldom
+
     ids = corpus.ids.map()
     if settings.survivor == "newest":
         ages = corpus.ages.map()
         with contextlib.suppress(pa.ArrowInvalid):  # what are no numbers, ISO dates say, sorts as strings
-            ages = pc.cast(ages, pa.float64())
+            ages = ages.cast(pa.float64())
         keys = [("age", "descending"), ("id", "ascending")]
         order = pc.sort_indices(pa.table({"age": ages, "id": ids}), sort_keys=keys)
     else:

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
 
 from dedup.arrays import I64
 from dedup.blocks import split_blocks
@@ -206,7 +205,7 @@ def tell_documents(
         "documents": corpus.doc_count,
         "documents_dropped": int((~docs.alive).sum()),
         "documents_by_reason": {name: n for name, n in zip(DOC_REASONS, reasons, strict=True) if name and n},
-        "duplicate_ids": corpus.doc_count - pc.count_distinct(corpus.ids.map()).as_py(),
+        "duplicate_ids": corpus.doc_count - len(corpus.ids.map().unique()),
         "largest_cluster": decisions.largest_cluster,
         "pairs_compared": decisions.compared,
         "pairs_skipped": decisions.skipped,
@@ -239,7 +238,7 @@ def find_alarms(corpus: Corpus, decisions: Decisions, settings: Settings) -> lis
             f"one cluster holds {decisions.largest_cluster:,} different texts (max_cluster={settings.max_cluster:,})"
         )
     codes = corpus.sources.map().dictionary_encode()
-    sources = pc.fill_null(codes.indices, len(codes.dictionary)).to_numpy()
+    sources = codes.indices.fill_null(len(codes.dictionary)).to_numpy()
     everything = np.bincount(sources, minlength=len(codes.dictionary) + 1)
     dropped = np.bincount(sources[~decisions.docs.alive], minlength=len(codes.dictionary) + 1)
     for source in np.flatnonzero(

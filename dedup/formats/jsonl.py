@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dedup.arrays import I64, U8, Bool
 from dedup.errors import NotFound, SchemaError
@@ -221,7 +220,7 @@ class JsonLines:
         if id_column.null_count:
             name = printable(self.name)
             names = pa.array([f"{name}:{number}" for number in numbers], pa.large_string())
-            id_column = pc.coalesce(id_column, names)
+            id_column = id_column.fill_null(names)
         optional = []
         for field in ("source", "age"):
             data, field_bounds, kind = decode_values([getattr(record, field) for record in records])

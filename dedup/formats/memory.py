@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dedup.arrays import I64, U8
 from dedup.errors import InputError, SchemaError
@@ -136,7 +135,7 @@ class ArrowTable:
             names = None if names is None else names.filter(mask)
             others = [None if column is None else column.filter(mask) for column in others]
         row_names = pa.array(rows).cast(pa.large_string())
-        names = row_names if names is None else pc.coalesce(names, row_names)
+        names = row_names if names is None else names.fill_null(row_names)
         nothing = pa.nulls(len(rows), pa.large_string())
         data, bounds = utf8_of(texts)
         filled = (nothing if column is None else column for column in others)
@@ -161,6 +160,8 @@ def as_strings(column: pa.ChunkedArray) -> pa.LargeStringArray | None:
     if holds_numbers(kind) or types.is_null(kind):
         column = column.cast(kind)
         if types.is_floating(kind):
+            import pyarrow.compute as pc
+
             column = pc.if_else(pc.is_nan(column), None, column)
         column = column.cast(pa.string())
     elif not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
