@@ -130,7 +130,7 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
         write_table(made / VERDICTS_FILE, VERDICTS, tables, pool)
         if rejects:
             (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
-        summary = {**_summarise(corpus, settings, inputs, tally), **documents.result()}
+        summary = _summarise(corpus, settings, inputs, documents.result(), tally)
         summary["texts"] = digest.hexdigest()
         summary["rejects"] = len(rejects)
         summary["seconds"] = round(time.perf_counter() - begun, 3)
@@ -213,20 +213,23 @@ def tell_documents(
     }
 
 
-def _summarise(corpus: Corpus, settings: Settings, inputs: list[Input], tally: Tally) -> dict[str, Any]:
-    """Put together what a summary says of inputs, settings and blocks."""
+def _summarise(
+    corpus: Corpus, settings: Settings, inputs: list[Input], of_documents: dict[str, Any], tally: Tally
+) -> dict[str, Any]:
+    """Put counts and alarms together."""
     chosen = dataclasses.asdict(settings)
     chosen["drop"] = sorted(settings.drop)
     return {
         "format": FORMAT,
         "inputs": [{"path": one.path, "size": one.size} for one in inputs],
-        "settings": chosen,
+        **of_documents,
         "blocks": corpus.block_count,
         "blocks_dropped": tally.dropped,
         "blocks_by_reason": {name: n for name, n in zip(REASONS, tally.reasons.tolist(), strict=True) if name and n},
         "distinct_blocks": corpus.token_bounds.size - 1,
         "bytes": tally.size,
         "bytes_dropped": tally.size_dropped,
+        "settings": chosen,
     }
 
 

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Self
 
@@ -104,6 +105,7 @@ class Column:
         self._held: npt.NDArray[Any] = np.empty(held // dtype.itemsize, dtype)  # what is not in the file yet, ...
         self._used = 0  # ... so many values
         self._file: BinaryIO | None = None
+        self._lock = threading.Lock()
 
     def append(self, values: npt.NDArray[Any]) -> None:
         """Take values at the end."""
@@ -118,10 +120,11 @@ class Column:
         self._used += len(values)
 
     def map(self) -> npt.NDArray[Any]:
-        """Return the whole column, read-only; mapped into memory where it is in a file."""
+        """Return the whole column, read-only; mapped into memory where it is in a file. For any thread."""
         if self._file is not None:
-            self._write(self._held[: self._used])
-            self._used = 0
+            with self._lock:
+                self._write(self._held[: self._used])
+                self._used = 0
             return np.memmap(self.path, self.dtype, "r").view(np.ndarray)
         whole = self._held[: self._used]
         whole.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array

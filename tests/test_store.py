@@ -8,6 +8,7 @@ import os
 import pathlib
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,16 @@ def test_columns_that_grow_together(count: int, sizes: list[int], held: int) -> 
         for end, size in zip(itertools.accumulate(sizes), sizes, strict=True):
             columns.append(whole[:, end - size : end])
             assert [column.tolist() for column in columns.map()] == whole[:, :end].tolist()
+
+
+def test_a_column_is_mapped_by_several_threads_at_once() -> None:
+    for _ in range(20):
+        with Workspace(held=1 << 14) as workspace, ThreadPoolExecutor(4) as pool:
+            column = workspace.column("numbers", np.int64)
+            for part in np.array_split(np.arange(10_000), 7):
+                column.append(part)
+            mapped = list(pool.map(lambda column: column.map(), [column] * 8))
+            assert all(np.array_equal(one, np.arange(10_000)) for one in mapped)
 
 
 def test_columns_take_strided_and_other_integers(workspace: Workspace) -> None:
