@@ -18,7 +18,7 @@ from dedup.settings import Settings
 from dedup.threads import ordered_map
 
 Codes = U8 | Bool
-ROWS = 1 << 17  # blocks that are put into words at a time
+ROWS = 1 << 16  # blocks that are put into words at a time
 
 
 class Tally:
@@ -60,7 +60,9 @@ def empty_verdicts(n: int) -> Judged:
     return Judged(
         doc=np.empty(n, np.int32),
         position=np.empty(n, np.int32),
-        row=np.empty(n, np.int64),
+        start=np.empty(n, np.int64),
+        end=np.empty(n, np.int64),
+        kind=np.empty(n, np.uint8),
         drop=np.empty(n, np.bool_),
         reason=np.empty(n, np.uint8),
         partner_doc=np.empty(n, np.int64),
@@ -119,18 +121,20 @@ def block_verdicts(
     ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.block_numbers.fingerprints(), word_list(REASONS)
     dropping = np.isin(np.arange(len(REASONS)), codes_to_drop(settings))
 
-    def put(run: I64) -> tuple[pa.Table, Judged, I64]:
+    def put(run: I64) -> tuple[pa.Table, Judged]:
         n = int((bounds[run + 1] - bounds[run]).sum())
         judged = empty_verdicts(n)
-        judge(run, bounds, content, decisions.docs, decisions.blocks, dropping, settings.threshold, judged)
-        row = judged.row
+        judge(
+            run, bounds, content, starts, ends, kinds, decisions.docs, decisions.blocks, dropping, settings.threshold,
+            judged,
+        )  # fmt: skip
         table = pa.table(
             [
                 pa.DictionaryArray.from_arrays(pa.array(judged.doc), take(ids, run)),
                 judged.position,
-                starts[row],
-                ends[row],
-                words(kinds[row], KINDS),
+                judged.start,
+                judged.end,
+                words(judged.kind, KINDS),
                 words(judged.drop, ACTIONS),
                 spelt(judged.reason, whys),
                 take(ids, judged.partner_doc),
@@ -140,10 +144,10 @@ def block_verdicts(
             ],
             names=VERDICTS.names,
         )
-        return table, judged, ends[row] - starts[row]
+        return table, judged
 
-    for table, judged, lengths in ordered_map(pool, put, runs_of_documents(order, bounds), 2):
-        tally.add(judged.reason, judged.drop, lengths)
+    for table, judged in ordered_map(pool, put, runs_of_documents(order, bounds), 2):
+        tally.add(judged.reason, judged.drop, judged.end - judged.start)
         yield table
 
 

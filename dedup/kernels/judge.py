@@ -60,7 +60,7 @@ class Judged(NamedTuple):
     Attributes:
         doc: int32[n], place of the block's document in the run of documents that was judged.
         position: int32[n], place of the block in its document.
-        row: int64[n], place of the block in the corpus.
+        start: int64[n], its first byte in the document; ``end``, int64[n], and ``kind``, uint8[n], likewise.
         drop: bool[n].
         reason: uint8[n], codes of ``Reason``.
         partner_doc: int64[n], FREE for none. ``partner_block``, int32[n], likewise.
@@ -70,7 +70,9 @@ class Judged(NamedTuple):
 
     doc: I32
     position: I32
-    row: I64
+    start: I64
+    end: I64
+    kind: U8
     drop: Bool
     reason: U8
     partner_doc: I64
@@ -95,6 +97,9 @@ def judge(
     run: I64,
     bounds: I64,
     content: I64,
+    starts: I64,
+    ends: I64,
+    kinds: U8,
     docs: DocDecisions,
     blocks: BlockDecisions,
     dropping: Bool,
@@ -107,6 +112,9 @@ def judge(
         run: int64[r], the documents.
         bounds: int64[docs + 1], where each document's blocks begin.
         content: int64, content of each block, FREE for none.
+        starts: int64, first byte of each block. ``ends`` and ``kinds``, uint8, likewise.
+        ends: see ``starts``.
+        kinds: see ``starts``.
         docs: what was found out about documents.
         blocks: what was found out about contents.
         dropping: bool, for each reason whether it leads to removal.
@@ -117,7 +125,8 @@ def judge(
     for place in range(run.size):
         doc = run[place]
         for row in range(bounds[doc], bounds[doc + 1]):
-            judged.doc[i], judged.position[i], judged.row[i] = place, row - bounds[doc], row
+            judged.doc[i], judged.position[i] = place, row - bounds[doc]
+            judged.start[i], judged.end[i], judged.kind[i] = starts[row], ends[row], kinds[row]
             reason, partner, similarity, cluster = NONE, FREE, np.nan, FREE
             own = content[row]
             if docs.alive[doc] and own != FREE:
