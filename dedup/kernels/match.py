@@ -105,7 +105,7 @@ class Found(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for the shingles of a row, for two shingle sets and for candidates; made by ``scratch``."""
+    """Room for the shingles of a row, for two shingle sets and for candidates, also of a group; made by ``scratch``."""
 
     text: U64
     items: U64
@@ -134,7 +134,7 @@ def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
         candidates=np.empty(max(1, min(n, most_buckets * rules.bucket_limit)), np.int64),
         above=np.empty(most_buckets + 2, np.int64),
         turn=np.zeros(2, np.int64),
-        group=np.empty(GROUP * max(1, rules.candidate_limit), np.int64),
+        group=np.empty(GROUP * max(1, min(n, rules.candidate_limit)), np.int64),
         ends=np.empty(GROUP, np.int64),
     )
 
