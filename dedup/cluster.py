@@ -9,21 +9,9 @@ from concurrent.futures import Executor
 import numpy as np
 
 from dedup.arrays import F64, I64, U32, U64, Bool, Index
-from dedup.kernels.match import (
-    FREE,
-    LISTED,
-    Buckets,
-    Found,
-    Rows,
-    Rules,
-    compare_families,
-    match_known,
-    most_tokens,
-    relist,
-    scratch,
-    settle,
-)
-from dedup.kernels.tables import group, transpose
+from dedup.kernels.compare import Rows, Rules, most_tokens, scratch
+from dedup.kernels.match import LISTED, Buckets, Found, compare_families, match_known, relist, settle
+from dedup.kernels.tables import FREE, group, transpose
 from dedup.schema import Matches
 from dedup.store import Workspace
 from dedup.threads import ordered_map

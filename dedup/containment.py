@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.arrays import F64, I64, Bool
-from dedup.kernels.contain import FREE, document_frequencies, find_containers
+from dedup.kernels.contain import document_frequencies, find_containers
+from dedup.kernels.tables import FREE
 from dedup.store import Workspace
 
 

@@ -13,8 +13,8 @@ from dedup.arrays import I64, Bool
 from dedup.cluster import match
 from dedup.containment import contained_documents
 from dedup.corpus import Corpus
+from dedup.kernels.compare import Rows, Rules
 from dedup.kernels.judge import BlockDecisions, DocDecisions
-from dedup.kernels.match import Rows, Rules
 from dedup.kernels.tables import FREE, best_occurrences, count_members
 from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
 from dedup.schema import Matches, Reason

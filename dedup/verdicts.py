@@ -12,7 +12,8 @@ import pyarrow as pa
 from dedup.arrays import I32, I64, U8, U64, Bool
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, codes_to_drop
-from dedup.kernels.judge import FREE, Judged, judge, name_clusters, take_strings
+from dedup.kernels.judge import Judged, judge, name_clusters, take_strings
+from dedup.kernels.tables import FREE
 from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, VERDICTS, Reason
 from dedup.settings import Settings
 from dedup.threads import ordered_map

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import frozen
 
 from dedup.containment import Containers, contained_documents
-from dedup.kernels.contain import FREE
+from dedup.kernels.tables import FREE
 from dedup.store import Workspace
 
 LABELS = 6

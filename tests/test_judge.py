@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.kernels import judge
+from dedup.kernels.tables import FREE
 from dedup.schema import Reason
 from dedup.verdicts import cluster_names, spelt, take, word_list
-
-FREE = judge.FREE
 
 
 def test_codes_are_those_of_the_schema() -> None:

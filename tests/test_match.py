@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from strategies import frozen, tokenized
 
 from dedup import cluster
-from dedup.kernels.match import FREE, Rows, Rules
+from dedup.kernels.compare import Rows, Rules
+from dedup.kernels.tables import FREE
 from dedup.lsh import BLOCK_SHINGLES, make_scheme
 from dedup.schema import Matches
 from dedup.sketch import sketch_rows

@@ -20,7 +20,7 @@ class Library:
         self.given: list[int] = []
         self.taken_back: list[int] = []
         self.malloc: Any = lambda _: self._give()
-        self.free: Any = lambda address: self.taken_back.append(address)
+        self.free: Any = self.taken_back.append
 
     def _give(self) -> int | None:
         if len(self.given) == len(self.buffers):

@@ -6,8 +6,7 @@ import numpy as np
 
 from dedup.arrays import F64, I32, I64, Bool
 from dedup.kernels.compile import helper, kernel
-
-FREE = -1
+from dedup.kernels.tables import FREE
 
 
 @helper

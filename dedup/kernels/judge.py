@@ -8,8 +8,8 @@ import numpy as np
 
 from dedup.arrays import F64, I32, I64, U8, U64, Bool
 from dedup.kernels.compile import helper, kernel
+from dedup.kernels.tables import FREE
 
-FREE = -1
 # the codes of dedup.schema.Reason
 NONE, EXACT_DUPLICATE, NEAR_DUPLICATE, NUMBER_VARIANT = 0, 1, 2, 3
 NAME = 16  # hexadecimal digits of a cluster's name
