@@ -27,8 +27,8 @@ class Scheme(NamedTuple):
         n_max: longest one.
         bands: number of bands.
         rows: permutations a band.
-        a: uint32[bands * rows], odd multipliers.
-        b: uint32[bands * rows], offsets.
+        a: uint32[k], odd multipliers of the permutations; k >= bands * rows.
+        b: uint32[k], their offsets.
     """
 
     n_min: int
@@ -88,10 +88,9 @@ def choose_bands(threshold: float, num_perm: int, recall: float) -> tuple[int, i
 
 @functools.lru_cache
 def make_scheme(shingles: tuple[int, int], threshold: float, num_perm: int, recall: float, seed: int) -> Scheme:
-    """Put a scheme together; the permutations are the first ``bands * rows`` of ``num_perm``."""
+    """Put a scheme together; bands take the first ``bands * rows`` of the permutations."""
     bands, rows = choose_bands(threshold, num_perm, recall)
-    a, b = permutations(num_perm, seed)
-    return Scheme(*shingles, bands, rows, a[: bands * rows].copy(), b[: bands * rows].copy())
+    return Scheme(*shingles, bands, rows, *permutations(num_perm, seed))
 
 
 def schemes(settings: Settings) -> tuple[Scheme, Scheme]:

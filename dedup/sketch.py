@@ -75,7 +75,9 @@ class Sketches(NamedTuple):
 
 def sketch_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> Sketches:
     """Sketch some of the rows ``hashes[bounds[i]:bounds[i + 1]]``; each of them has a token at least."""
-    keys, bits = band_keys(hashes, bounds, rows, scheme.n_min, scheme.n_max, scheme.a, scheme.b, scheme.bands)
+    keys, bits = band_keys(
+        hashes, bounds, rows, scheme.n_min, scheme.n_max, scheme.a, scheme.b, scheme.bands, scheme.rows
+    )
     return Sketches(keys, bits, masked_keys(hashes, bounds, rows, LEAST_WORDS))
 
 

@@ -117,10 +117,10 @@ def test_band_keys_and_bits_equal_the_twins(
     tokens = np.array([token for row in rows for token in row], np.uint64)
     bounds = np.cumsum([0, *map(len, rows)])
     a, b = permutations(num_perm, 1)
-    keys, bits = band_keys(tokens, bounds, np.array(chosen, np.int64), *n, a, b, bands)
+    width = data.draw(st.integers(1, num_perm // bands))
+    keys, bits = band_keys(tokens, bounds, np.array(chosen, np.int64), *n, a, b, bands, width)
     assert keys.shape == (bands, len(chosen))
     assert bits.shape == (2 * len(chosen),)
-    width = num_perm // bands
     lowest = []
     for place, row in enumerate(chosen):
         values = signature(rows[row], *n, num_perm, 1).tolist()

@@ -121,7 +121,7 @@ def fold_bands(signature: U32, bands: int, width: int, keys: U32) -> None:
 
 @kernel
 def band_keys(
-    tokens: U64, bounds: I64, rows: I64, n_min: int, n_max: int, a: U32, b: U32, bands: int
+    tokens: U64, bounds: I64, rows: I64, n_min: int, n_max: int, a: U32, b: U32, bands: int, width: int
 ) -> tuple[U32, U64]:
     """Sign ``m`` rows and fold each band of their signatures into a key, without keeping the signatures.
 
@@ -133,8 +133,8 @@ def band_keys(
         n_max: longest one.
         a: uint32[k], odd multipliers of the permutations.
         b: uint32[k], their offsets.
-        bands: number of bands; band i takes permutations i, i + bands, i + 2 * bands and so on, ``k // bands`` of
-            them; the rest is left over.
+        bands: number of bands; band i takes permutations i, i + bands, i + 2 * bands and so on.
+        width: permutations a band; ``bands * width <= k``.
 
     Returns:
         uint32[bands, m], the keys; uint64[2 * m], the lowest bits of the first 128 permutations (of as many as there
@@ -146,7 +146,6 @@ def band_keys(
     key = np.empty(bands, np.uint32)
     keys = np.empty((bands, rows.size), np.uint32)
     bits = np.empty(2 * rows.size, np.uint64)
-    width = a.size // bands
     for i in range(rows.size):
         lo, hi = bounds[rows[i]], bounds[rows[i] + 1]
         count = shingles(tokens, lo, hi, n_min, n_max, found)

@@ -346,18 +346,22 @@ def masked_keys(tokens: U64, bounds: I64, rows: I64, least_words: int) -> U64:
     keys = np.zeros(rows.size, np.uint64)
     for i in range(rows.size):
         row = tokens[bounds[rows[i]] : bounds[rows[i] + 1]]
-        numbers = 0
-        for token in row:  # a loop that vectorises, and mostly finds nothing
-            numbers += int(np.int64(token & ONE))
+        found = ZERO
+        for k in range(row.size):  # a loop that vectorises, and mostly finds nothing
+            found += row[k] & ONE
+        numbers = np.int64(found)
         words = row.size - numbers
         if numbers == 0 or words < least_words or words < numbers:
             continue
-        h, masked = SEED, False
-        for token in row:
-            is_number = token & ONE != ZERO
-            if not (is_number and masked):
-                h = (h ^ (K_LENGTH if is_number else token)) * K_FIRST
-                h ^= h >> np.uint64(32)
+        # a sum of hashes of what stands and where: a hash of hashes would wait for itself at each token, and a branch
+        # at each number
+        h, place, masked = SEED, ZERO, ZERO
+        for k in range(row.size):
+            is_number = row[k] & ONE
+            kept = ~(is_number & masked) & ONE
             masked = is_number
+            item = ((row[k] & (is_number - ONE)) + place * K_LENGTH) * K_FIRST
+            h += (item ^ item >> np.uint64(32)) * K_SECOND * kept
+            place += kept
         keys[i] = mix64(h) | ONE
     return keys
