@@ -129,6 +129,9 @@ class Tables:
     """Room to group ``n`` keys in, used again for band after band by one thread."""
 
     def __init__(self, n: int, kind: type[np.int32 | np.int64]) -> None:
+        bits = max(64, 1 << max(1, 8 * n - 1).bit_length())
+        self.once: U64 = np.empty(bits // 64, np.uint64)
+        self.twice: U64 = np.empty(bits // 64, np.uint64)
         self.slots: Index = np.empty(1 << max(1, 2 * n - 1).bit_length(), kind)
         self.heads: Index = np.empty(n, kind)
         self.entries: Index = np.empty((n, 2), kind)
@@ -140,7 +143,9 @@ def group_rows(keys: U32 | U64, alive: Bool, tables: Tables) -> tuple[Index, Ind
 
     Both are views of ``tables``, valid until the next call.
     """
-    found, count = group(keys, alive, tables.slots, tables.heads, tables.entries, tables.sizes)
+    found, count = group(
+        keys, alive, tables.once, tables.twice, tables.slots, tables.heads, tables.entries, tables.sizes
+    )
     return tables.entries[:found], tables.sizes[:count]
 
 

@@ -16,7 +16,7 @@ from strategies import frozen
 from dedup.arrays import I64, U64, Bool
 from dedup.cluster import Tables, candidate_pairs, group_rows, index_type
 from dedup.corpus import Interner
-from dedup.kernels.tables import FREE, best_occurrences, count_members, gather, group, intern, rehash, transpose
+from dedup.kernels.tables import FREE, best_occurrences, count_members, gather, intern, rehash, transpose
 
 # Few different words, some of which end alike in binary: fingerprints and keys that share a slot.
 WORDS = st.sampled_from([0, 1, 2, 1 << 12, 1 << 13, 1 << 32, (1 << 32) + 1, (1 << 64) - 1])
@@ -112,9 +112,9 @@ def test_tables_are_used_again() -> None:
 def test_group_of_many_rows() -> None:
     keys = frozen(np.random.default_rng(2).integers(0, 20_000, 50_000), np.uint32)
     alive = keys % 7 != 0
-    slots, heads, sizes = np.empty(1 << 17, np.int32), np.empty(50_000, np.int32), np.empty(50_000, np.int32)
-    entries = np.empty((50_000, 2), np.int32)
-    found, buckets = group(keys, alive, slots, heads, entries, sizes)
+    tables = Tables(keys.size, np.int32)
+    entries, sizes = group_rows(keys, alive, tables)
+    found, buckets = len(entries), len(sizes)
     groups = naive_groups(keys.tolist(), alive.tolist())
     assert buckets == len(groups) > 10_000
     assert found == sum(map(len, groups))

@@ -65,12 +65,16 @@ def spread(key: np.uint64) -> np.uint64:
 
 
 @kernel
-def group(keys: Keys, alive: Bool, slots: Index, heads: Index, entries: Index, sizes: Index) -> tuple[int, int]:
+def group(
+    keys: Keys, alive: Bool, once: U64, twice: U64, slots: Index, heads: Index, entries: Index, sizes: Index
+) -> tuple[int, int]:
     """Find the rows that share their key with another row.
 
     Args:
         keys: uint32[n] or uint64[n], e.g. one band's keys.
         alive: bool[n], rows to look at.
+        once: uint64, scratch: a power of two of at least n / 8 (8 bits a row). ``twice`` likewise.
+        twice: see ``once``.
         slots: int32 or int64, scratch: a power of two of at least 2 * n.
         heads: the same, [n], scratch.
         entries: the same, [n, 2], filled with the rows found, ascending, and their buckets, numbered from 0 in order
@@ -80,34 +84,50 @@ def group(keys: Keys, alive: Bool, slots: Index, heads: Index, entries: Index, s
     Returns:
         How many rows were found; how many buckets.
     """
-    mask = np.uint64(slots.size - 1)
-    for slot in range(slots.size):
-        slots[slot] = FREE
+    # Most keys stand alone. Where a key hashes to a bit that another has set, it sets the bit of the second table too;
+    # rows without one need no slot. The bits stay in the cache, which the slots of all rows do not.
+    once[:] = np.uint64(0)
+    twice[:] = np.uint64(0)
+    last_bit, low = np.uint64(64 * once.size - 1), np.uint64(63)
     for i in range(keys.size):
-        if not alive[i]:
-            continue
-        place = spread(np.uint64(keys[i])) & mask
-        while slots[place] != FREE and keys[slots[place]] != keys[i]:
+        if alive[i]:
+            place = spread(np.uint64(keys[i])) & last_bit
+            word, bit = place >> np.uint64(6), np.uint64(1) << (place & low)
+            twice[word] |= once[word] & bit
+            once[word] |= bit
+    count = 0
+    for i in range(keys.size):
+        place = spread(np.uint64(keys[i])) & last_bit
+        heads[count] = i
+        count += alive[i] & ((twice[place >> np.uint64(6)] >> (place & low)) & np.uint64(1) != np.uint64(0))
+    size = 2
+    while size < 2 * count:
+        size *= 2
+    mask = np.uint64(size - 1)
+    for slot in range(size):
+        slots[slot] = FREE
+    for c in range(count):
+        key = keys[heads[c]]
+        place = spread(np.uint64(key)) >> np.uint64(8) & mask
+        while slots[place] != FREE and keys[heads[slots[place]]] != key:
             place = (place + np.uint64(1)) & mask
-        head = slots[place]
-        if head == FREE:
-            slots[place] = i
-            heads[i] = FREE
-        else:
-            heads[i] = head
-            heads[head] = head
+        if slots[place] == FREE:
+            slots[place] = c
+            sizes[c] = 0
+        entries[c, 1] = slots[place]  # the first of its key, for now
+        sizes[slots[place]] += 1
     found = 0
     bucket = 0
-    for i in range(keys.size):
-        if not alive[i] or heads[i] == FREE:
-            continue
-        if heads[i] == i:
-            slots[i] = bucket  # the table is done with; its room takes the bucket of each head
-            sizes[bucket] = 0
+    for c in range(count):
+        first = entries[c, 1]
+        if first == c:
+            if sizes[c] == 1:
+                continue
+            slots[c] = bucket  # the table is done with; its room takes the bucket of each first
+            sizes[bucket] = sizes[c]
             bucket += 1
-        sizes[slots[heads[i]]] += 1
-        entries[found, 0] = i
-        entries[found, 1] = slots[heads[i]]
+        entries[found, 0] = heads[c]
+        entries[found, 1] = slots[first]
         found += 1
     return found, bucket
 
