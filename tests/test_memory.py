@@ -19,8 +19,13 @@ class Library:
         self.buffers = [ctypes.create_string_buffer(b"\xff" * memory.PIECE) for _ in range(most)]
         self.given: list[int] = []
         self.taken_back: list[int] = []
+
+        # functions, since ctypes' have attributes that can be set
+        def free(address: int) -> None:
+            self.taken_back.append(address)
+
         self.malloc: Any = lambda _: self._give()
-        self.free: Any = self.taken_back.append
+        self.free: Any = free
 
     def _give(self) -> int | None:
         if len(self.given) == len(self.buffers):
