@@ -58,7 +58,10 @@ class Rules(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for the shingles of a row, for two shingle sets and for candidates, also of a group; made by ``scratch``."""
+    """Room for the shingles of a row, for two shingle sets and for candidates, also of a group; made by ``scratch``.
+
+    ``turn`` counts the sets that were asked, so that ``seen`` need not be cleared; ``sink`` is never read.
+    """
 
     text: U64
     items: U64
@@ -71,6 +74,7 @@ class Scratch(NamedTuple):
     turn: I64
     group: I64
     ends: I64
+    sink: I64
 
 
 def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
@@ -86,9 +90,10 @@ def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
         votes=np.zeros(n, np.int32),
         candidates=np.empty(max(1, min(n, most_buckets * rules.bucket_limit)), np.int64),
         above=np.empty(most_buckets + 2, np.int64),
-        turn=np.zeros(2, np.int64),
+        turn=np.zeros(1, np.int64),
         group=np.empty(GROUP * max(1, min(n, rules.candidate_limit)), np.int64),
         ends=np.empty(GROUP, np.int64),
+        sink=np.zeros(1, np.int64),
     )
 
 
@@ -174,7 +179,7 @@ def fetch(rows: Rows, which: I64, sizes: I32, room: Scratch) -> None:
         piece = max(0, rows.pieces[rows.starts[y]])
         for k in range(rows.bounds[piece], min(rows.bounds[piece + 1], rows.bounds[piece] + 8 * LINE), LINE):
             seen += rows.tokens[k]
-    room.turn[1] = np.int64(seen)  # what nothing comes of would not be compiled
+    room.sink[0] = np.int64(seen)  # what nothing comes of would not be compiled
 
 
 @helper
