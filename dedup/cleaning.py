@@ -180,13 +180,20 @@ def removal_counts(run: Run) -> dict[str, Any]:
 def describe(run: Run, rows: I64) -> list[dict[str, Any]]:
     """Return verdicts as dicts, for removals."""
     names = ["doc", "block", "start", "end", "kind", "reason", "partner_doc", "partner_block", "similarity"]
-    return cast("list[dict[str, Any]]", run.verdicts.select(names).take(pa.array(rows)).to_pylist())
+    return as_dicts(run.verdicts.select(names), rows)
 
 
 def describe_documents(run: Run, rows: I64) -> list[dict[str, Any]]:
     """Return verdicts on documents as dicts, for removals."""
     names = ["doc", "reason", "partner_doc", "similarity"]
-    return cast("list[dict[str, Any]]", run.documents.select(names).take(pa.array(rows)).to_pylist())
+    return as_dicts(run.documents.select(names), rows)
+
+
+def as_dicts(table: pa.Table, rows: I64) -> list[dict[str, Any]]:
+    """Return some rows of a table as dicts; rows that stand together are taken from their part of it alone."""
+    first, end = int(rows.min(initial=table.num_rows)), int(rows.max(initial=-1)) + 1
+    part = table.slice(first, max(0, end - first))
+    return cast("list[dict[str, Any]]", part.take(pa.array(rows - first)).to_pylist())
 
 
 def clean_records(

@@ -16,7 +16,7 @@ from dedup.run import Run
 from dedup.schema import Documents
 from dedup.settings import Split
 
-LINE_ENDS = (b"\n", b"\r", b"\x0b", b"\x0c")
+LINE_ENDS = LF, VT, FF, CR = (b"\n", b"\x0b", b"\x0c", b"\r")
 
 
 class Plan(NamedTuple):
@@ -99,7 +99,8 @@ def make_plan(run: Run) -> Plan:
 
 def line_start(data: bytes, lo: int, hi: int) -> int:
     """Return where the line begins that ``hi`` stands in, not before ``lo``."""
-    return max(lo, *(data.rfind(end, lo, hi) + 1 for end in LINE_ENDS))
+    rfind = data.rfind  # for each cut: a loop over the line ends takes three times as long
+    return max(lo, rfind(LF, lo, hi) + 1, rfind(VT, lo, hi) + 1, rfind(FF, lo, hi) + 1, rfind(CR, lo, hi) + 1)
 
 
 def spans_to_cut(
@@ -154,4 +155,7 @@ def cut_text(data: bytes, spans: Sequence[tuple[int, int, int]]) -> bytes:
 
 def line_ends(gap: bytes) -> int:
     """Count the line ends in a gap, CRLF as one."""
+    lf = gap.count(LF)
+    if lf == len(gap):  # the usual gap
+        return lf
     return sum(gap.count(end) for end in LINE_ENDS) - gap.count(b"\r\n")
