@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I32, I64, U8, U64, Bool
+from dedup.arrays import I64, U8, U64, Bool
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, codes_to_drop
 from dedup.kernels.judge import Judged, judge, name_clusters, take_strings
@@ -86,19 +86,19 @@ def word_list(table: tuple[str | None, ...]) -> Words:
     return Words(np.frombuffer(b"".join(encoded), np.uint8), np.cumsum([0, *map(len, encoded)]))
 
 
-def strings(data: U8, offsets: I32, present: Bool) -> pa.Array:
-    """Make a string array, null where not present.
+def strings(data: U8, offsets: I64, present: Bool) -> pa.Array:
+    """Make a string array, null where not present; in a file it is like any other, but it may hold more than 2 GiB.
 
     Not a dictionary: for nulls of one pyarrow (26.0) writes what happens to lie in memory, so that bytes change
     from run to run, though the values read back are right.
     """
     buffers = [pa.py_buffer(np.packbits(present, bitorder="little")), pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.string(), present.size, buffers)
+    return pa.Array.from_buffers(pa.large_string(), present.size, buffers)
 
 
 def take(words: Words, rows: I64) -> pa.Array:
     """Return strings by number, null where FREE."""
-    offsets = np.empty(rows.size + 1, np.int32)
+    offsets = np.empty(rows.size + 1, np.int64)
     return strings(take_strings(words.data, words.bounds, rows, offsets), offsets, rows != FREE)
 
 
@@ -109,7 +109,7 @@ def spelt(codes: U8, words: Words) -> pa.Array:
 
 def cluster_names(fingerprints: U64, contents: I64) -> pa.Array:
     """Name clusters by 64 bits of their keeper's fingerprint, null where FREE: the same in every run and order."""
-    offsets = np.empty(contents.size + 1, np.int32)
+    offsets = np.empty(contents.size + 1, np.int64)
     return strings(name_clusters(fingerprints, contents, offsets), offsets, contents != FREE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def test_strings_are_taken_by_number(table: list[str], data: st.DataObject) -> N
     rows = data.draw(st.lists(st.integers(FREE, len(table) - 1), max_size=9))
     taken = take(word_list(tuple(table)), np.array(rows, np.int64))
     taken.validate(full=True)
+    assert taken.type == pa.large_string()  # a few long ids, repeated in every row, come to more than 2 GiB
     assert taken.to_pylist() == [None if row == FREE else table[row] for row in rows]
 
 

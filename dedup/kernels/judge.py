@@ -159,13 +159,13 @@ def judge(
 
 
 @kernel
-def name_clusters(fingerprints: U64, contents: I64, offsets: I32) -> U8:
+def name_clusters(fingerprints: U64, contents: I64, offsets: I64) -> U8:
     """Write the first 64 bits of fingerprints as hexadecimal digits.
 
     Args:
         fingerprints: uint64[d, 2].
         contents: int64[n], whose fingerprint to write, FREE for none.
-        offsets: int32[n + 1], filled with where each name begins.
+        offsets: int64[n + 1], filled with where each name begins.
 
     Returns:
         uint8, the names, one behind the other.
@@ -188,14 +188,14 @@ def name_clusters(fingerprints: U64, contents: I64, offsets: I32) -> U8:
 
 
 @kernel
-def take_strings(data: U8, bounds: I64, rows: I64, offsets: I32) -> U8:
+def take_strings(data: U8, bounds: I64, rows: I64, offsets: I64) -> U8:
     """Copy strings by number.
 
     Args:
         data: uint8, strings one behind the other.
         bounds: int64[m + 1], where each begins.
         rows: int64[n], which to copy, FREE for none.
-        offsets: int32[n + 1], filled with where each copy begins; less than 2 GiB in all.
+        offsets: int64[n + 1], filled with where each copy begins.
 
     Returns:
         uint8, the copies, one behind the other.
