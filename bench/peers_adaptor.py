@@ -85,7 +85,7 @@ def main(source: pathlib.Path, target: pathlib.Path, threshold: float, workers: 
         file.writelines(f"{doc}\t{ids[first]}\n" for doc, first in zip(ids, firsts, strict=True))
     wall = time.perf_counter() - begun
     sizes = Counter(firsts)
-    bands, rows = choose_bands(threshold, settings.doc_num_perm, settings.recall)
+    bands, rows = choose_bands(threshold, settings.doc_num_perm, settings.doc_recall)
     report = {
         "peer": "dedup",
         "version": __version__,

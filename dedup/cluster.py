@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -71,20 +71,18 @@ def match(
     rooms = [scratch(n, longest, most_buckets, rules) for _ in range(workers + 1)]
     counters = np.zeros((workers + 1, 2), np.int64)
 
-    def in_threads(function: Callable[[I64, int, int], None], which: I64, first: int) -> None:
-        """Call a function with a share of some rows, the place of the first, and a number, in each thread."""
-        step = -(-which.size // workers)
-        shares = [(which[k * step : (k + 1) * step], first + k * step, k) for k in range(workers)]
-        for task in [pool.submit(function, *share) for share in shares]:
-            task.result()
-
     def compare_with_known(which: I64, first: int, found: Found) -> None:
-        """Compare rows with the keepers that are known."""
-
-        def work(share: I64, place: int, k: int) -> None:
-            match_known(rows, bits, share, place, buckets, family_of, rules, rooms[k], sizes, found, counters[k])
-
-        in_threads(work, which, first)
+        """Compare rows, the first of which has this place, with the keepers that are known; a share in each thread."""
+        step = -(-which.size // workers)
+        tasks = [
+            pool.submit(
+                match_known, rows, bits, which[k * step : (k + 1) * step], first + k * step, buckets, family_of, rules,
+                rooms[k], sizes, found, counters[k],
+            )
+            for k in range(workers)
+        ]  # fmt: skip
+        for task in tasks:
+            task.result()
 
     def compare_with_families(which: I64) -> None:
         """Compare rows that are decided on with the others of their families."""
