@@ -9,9 +9,10 @@ from concurrent.futures import Executor
 import numpy as np
 
 from dedup.arrays import F64, I64, U32, U64, Bool, Index
+from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.compare import Rows, Rules, most_tokens, scratch
 from dedup.kernels.match import LISTED, Buckets, Found, compare_families, match_known, relist, settle
-from dedup.kernels.tables import FREE, group, transpose
+from dedup.kernels.tables import FREE, transpose
 from dedup.schema import Matches
 from dedup.store import Workspace
 from dedup.threads import ordered_map
@@ -20,11 +21,6 @@ from dedup.threads import ordered_map
 # more of them, a shorter one more often waits for the slowest thread.
 WINDOW = 1 << 14
 FLAGS = 1 << 17  # some times the buckets that the keepers of a window are in
-
-
-def index_type(largest: int) -> type[np.int32 | np.int64]:
-    """Return the smallest integer that counts to ``largest``: half the bytes, and cache misses, up to 2^31."""
-    return np.int32 if largest < 1 << 31 else np.int64
 
 
 def match(
@@ -121,30 +117,6 @@ def nothing_found(n: int, kind: type[np.int32 | np.int64], workspace: Workspace)
     keepers[:] = np.arange(n)
     similarity: F64 = workspace.scratch(n, np.float64, 0)
     return Found(keepers, similarity, workspace.scratch(n, np.int64, FREE), np.zeros(n, kind))
-
-
-class Tables:
-    """Room to group ``n`` keys in, used again for band after band by one thread."""
-
-    def __init__(self, n: int, kind: type[np.int32 | np.int64]) -> None:
-        bits = max(64, 1 << max(1, 8 * n - 1).bit_length())
-        self.once: U64 = np.empty(bits // 64, np.uint64)
-        self.twice: U64 = np.empty(bits // 64, np.uint64)
-        self.slots: Index = np.empty(1 << max(1, 2 * n - 1).bit_length(), kind)
-        self.heads: Index = np.empty(n, kind)
-        self.entries: Index = np.empty((n, 2), kind)
-        self.sizes: Index = np.empty(n, kind)
-
-
-def group_rows(keys: U32 | U64, alive: Bool, tables: Tables) -> tuple[Index, Index]:
-    """Find rows that share their key: [f, 2], rows and their buckets; [c], sizes of the buckets.
-
-    Both are views of ``tables``, valid until the next call.
-    """
-    found, count = group(
-        keys, alive, tables.once, tables.twice, tables.slots, tables.heads, tables.entries, tables.sizes
-    )
-    return tables.entries[:found], tables.sizes[:count]
 
 
 def find_buckets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,12 +52,18 @@ def tokenize_blocks(data: U8, doc_bounds: I64, blocks: Blocks) -> Tokens:
     return Tokens(hashes[: bounds[-1]], bounds, fingerprints, bounds[blocks.bounds], doc_fingerprints)
 
 
+def tokenize_texts(texts: Sequence[str]) -> Tokens:
+    """Hash the tokens of texts, each a block and a document."""
+    encoded = [text.encode() for text in texts]
+    data = np.frombuffer(b"".join(encoded), np.uint8)
+    bounds = np.cumsum([0, *map(len, encoded)])
+    n = len(texts)
+    return tokenize_blocks(data, bounds, Blocks(np.arange(n + 1), np.zeros(n, np.int64), np.diff(bounds), np.zeros(n, np.uint8)))
+
+
 def tokenize_text(text: str) -> U64:
     """Hash the tokens of one text: uint64[n]."""
-    data = np.frombuffer(text.encode(), np.uint8)
-    whole = np.array([0, data.size])
-    one = Blocks(np.array([0, 1]), whole[:1], whole[1:], np.zeros(1, np.uint8))
-    return tokenize_blocks(data, whole, one).hashes
+    return tokenize_texts([text]).hashes
 
 
 class Sketches(NamedTuple):

@@ -43,6 +43,19 @@ SPACELESS = (
 )  # fmt: skip
 
 
+# Kinds of character that tell text from navigation, in the order of ``dedup.kernels.shape``.
+PUNCTUATION = {
+    "comma": ",;，、；،؛",
+    "stop": ".!?…．؟।",
+    "wide_stop": "。！？｡",
+    "colon": ":：",
+    "separator": "|›→←‹•·></\\▶►▼▲★☆✓✔■●○◆–—_=+*#~",
+    "quote": "\"'“”‘’„«»",
+    "close": ")]）」』",
+}
+FIRST_PUNCTUATION = 8
+
+
 class FoldTable(NamedTuple):
     """The two-stage table that the tokeniser reads.
 
@@ -106,6 +119,35 @@ def build_fold_table(unicodedata: ModuleType) -> FoldTable:
     )
 
 
+def build_kinds(fold: FoldTable, unicodedata: ModuleType) -> npt.NDArray[np.uint8]:
+    """Build uint8[65537]: the kind of each code point, see ``dedup.kernels.shape``; the last entry is for all others."""
+    letters = {"Ll": 2, "Lu": 3, "Lt": 3}
+    punctuation = {char: FIRST_PUNCTUATION + k for k, chars in enumerate(PUNCTUATION.values()) for char in chars}
+
+    def kind(char: str) -> int:
+        if char in punctuation:
+            return punctuation[char]
+        entry = fold.entries[fold.pages[ord(char) >> 8] + (ord(char) & 0xFF)]
+        category = unicodedata.category(char)
+        if entry == SKIP:
+            return 15
+        if char.isspace():
+            return 1
+        if entry & EXPANSION == ALONE:
+            return 7
+        return letters.get(category) or {"L": 4, "N": 5, "M": 6}.get(category[0], 0)
+
+    return np.array([0 if cp in SURROGATES else kind(chr(cp)) for cp in range(1 << 16)] + [0], np.uint8)
+
+
+@functools.cache
+def character_kinds() -> npt.NDArray[np.uint8]:
+    """Return the shipped table of kinds of character."""
+    with importlib.resources.files(__package__).joinpath("kinds.npz").open("rb") as file, np.load(file) as data:
+        kinds: npt.NDArray[np.uint8] = data["kinds"]
+        return kinds
+
+
 if __name__ == "__main__":
     import pathlib
 
@@ -113,4 +155,5 @@ if __name__ == "__main__":
 
     built = build_fold_table(unicodedata2)
     np.savez_compressed(pathlib.Path(__file__).with_name("fold.npz"), **built._asdict())
+    np.savez_compressed(pathlib.Path(__file__).with_name("kinds.npz"), kinds=build_kinds(built, unicodedata2))
     print(f"Unicode {unicodedata2.unidata_version}: {built.entries.size} entries, {built.expansions.size} expansions")

@@ -383,3 +383,72 @@ def split_blocks(text: str, mode: str) -> list[tuple[int, int, str]]:
             blocks.append((len(text[:start].encode()), len(text[:end].encode()), kind))
         found = found[more + 1 :]
     return blocks
+
+
+# ----------------------------------------------------------------------------------------------------------- templates
+
+NUMBER, TITLE = "#", "@"  # slots
+LEAST_RUN = 4  # tokens of a title in a row that are taken for it, fewer in shorter titles
+Roles = dict[str, frozenset[str]]  # for each token the parts it may play: see words/date_units.txt, and "date"
+
+
+def mask_dates(tokens: Sequence[str], roles: Roles) -> list[str | None]:
+    """Say of each token whether it is part of a date or a number: NUMBER, or None."""
+    slots: list[str | None] = [NUMBER if is_number(t) or "date" in roles.get(t, ()) else None for t in tokens]
+
+    def plays(i: int, part: str) -> bool:
+        return i < len(tokens) and part in roles.get(tokens[i], ())
+
+    def run_of(i: int, part: str) -> int:
+        return next((k for k in range(i, len(tokens)) if not plays(k, part)), len(tokens))
+
+    i = 0
+    while i < len(tokens):
+        if slots[i] is None:
+            before = i > 0 and slots[i - 1] == NUMBER
+            end = None
+            if (before and (plays(i, "after_number") or plays(i, "meridiem"))) or (
+                before and plays(i, "weekday") and plays(i - 1, "after_number")
+            ):
+                end = i
+            elif (k := run_of(i, "numeral")) > i and plays(k, "after_number"):
+                end = k
+            elif (k := run_of(i, "week")) > i and plays(k, "weekday"):
+                end = k
+            elif plays(i, "weekday") and plays(i + 1, "week") and (before or i == 0):
+                end = i + 1
+            if end is not None:
+                slots[i : end + 1] = [NUMBER] * (end + 1 - i)
+                i = end
+        i += 1
+    for i in range(len(tokens) - 2, 0, -1):
+        if slots[i + 1] == NUMBER and slots[i] is None and slots[i - 1] is None:
+            if plays(i, "before_number") and plays(i - 1, "before_number"):
+                slots[i] = slots[i - 1] = NUMBER
+    return slots
+
+
+def mask_template(tokens: Sequence[str], title: Sequence[str], roles: Roles) -> list[str]:
+    """Put one ``#`` for each run of dates, numbers and words of the title: what is left tells a template."""
+    slots = mask_dates(tokens, roles)
+    title_slots: list[bool] = [False] * len(tokens)
+    least = min(LEAST_RUN, len(title))
+    i = 0
+    while i < len(tokens) and len(title) > 1:
+        run = 0
+        while i + run < len(tokens) and contains_run(title, tokens[i : i + run + 1]):
+            run += 1
+        if run >= least:
+            title_slots[i : i + run] = [True] * run
+        i += run if run >= least else 1
+    masked: list[str] = []
+    for literal, run_of_tokens in itertools.groupby(
+        range(len(tokens)), lambda k: slots[k] is None and not title_slots[k]
+    ):
+        masked += [tokens[k] for k in run_of_tokens] if literal else [NUMBER]
+    return masked
+
+
+def contains_run(tokens: Sequence[str], run: Sequence[str]) -> bool:
+    """Whether some tokens stand in a text one behind the other."""
+    return any(list(tokens[k : k + len(run)]) == list(run) for k in range(len(tokens) - len(run) + 1))

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from strategies import frozen
 
 from dedup.arrays import I64, U64, Bool
-from dedup.cluster import Tables, candidate_pairs, group_rows, index_type
+from dedup.cluster import candidate_pairs
+from dedup.grouping import Tables, group_rows, index_type
 from dedup.corpus import Interner
 from dedup.kernels.tables import FREE, best_occurrences, count_members, gather, intern, rehash, transpose
 

@@ -1,0 +1,37 @@
+"""Keys of rows in; the rows that share theirs with another, and their buckets, out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedup.arrays import U32, U64, Bool, Index
+from dedup.kernels.tables import group
+
+
+def index_type(largest: int) -> type[np.int32 | np.int64]:
+    """Return the smallest integer that counts to ``largest``: half the bytes, and cache misses, up to 2^31."""
+    return np.int32 if largest < 1 << 31 else np.int64
+
+
+class Tables:
+    """Room to group ``n`` keys in, used again for band after band by one thread."""
+
+    def __init__(self, n: int, kind: type[np.int32 | np.int64]) -> None:
+        bits = max(64, 1 << max(1, 8 * n - 1).bit_length())
+        self.once: U64 = np.empty(bits // 64, np.uint64)
+        self.twice: U64 = np.empty(bits // 64, np.uint64)
+        self.slots: Index = np.empty(1 << max(1, 2 * n - 1).bit_length(), kind)
+        self.heads: Index = np.empty(n, kind)
+        self.entries: Index = np.empty((n, 2), kind)
+        self.sizes: Index = np.empty(n, kind)
+
+
+def group_rows(keys: U32 | U64, alive: Bool, tables: Tables) -> tuple[Index, Index]:
+    """Find rows that share their key: [f, 2], rows and their buckets; [c], sizes of the buckets.
+
+    Both are views of ``tables``, valid until the next call.
+    """
+    found, count = group(
+        keys, alive, tables.once, tables.twice, tables.slots, tables.heads, tables.entries, tables.sizes
+    )
+    return tables.entries[:found], tables.sizes[:count]

@@ -1,0 +1,74 @@
+"""Bytes of blocks in; where URLs and e-mail addresses stand out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedup.arrays import I64, U8
+from dedup.kernels.compile import helper, kernel
+from dedup.kernels.mixing import STRIDE, lowest_bit, pack
+
+AT, COLON, SLASH, DOT, SPACE, W = np.uint8(64), np.uint8(58), np.uint8(47), np.uint8(46), np.uint8(32), np.uint8(119)
+ZERO, ONE = np.uint64(0), np.uint64(1)
+
+
+@helper
+def breaks(c: np.uint8) -> bool:
+    """Whether a byte ends a URL or an address: white space, quotation marks, brackets, what no URL holds."""
+    return c <= SPACE or c == 34 or c == 39 or c == 40 or c == 41 or c == 60 or c == 62 or c == 91 or c == 93 or c == 124
+
+
+@helper
+def is_word(c: np.uint8) -> bool:
+    """Whether a byte is a letter or a digit of ASCII, or beyond ASCII."""
+    return np.uint8((c | 32) - 97) < 26 or np.uint8(c - 48) < 10 or c >= 128
+
+
+@kernel
+def find_links(data: U8, spans: I64) -> int:
+    """Find what looks like a URL (``://``, ``www.``) or an e-mail address.
+
+    Args:
+        data: uint8, valid UTF-8.
+        spans: int64[m, 2], filled with the first byte and the byte after the last of each, ascending, apart; further
+            ones than ``m`` are counted only.
+
+    Returns:
+        How many there are.
+    """
+    flags = np.zeros(STRIDE, np.uint8)
+    eights = flags.view(np.uint64)
+    count, done = 0, 0
+    for base in range(0, data.size - 3, STRIDE):
+        size = min(STRIDE, data.size - 3 - base)
+        part, next1, next2 = data[base : base + size], data[base + 1 : base + 1 + size], data[base + 2 : base + 2 + size]
+        if size < STRIDE:
+            for k in range(STRIDE):
+                flags[k] = 0
+        for k in range(size):
+            flags[k] = (
+                (part[k] == AT)
+                | ((part[k] == COLON) & (next1[k] == SLASH) & (next2[k] == SLASH))
+                | ((part[k] | SPACE == W) & (next1[k] | SPACE == W) & (next2[k] | SPACE == W))
+            )
+        bits = pack(eights)
+        while bits != ZERO:
+            at = base + np.int64(lowest_bit(bits))
+            bits &= bits - ONE
+            if at < done:
+                continue
+            address = data[at] == AT
+            if data[at] != COLON and not address and data[at + 3] != DOT:
+                continue
+            lo, hi = at, at + 1
+            while lo > done and not breaks(data[lo - 1]) and (address or is_word(data[lo - 1])):
+                lo -= 1
+            while hi < data.size and not breaks(data[hi]):
+                hi += 1
+            if hi - at < 4 or (lo == at and data[at] != W and data[at] | SPACE != W):
+                continue
+            if count < spans.shape[0]:
+                spans[count, 0], spans[count, 1] = lo, hi
+            count += 1
+            done = hi
+    return count

@@ -1,0 +1,278 @@
+"""Template keys of blocks in; in how many clusters of documents, and where, each template occurs out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import F32, I32, I64, U8, U16, U64, Bool, Index
+from dedup.kernels.compile import helper, kernel
+from dedup.kernels.mixing import K_FIRST, K_SECOND, mix64
+from dedup.kernels.tables import FREE
+from dedup.kernels.template import DATE, SEED, SLOT, role_of
+
+BODY_TOKENS = 12  # a block of the body of a page has so many tokens,
+BODY_SHARE = 0.7  # and pages are copies of each other where so much of their bodies is the same, ...
+RARE_SHARE, RARE = 0.3, 3  # ... of what at most this share of a source's pages has, or so many
+CANDIDATES = 32  # pages that one page's body is compared with
+LONGEST_LINE = 40  # tokens of a block that is known by what stands beside it
+ZERO, ONE = np.uint64(0), np.uint64(1)
+
+
+class Pages(NamedTuple):
+    """``n`` blocks of ``docs`` documents from ``s`` sources.
+
+    Attributes:
+        bounds: int64[docs + 1], where each document's blocks begin.
+        sources: int32[docs], each document's source; FREE where unknown.
+        clusters: int64[docs], the document that stands for its near-duplicates, itself where there are none.
+        prints: uint64[docs], a hash of each document's content.
+        keys: uint64[n], template keys, see ``dedup.kernels.template``.
+        sizes: uint16[n], tokens of each block.
+        content: float32[n], probability that a block is content by its shape.
+    """
+
+    bounds: I64
+    sources: I32
+    clusters: I64
+    prints: U64
+    keys: U64
+    sizes: U16
+    content: F32
+
+
+class Counts(NamedTuple):
+    """What was counted about ``t`` templates: keys that several blocks of a source share.
+
+    Attributes:
+        docs: int32[t], documents with it.
+        clusters: int32[t], clusters of documents with it.
+        repeated: int32[t], documents in which it stands more than once.
+        blocks: int32[t], blocks with it.
+        from_top: float32[t], mean number of blocks above it in its document; ``from_bottom``, below it.
+        first: int64[t], a document with it: the one of the smallest hash.
+    """
+
+    docs: I32
+    clusters: I32
+    repeated: I32
+    blocks: I32
+    from_top: F32
+    from_bottom: F32
+    first: I64
+
+
+@kernel
+def keys_in_sources(pages: Pages, keys: U64, alone: Bool) -> None:
+    """Make keys that are the same only within a source.
+
+    Args:
+        pages: the blocks.
+        keys: uint64[n], filled.
+        alone: bool[n], filled: whether there is nothing to count, for want of a key or a source.
+    """
+    for doc in range(pages.sources.size):
+        source = np.uint64(pages.sources[doc] + 1)
+        salt = mix64(source * K_SECOND)
+        for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
+            alone[row] = pages.keys[row] == ZERO or source == ZERO
+            keys[row] = (pages.keys[row] ^ salt) * K_FIRST
+
+
+@helper
+def root_of(clusters: I64, doc: int) -> int:
+    """Return the document that stands for a document's cluster."""
+    while clusters[doc] != doc:
+        clusters[doc] = clusters[clusters[doc]]
+        doc = clusters[doc]
+    return doc
+
+
+@kernel
+def join_copies(pages: Pages, templates: Index, counts: Counts, pages_of: I32) -> None:
+    """Put documents with the same body into one cluster, however much the rest of the page differs.
+
+    The body is what looks like content and what few pages of a source have; boilerplate of a source, which may look
+    like content too, is on many. A document is compared with those that stand for the templates it has.
+
+    Args:
+        pages: the blocks; ``clusters`` are joined in place.
+        templates: int32 or int64[n], each block's template, FREE where no other block has it.
+        counts: ``docs`` and ``first`` of the templates.
+        pages_of: int32[s], documents of each source.
+    """
+    docs = pages.sources.size
+    masses = np.zeros(docs, np.float32)
+    others, shared = np.empty(CANDIDATES, np.int64), np.empty(CANDIDATES, np.float32)
+    for turn in range(2):
+        for doc in range(docs):
+            source = pages.sources[doc]
+            if source == FREE:
+                continue
+            most = max(RARE, int(RARE_SHARE * pages_of[source]))
+            mass, found = np.float32(0), 0
+            for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
+                template = templates[row]
+                if pages.sizes[row] < BODY_TOKENS or (template != FREE and counts.docs[template] > most):
+                    continue
+                own = pages.sizes[row] * pages.content[row]
+                mass += own
+                if turn == 0 or template == FREE or counts.first[template] == doc:
+                    continue
+                k = 0
+                while k < found and others[k] != counts.first[template]:
+                    k += 1
+                if k == found and found < CANDIDATES:
+                    others[k], shared[k] = counts.first[template], np.float32(0)
+                    found += 1
+                if k < found:
+                    shared[k] += own
+            masses[doc] = mass
+            for k in range(found):
+                if shared[k] >= BODY_SHARE * min(mass, masses[others[k]]):
+                    one, other = root_of(pages.clusters, doc), root_of(pages.clusters, others[k])
+                    pages.clusters[max(one, other)] = min(one, other)
+    for doc in range(docs):
+        pages.clusters[doc] = root_of(pages.clusters, doc)
+
+
+@kernel
+def count_documents(pages: Pages, templates: Index, counts: Counts) -> None:
+    """Count the documents with each template, and note the one of the smallest hash."""
+    last = np.full(counts.docs.size, FREE, np.int64)
+    for doc in range(pages.sources.size):
+        for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
+            template = templates[row]
+            if template != FREE and last[template] != doc:
+                last[template] = doc
+                counts.docs[template] += 1
+                first = counts.first[template]
+                if first == FREE or pages.prints[doc] < pages.prints[first]:
+                    counts.first[template] = doc
+
+
+@kernel
+def count_clusters(pages: Pages, order: I64, templates: Index, counts: Counts) -> None:
+    """Count the clusters with each template, and what else is to be known of it.
+
+    Args:
+        pages: the blocks.
+        order: int64[docs], the documents, those of a cluster one behind the other.
+        templates: int32 or int64[n], each block's template, FREE where no other block has it.
+        counts: filled; all zero before.
+    """
+    last = np.full(counts.docs.size, FREE, np.int64)
+    last_cluster = np.full(counts.docs.size, FREE, np.int64)
+    again = np.zeros(counts.docs.size, np.bool_)
+    for doc in order:
+        cluster = pages.clusters[doc]
+        for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
+            template = templates[row]
+            if template == FREE:
+                continue
+            if last_cluster[template] != cluster:
+                last_cluster[template] = cluster
+                counts.clusters[template] += 1
+            if last[template] != doc:
+                last[template] = doc
+                again[template] = False
+            elif not again[template]:
+                again[template] = True
+                counts.repeated[template] += 1
+            counts.blocks[template] += 1
+            counts.from_top[template] += row - pages.bounds[doc]
+            counts.from_bottom[template] += pages.bounds[doc + 1] - 1 - row
+    for template in range(counts.docs.size):
+        counts.from_top[template] /= max(1, counts.blocks[template])
+        counts.from_bottom[template] /= max(1, counts.blocks[template])
+
+
+@helper
+def item(token: np.uint64, words: U64, roles: U8) -> np.uint64:
+    """Return a token as a template sees it: SLOT for numbers and names of months and days."""
+    return SLOT if token & ONE != ZERO or role_of(token, words, roles) & DATE else token
+
+
+@helper
+def take_item(h: np.uint64, token: np.uint64) -> np.uint64:
+    """Take an item into a running hash."""
+    h = (h ^ token) * K_FIRST
+    return h ^ h >> np.uint64(32)
+
+
+@helper
+def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, roles: U8) -> tuple[np.uint64, int]:
+    """Hash so many items from the beginning (step 1) or the end (-1) of a block, runs of slots one item each.
+
+    Returns:
+        The hash; how many tokens they are, all of them and one more where there are fewer items.
+    """
+    h, found, before = SEED, 0, ZERO
+    at = lo if step == 1 else hi - 1
+    taken = 0
+    while found < wanted and at >= lo and at < hi:
+        this = item(tokens[at], words, roles)
+        if this != SLOT or before != SLOT:
+            h = take_item(h, this)
+            found += 1
+        before = this
+        at += step
+        taken += 1
+    return h, taken if found == wanted else hi - lo + 1
+
+
+@kernel
+def outline_keys(
+    pages: Pages,
+    known: Index,
+    content: I64,
+    tokens: U64,
+    token_bounds: I64,
+    words: U64,
+    roles: U8,
+    outline: tuple[int, int, int],
+    keys: U64,
+    alone: Bool,
+) -> None:
+    """Hash what blocks that have no template share with others: their outer literals, or those and what stands beside.
+
+    Args:
+        pages: the blocks.
+        known: int32 or int64[n], each block's template, FREE for none yet.
+        content: int64[n], number of each block's content.
+        tokens: uint64, token hashes of the contents.
+        token_bounds: int64, where each content begins in ``tokens``.
+        words: uint64, see ``template_keys``. ``roles`` likewise.
+        roles: see ``words``.
+        outline: how many items from the beginning count, how many from the end, and which neighbours' templates: 0 for
+            none, 1 for that of the block below, 2 for those of both.
+        keys: uint64[n], filled.
+        alone: bool[n], filled: whether the block takes no part.
+    """
+    head, tail, beside = outline
+    for doc in range(pages.sources.size):
+        salt = mix64(np.uint64(pages.sources[doc] + 1) * K_SECOND)
+        first, end = pages.bounds[doc], pages.bounds[doc + 1]
+        for row in range(first, end):
+            alone[row] = True
+            if known[row] != FREE or content[row] == FREE or pages.sources[doc] == FREE:
+                continue
+            lo, hi = token_bounds[content[row]], token_bounds[content[row] + 1]
+            if hi - lo < head + tail or (beside and hi - lo > LONGEST_LINE):
+                continue
+            above = known[row - 1] if row > first else FREE
+            below = known[row + 1] if row + 1 < end else FREE
+            if (beside and below == FREE) or (beside == 2 and above == FREE):
+                continue
+            front, used = outer(tokens, lo, hi, head, 1, words, roles)
+            back, used_back = outer(tokens, lo, hi, tail, -1, words, roles)
+            if used + used_back > hi - lo:
+                continue
+            h = take_item(take_item(salt, front), back)
+            if beside:
+                h = take_item(h, np.uint64(below))
+            if beside == 2:
+                h = take_item(h, np.uint64(above))
+            alone[row] = False
+            keys[row] = mix64(h)

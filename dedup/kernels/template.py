@@ -1,0 +1,207 @@
+"""Token hashes of blocks in; template keys out: equal where blocks differ in dates, numbers and titles only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedup.arrays import I32, I64, U8, U64
+from dedup.kernels.compile import helper, kernel
+from dedup.kernels.mixing import K_FIRST, mix64
+
+# what a word may be; a word may be several things
+DATE = np.uint8(1)  # name of a month or a day
+AFTER_NUMBER = np.uint8(2)  # unit of a date or a time, in scripts without spaces
+NUMERAL = np.uint8(4)  # numeral that is a letter
+WEEKDAY = np.uint8(8)  # letter that stands for a day
+WEEK = np.uint8(16)  # letter of the words for week or weekday
+BEFORE_NUMBER = np.uint8(32)  # half of an era's name, or of the words for morning and evening
+MERIDIEM = np.uint8(64)  # what follows a time
+FUNCTION = np.uint8(128)  # function word
+
+LITERAL, NUMBER, LINK, TITLE = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)  # what a token is in a template
+LINK_TOKEN = np.uint64(0x13198A2E03707345)  # stands for a URL or an e-mail address
+SLOT = np.uint64(0xA4093822299F31D0)
+SEED = np.uint64(0x082EFA98EC4E6C89)
+ZERO, ONE = np.uint64(0), np.uint64(1)
+LONGEST_TITLE = 64  # tokens; longer first lines are no titles
+LEAST_RUN = 4  # tokens of a title that stand together before they are taken for the title; fewer in shorter titles
+ROOM = 256  # slots of the table of a title's tokens
+NONE = -1
+
+
+@helper
+def role_of(token: np.uint64, words: U64, roles: U8) -> np.uint8:
+    """Look a token up in an open-addressing table; 0 for other tokens."""
+    mask = np.uint64(words.size - 1)
+    place = token >> np.uint64(32) & mask
+    while words[place] != ZERO and words[place] != token:
+        place = (place + ONE) & mask
+    return roles[place]
+
+
+@helper
+def mask_dates(tokens: U64, lo: int, hi: int, words: U64, roles: U8, slots: U8) -> None:
+    """Mark what belongs to a date because of what stands beside it, in ``tokens[lo:hi]``."""
+    i = lo
+    while i < hi:
+        role = role_of(tokens[i], words, roles)
+        before = i > lo and slots[i - 1] == NUMBER
+        if slots[i] == LITERAL and role & ~FUNCTION != 0:
+            if before and role & (AFTER_NUMBER | MERIDIEM):
+                slots[i] = NUMBER
+            elif before and role & WEEKDAY and role_of(tokens[i - 1], words, roles) & AFTER_NUMBER:
+                slots[i] = NUMBER
+            elif role & (NUMERAL | WEEKDAY | WEEK):
+                # numerals up to a unit; the word for week and a day; a day and the word for weekday
+                end = i
+                while end < hi and role_of(tokens[end], words, roles) & NUMERAL:
+                    end += 1
+                found = end > i and end < hi and role_of(tokens[end], words, roles) & AFTER_NUMBER != 0
+                if not found:
+                    end = i
+                    while end < hi and role_of(tokens[end], words, roles) & WEEK:
+                        end += 1
+                    found = end > i and end < hi and role_of(tokens[end], words, roles) & WEEKDAY != 0
+                if not found and role & WEEKDAY:
+                    end = i + 1
+                    found = end < hi and role_of(tokens[end], words, roles) & WEEK != 0 and (before or i == lo)
+                if found:
+                    for k in range(i, end + 1):
+                        slots[k] = NUMBER
+                    i = end
+        i += 1
+    for i in range(hi - 2, lo, -1):  # halves of eras' names, and of morning and evening, that stand before a number
+        if slots[i + 1] == NUMBER and slots[i] == LITERAL and slots[i - 1] == LITERAL:
+            if role_of(tokens[i], words, roles) & BEFORE_NUMBER and role_of(tokens[i - 1], words, roles) & BEFORE_NUMBER:
+                slots[i] = slots[i - 1] = NUMBER
+
+
+@helper
+def note_title(tokens: U64, lo: int, hi: int, places: I32, following: I32) -> np.uint64:
+    """Enter a title's tokens into a table.
+
+    Args:
+        tokens: uint64, token hashes.
+        lo: the title's first token.
+        hi: the token after its last.
+        places: int32[ROOM], filled: for each slot the last place in the title whose token falls there, NONE for none.
+        following: int32[LONGEST_TITLE], filled: for each place the one before it in the same slot.
+
+    Returns:
+        Bits that the tokens' highest six set.
+    """
+    for slot in range(places.size):
+        places[slot] = NONE
+    seen = ZERO
+    for k in range(hi - lo):
+        slot = tokens[lo + k] & np.uint64(ROOM - 1)
+        following[k] = places[slot]
+        places[slot] = k
+        seen |= ONE << (tokens[lo + k] >> np.uint64(58))
+    return seen
+
+
+@helper
+def title_run(tokens: U64, i: int, hi: int, title: int, size: int, places: I32, following: I32) -> int:
+    """Return how many tokens from ``i`` on stand in the title one behind the other, at the most."""
+    longest = 0
+    place = places[tokens[i] & np.uint64(ROOM - 1)]
+    while place != NONE:
+        run = 0
+        while place + run < size and i + run < hi and tokens[title + place + run] == tokens[i + run]:
+            run += 1
+        longest = max(longest, run)
+        place = following[place]
+    return longest
+
+
+@kernel
+def template_keys(
+    tokens: U64,
+    firsts: I64,
+    lasts: I64,
+    block_bounds: I64,
+    titles: I64,
+    words: U64,
+    roles: U8,
+    slots: U8,
+    keys: U64,
+    literals: I32,
+    functions: I32,
+    echoes: U8,
+) -> None:
+    """Mask the slots of ``n`` blocks and hash what is left.
+
+    Masked are links, numbers, dates, and runs of the tokens of the document's title; slots that touch become one.
+
+    Args:
+        tokens: uint64, token hashes; the lowest bit tells of numbers.
+        firsts: int64[n], each block's first token. ``lasts`` likewise, the token after its last.
+        lasts: see ``firsts``.
+        block_bounds: int64[docs + 1], where each document's blocks begin.
+        titles: int64[docs], the block with each document's title, NONE where none is known.
+        words: uint64, a power of two: open-addressing table of token hashes, 0 where free.
+        roles: uint8, what each of them may be.
+        slots: uint8, like ``tokens``, filled with what each token is in its template.
+        keys: uint64[n], filled; 0 for blocks without a token. The lowest bit tells that hardly any literal is left.
+        literals: int32[n], filled with the number of tokens that are not masked.
+        functions: int32[n], filled with the number of function words.
+        echoes: uint8[n], filled with the share of the title that stands in the block, or of the block that stands in
+            the title, whichever is less, from 0 to 255.
+    """
+    places, following = np.empty(ROOM, np.int32), np.empty(LONGEST_TITLE, np.int32)
+    for doc in range(titles.size):
+        title, size, seen = 0, 0, ZERO
+        if titles[doc] != NONE:
+            title = firsts[titles[doc]]
+            size = lasts[titles[doc]] - title
+            if size > LONGEST_TITLE:
+                size = 0
+            if size > 1:
+                seen = note_title(tokens, title, title + size, places, following)
+        least = min(LEAST_RUN, size)
+        for block in range(block_bounds[doc], block_bounds[doc + 1]):
+            lo, hi = firsts[block], lasts[block]
+            near = False
+            grammar = 0
+            for i in range(lo, hi):
+                token = tokens[i]
+                role = role_of(token, words, roles)
+                slots[i] = NUMBER if token & ONE != ZERO or role & DATE else LITERAL
+                if token == LINK_TOKEN:
+                    slots[i] = LINK
+                near |= role & ~(DATE | FUNCTION) != 0
+                grammar += role >= FUNCTION
+            if near:
+                mask_dates(tokens, lo, hi, words, roles, slots)
+            echo = 0
+            if seen != ZERO:
+                i = lo
+                while i < hi:
+                    run = 0
+                    if seen >> (tokens[i] >> np.uint64(58)) & ONE != ZERO:
+                        run = title_run(tokens, i, hi, title, size, places, following)
+                    if run >= least:
+                        echo += run
+                        for k in range(i, i + run):
+                            slots[k] = TITLE
+                        i += run
+                    else:
+                        i += 1
+            h, left, masked = SEED, 0, 0
+            before = LITERAL
+            for i in range(lo, hi):
+                if slots[i] == LITERAL:
+                    left += 1
+                    h = (h ^ tokens[i]) * K_FIRST
+                    h ^= h >> np.uint64(32)
+                elif before == LITERAL:
+                    masked += 1
+                    h = (h ^ SLOT) * K_FIRST
+                    h ^= h >> np.uint64(32)
+                before = slots[i]
+            weak = left == 0 or (left == 1 and masked > 1)
+            keys[block] = mix64(h) & ~ONE | np.uint64(weak) if hi > lo else ZERO
+            literals[block], functions[block] = left, grammar
+            most = max(size, hi - lo)
+            echoes[block] = 255 * min(echo, most) // most if most > 0 else 0

@@ -1,0 +1,76 @@
+"""Lists of words in; the table that kernels look tokens up in out.
+
+The lists in ``words/`` are plain text, a language or a part a line: names of months and days, what stands beside the
+numbers of a date, and function words.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import U8, U64
+from dedup.kernels import template
+from dedup.sketch import tokenize_texts
+
+PARTS = {
+    "after_number": template.AFTER_NUMBER,
+    "numeral": template.NUMERAL,
+    "weekday": template.WEEKDAY,
+    "week": template.WEEK,
+    "before_number": template.BEFORE_NUMBER,
+    "meridiem": template.MERIDIEM,
+}
+SPARE = 4  # slots of the table for each word
+
+
+class Lexicon(NamedTuple):
+    """An open-addressing table of token hashes.
+
+    Attributes:
+        words: uint64, a power of two; 0 where free.
+        roles: uint8, what each word may be, see ``dedup.kernels.template``.
+    """
+
+    words: U64
+    roles: U8
+
+
+def read_words(name: str) -> dict[str, list[str]]:
+    """Read a list: for each language or part its words."""
+    text = importlib.resources.files(__package__).joinpath("words", f"{name}.txt").read_text(encoding="utf-8")
+    lines = (line.partition(":") for line in text.splitlines() if line and not line.startswith("#"))
+    return {key: words.split() for key, _, words in lines}
+
+
+@functools.cache
+def lexicon() -> Lexicon:
+    """Return the table of all lists."""
+    listed = [(word, PARTS[part]) for part, words in read_words("date_units").items() for word in words]
+    listed += [(word, template.DATE) for words in read_words("dates").values() for word in words]
+    listed += [(word, template.FUNCTION) for words in read_words("function_words").values() for word in words]
+    tokens = tokenize_texts([word for word, _ in listed])
+    single = np.diff(tokens.bounds) == 1
+    roles: dict[int, int] = {}
+    for token, (_, role) in zip(
+        tokens.hashes[tokens.bounds[:-1][single]].tolist(), [one for one, ok in zip(listed, single, strict=True) if ok], strict=True
+    ):
+        roles[token] = roles.get(token, 0) | int(role)
+    return make_table(roles)
+
+
+def make_table(roles: dict[int, int]) -> Lexicon:
+    """Enter token hashes and their roles into a table."""
+    size = 1 << (SPARE * len(roles)).bit_length()
+    table = Lexicon(np.zeros(size, np.uint64), np.zeros(size, np.uint8))
+    taken: set[int] = set()
+    for token, role in roles.items():
+        place = token >> 32 & size - 1
+        while place in taken:
+            place = place + 1 & size - 1
+        taken.add(place)
+        table.words[place], table.roles[place] = token, role
+    return table

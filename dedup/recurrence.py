@@ -1,0 +1,131 @@
+"""Template keys of a corpus in; the templates that recur, and how often and where each does, out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import I32, I64, U8, U64, Bool, Index
+from dedup.grouping import Tables, group_rows, index_type
+from dedup.kernels.recur import (
+    Counts,
+    Pages,
+    count_clusters,
+    count_documents,
+    join_copies,
+    keys_in_sources,
+    outline_keys,
+)
+from dedup.kernels.tables import FREE
+from dedup.lexicon import lexicon
+from dedup.store import Workspace
+
+LEAST_CLUSTERS = 2  # clusters of documents that a template stands in
+# What blocks whose keys are theirs alone may share: so many items from the beginning, from the end, the templates of
+# none, one or both neighbours; and how many clusters must share it. Precision of each on pages of news sites in
+# bench/templates.py.
+OUTLINES = (((2, 2, 0), 3), ((6, 1, 0), 2), ((1, 0, 2), 3), ((0, 1, 2), 3), ((0, 1, 1), 3))
+
+
+class Texts(NamedTuple):
+    """Tokens of blocks.
+
+    Attributes:
+        content: int64[n], number of each block's content, FREE for blocks without a token.
+        tokens: uint64, token hashes of the contents.
+        bounds: int64, where each content begins in ``tokens``.
+    """
+
+    content: I64
+    tokens: U64
+    bounds: I64
+
+
+class Recurrence(NamedTuple):
+    """Templates that recur.
+
+    Attributes:
+        templates: int32 or int64[n], each block's template, FREE where it has none that recurs.
+        counts: what is known of each template.
+        learnt: bool[t], whether the template was learnt from what its lines share, and not by its key.
+        clusters: int64[docs], the document that stands for each one's near-duplicates and copies.
+        docs_of: int32[s], documents of each source; ``clusters_of``: int32[s], clusters of them.
+    """
+
+    templates: Index
+    counts: Counts
+    learnt: Bool
+    clusters: I64
+    docs_of: I32
+    clusters_of: I32
+
+
+def no_counts(size: int) -> Counts:
+    """Return counts of so many templates before anything was counted."""
+    return Counts(
+        docs=np.zeros(size, np.int32),
+        clusters=np.zeros(size, np.int32),
+        repeated=np.zeros(size, np.int32),
+        blocks=np.zeros(size, np.int32),
+        from_top=np.zeros(size, np.float32),
+        from_bottom=np.zeros(size, np.float32),
+        first=np.full(size, FREE, np.int64),
+    )
+
+
+def find_recurrence(pages: Pages, texts: Texts, source_count: int, workspace: Workspace) -> Recurrence:
+    """Count templates in each source over clusters of documents; learn templates of blocks that are left.
+
+    Nothing depends on the order of documents but the numbers of templates.
+
+    Args:
+        pages: the blocks; its ``clusters`` are joined where documents have the same body.
+        texts: their tokens.
+        source_count: how many sources there are.
+        workspace: where large arrays rest.
+    """
+    n = pages.keys.size
+    kind = index_type(2 * n)
+    known = pages.sources != FREE
+    docs_of = np.bincount(pages.sources[known], minlength=source_count).astype(np.int32)
+    keys, alone = workspace.scratch(n, np.uint64), np.empty(n, np.bool_)
+    tables = Tables(n, kind)
+    templates = workspace.scratch(n, kind, FREE)
+
+    def group(into: Index) -> int:
+        entries, sizes = group_rows(keys, ~alone, tables)
+        into[entries[:, 0]] = entries[:, 1]
+        return sizes.size
+
+    keys_in_sources(pages, keys, alone)
+    counts = no_counts(group(templates))
+    count_documents(pages, templates, counts)
+    join_copies(pages, templates, counts, docs_of)
+    order = np.argsort(pages.clusters, kind="stable")
+    count_clusters(pages, order, templates, counts)
+    drop_rare(templates, counts.clusters >= LEAST_CLUSTERS)
+    all_counts = [counts]
+    total = counts.docs.size
+    for outline, least in OUTLINES:
+        found = np.full(n, FREE, kind)
+        outline_keys(pages, templates, *texts, *lexicon(), outline, keys, alone)
+        counts = no_counts(group(found))
+        count_documents(pages, found, counts)
+        count_clusters(pages, order, found, counts)
+        drop_rare(found, counts.clusters >= least)
+        new = found != FREE
+        templates[new] = found[new] + total
+        all_counts.append(counts)
+        total += counts.docs.size
+    counts = Counts(*(np.concatenate(columns) for columns in zip(*all_counts, strict=True)))
+    learnt = np.arange(total) >= all_counts[0].docs.size
+    reps = np.unique(pages.clusters[known])
+    clusters_of = np.bincount(pages.sources[reps], minlength=source_count).astype(np.int32)
+    return Recurrence(templates, counts, learnt, pages.clusters, docs_of, clusters_of)
+
+
+def drop_rare(templates: Index, common: Bool) -> None:
+    """Take the templates that are not common from the blocks that have them."""
+    has = templates != FREE
+    templates[has] = np.where(common[templates[has]], templates[has], FREE)

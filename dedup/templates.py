@@ -1,0 +1,110 @@
+"""Blocks of a batch and their tokens in; template keys out: equal where blocks differ in what fills a slot only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import I32, I64, U8, U64
+from dedup.kernels.links import find_links
+from dedup.kernels.template import LINK_TOKEN, LONGEST_TITLE, NONE, template_keys
+from dedup.lexicon import lexicon
+from dedup.schema import KINDS, Blocks
+from dedup.sketch import Tokens, tokenize_blocks
+
+HEADING = KINDS.index("heading")
+TITLE_TOKENS = range(2, LONGEST_TITLE + 1)  # tokens that a title has
+
+
+class Templates(NamedTuple):
+    """Templates of ``n`` blocks.
+
+    Attributes:
+        keys: uint64[n], equal where blocks differ in links, dates, numbers and the title of their document only; 0 for
+            blocks without a token. The lowest bit is set where hardly any literal is left.
+        literals: int32[n], tokens that are in no slot.
+        functions: int32[n], function words.
+        echoes: uint8[n], how much of the title and of the block are the same, from 0 to 255.
+        titles: int64[docs], the block with each document's title, NONE where there is none.
+        slots: uint8, for each token what it is, see ``dedup.kernels.template``; of blocks with links the tokens stand at
+            the end.
+        firsts: int64[n], each block's first token in ``slots``. ``lasts`` likewise, the token after its last.
+    """
+
+    keys: U64
+    literals: I32
+    functions: I32
+    echoes: U8
+    titles: I64
+    slots: U8
+    firsts: I64
+    lasts: I64
+
+
+def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) -> Templates:
+    """Mask the slots of each block.
+
+    Args:
+        data: uint8, valid UTF-8 of the documents.
+        doc_bounds: int64[docs + 1], where each document begins in ``data``.
+        blocks: their blocks.
+        tokens: the blocks' tokens.
+    """
+    n = blocks.starts.size
+    hashes, firsts, lasts = replace_links(data, doc_bounds, blocks, tokens)
+    titles = find_titles(blocks, np.diff(tokens.bounds))
+    slots, keys = np.empty(hashes.size, np.uint8), np.empty(n, np.uint64)
+    literals, functions, echoes = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.uint8)
+    template_keys(hashes, firsts, lasts, blocks.bounds, titles, *lexicon(), slots, keys, literals, functions, echoes)
+    return Templates(keys, literals, functions, echoes, titles, slots, firsts, lasts)
+
+
+def find_titles(blocks: Blocks, lengths: I64) -> I64:
+    """Return int64[docs], the first heading of each document that is as long as a title, NONE where there is none."""
+    fit = (blocks.kinds == HEADING) & (lengths >= TITLE_TOKENS.start) & (lengths < TITLE_TOKENS.stop)
+    headings = np.append(np.flatnonzero(fit), blocks.starts.size)
+    first = headings[np.searchsorted(headings, blocks.bounds[:-1])]
+    return np.where(first < blocks.bounds[1:], first, NONE)
+
+
+def replace_links(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) -> tuple[U64, I64, I64]:
+    """Put one token for each link.
+
+    Returns:
+        uint64, the tokens, and behind them those of blocks with links; int64[n], each block's first token; int64[n],
+        the token after its last.
+    """
+    firsts, lasts = tokens.bounds[:-1], tokens.bounds[1:]
+    spans = np.empty((256, 2), np.int64)
+    count = find_links(data, spans)
+    if count > len(spans):
+        spans = np.empty((count, 2), np.int64)
+        find_links(data, spans)
+    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
+    starts, ends = blocks.starts + offsets, blocks.ends + offsets
+    rows = np.searchsorted(starts, spans[:count, 0], side="right") - 1
+    inside = (rows >= 0) & (spans[:count, 0] < ends[rows])
+    if not inside.any():
+        return tokens.hashes, firsts, lasts
+    rows, links = rows[inside], spans[:count][inside]
+    # what stands between the links of a block: before each, and behind the last
+    with_links, first_link = np.unique(rows, return_index=True)
+    closes = np.append(first_link[1:], rows.size)
+    piece_ends = np.insert(links[:, 0], closes, ends[with_links])
+    piece_starts = np.insert(np.minimum(links[:, 1], ends[rows]), first_link, starts[with_links])
+    closing = np.zeros(piece_ends.size, np.bool_)
+    closing[closes + np.arange(closes.size)] = True
+    whole = np.array([0, data.size])
+    pieces = Blocks(np.array([0, piece_ends.size]), piece_starts, piece_ends, np.zeros(piece_ends.size, np.uint8))
+    between = tokenize_blocks(data, whole, pieces)
+    lengths = np.diff(between.bounds)
+    sizes = lengths + ~closing  # a link follows each piece but the last
+    places = np.cumsum(sizes) - sizes
+    spliced = np.full(sizes.sum(), LINK_TOKEN, np.uint64)
+    spliced[np.repeat(places - between.bounds[:-1], lengths) + np.arange(between.hashes.size)] = between.hashes
+    firsts, lasts = firsts.copy(), lasts.copy()
+    opens = np.append(0, np.flatnonzero(closing)[:-1] + 1)
+    firsts[with_links] = places[opens] + tokens.hashes.size
+    lasts[with_links] = np.append(places[opens[1:]], spliced.size) + tokens.hashes.size
+    return np.concatenate([tokens.hashes, spliced]), firsts, lasts
