@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I64, U64, Bool
+from dedup.arrays import F32, I64, U16, U64, Bool
 from dedup.kernels.tables import FREE, gather, intern, rehash
 from dedup.lsh import Scheme
 from dedup.schema import Blocks, Documents
@@ -65,6 +65,17 @@ class Fresh(NamedTuple):
     docs: I64
 
 
+class Looks(NamedTuple):
+    """What ``n`` blocks of a batch look like: columns of the same names in ``Corpus``."""
+
+    keys: U64
+    bare: U64
+    marks: U16
+    words: F32
+    odds: F32
+    page_odds: F32
+
+
 class Corpus:
     """The columns of a corpus.
 
@@ -76,6 +87,9 @@ class Corpus:
         block_bounds: int64[docs + 1], where each document's blocks begin.
         starts: int64[n], first byte of each block in its document. ``ends`` likewise.
         kinds: uint8[n].
+        keys: uint64[n], template keys; ``bare``, without the slots that blocks begin with, likewise.
+        marks: uint16[n], see ``dedup.kernels.classes``.
+        words: float32[n]; ``odds`` and ``page_odds``, float32[n], log-odds to be content, see ``Shapes``.
         content: int64[n], number of each block's content, FREE for blocks without a token.
         doc_content: int64[docs], likewise of documents.
         tokens: uint64, token hashes of distinct contents.
@@ -94,6 +108,9 @@ class Corpus:
         self.block_bounds.append(np.zeros(1, np.int64))
         self.starts, self.ends = column("starts", np.int64), column("ends", np.int64)
         self.kinds = column("kinds", np.uint8)
+        self.keys, self.bare = column("keys", np.uint64), column("bare", np.uint64)
+        self.marks = column("marks", np.uint16)
+        self.words, self.odds, self.page_odds = (column(name, np.float32) for name in ("words", "odds", "page_odds"))
         self.content, self.doc_content = column("content", np.int64), column("doc_content", np.int64)
         self.tokens = column("tokens", np.uint64)
         self.token_bounds = column("token_bounds", np.int64)
@@ -118,7 +135,7 @@ class Corpus:
         """Number of blocks."""
         return self.content.size
 
-    def add(self, documents: Documents, blocks: Blocks, tokens: Tokens) -> Fresh:
+    def add(self, documents: Documents, blocks: Blocks, tokens: Tokens, looks: Looks) -> Fresh:
         """Take a batch; its new contents get numbers, and their tokens are written down."""
         docs_before = self.doc_count
         for column, values in (
@@ -131,6 +148,8 @@ class Corpus:
         self.starts.append(blocks.starts)
         self.ends.append(blocks.ends)
         self.kinds.append(blocks.kinds)
+        for name, values in looks._asdict().items():
+            getattr(self, name).append(values)
         lengths = np.diff(tokens.bounds)
         content, new = self.block_numbers.number(tokens.fingerprints, lengths > 0)
         self.content.append(content)

@@ -9,14 +9,17 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I64, Bool
+from dedup.arrays import I64, U64, Bool
+from dedup.boilerplate import Boilerplate, Columns, find_boilerplate
 from dedup.cluster import match
 from dedup.containment import contained_documents
 from dedup.corpus import Corpus
 from dedup.kernels.compare import Rows, Rules
 from dedup.kernels.judge import BlockDecisions, DocDecisions
+from dedup.kernels.recur import Pages
 from dedup.kernels.tables import FREE, best_occurrences, count_members
 from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
+from dedup.recurrence import Texts
 from dedup.schema import Matches, Reason
 from dedup.settings import Settings
 
@@ -27,6 +30,8 @@ class Decisions(NamedTuple):
     Attributes:
         docs: what was found out about documents.
         blocks: what was found out about blocks.
+        boilerplate: what was found out about where blocks recur.
+        content: int64[n], number of each block's content, FREE where it goes as boilerplate.
         rank: see ``survivor_rank``.
         largest_cluster: how many different texts the largest cluster holds.
         compared: how many pairs were verified.
@@ -35,6 +40,8 @@ class Decisions(NamedTuple):
 
     docs: DocDecisions
     blocks: BlockDecisions
+    boilerplate: Boilerplate
+    content: I64
     rank: I64
     largest_cluster: int
     compared: int
@@ -45,33 +52,72 @@ def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
     """Match documents, then blocks of those that stay; also of those that stay when contained documents are to go."""
     rank = survivor_rank(corpus, settings)
     docs, doc_matches = match_documents(corpus, settings, rank, pool)
-    blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
+    boilerplate = judge_boilerplate(corpus, docs, settings, pool)
+    content = without(corpus, dropped_reasons(settings)[boilerplate.reasons])
+    blocks, matches = match_blocks(corpus, content, settings, rank, docs.alive, pool)
     compared, skipped = doc_matches.compared + matches.compared, doc_matches.skipped + matches.skipped
     if "contained_document" in settings.drop:
         before = docs.alive
-        docs, left_out = find_contained(corpus, docs, blocks, rank, settings)
+        docs, left_out = find_contained(corpus, content, docs, blocks, rank, settings)
         skipped += left_out
         if not np.array_equal(docs.alive, before):
-            blocks, matches = match_blocks(corpus, settings, rank, docs.alive, pool)
+            blocks, matches = match_blocks(corpus, content, settings, rank, docs.alive, pool)
             compared, skipped = compared + matches.compared, skipped + matches.skipped
     largest = max((int(np.bincount(m.keepers).max()) for m in (doc_matches, matches) if m.keepers.size), default=0)
-    return Decisions(docs, blocks, rank, largest, compared, skipped)
+    return Decisions(docs, blocks, boilerplate, content, rank, largest, compared, skipped)
+
+
+def judge_boilerplate(corpus: Corpus, docs: DocDecisions, settings: Settings, pool: Executor) -> Boilerplate:
+    """Find out which blocks are boilerplate."""
+    codes = corpus.sources.map().dictionary_encode()
+    sources = len(codes.dictionary)
+    unnamed = sources if codes.null_count else FREE
+    n = corpus.doc_count
+    pages = Pages(
+        corpus.block_bounds.map(),
+        np.asarray(codes.indices.fill_null(sources)).astype(np.int32),
+        np.where(docs.keeper != FREE, docs.keeper, np.arange(n)),
+        prints_of(corpus),
+        corpus.keys.map(),
+        corpus.words.map(),
+        corpus.page_odds.map(),
+    )
+    texts = Texts(corpus.content.map(), corpus.tokens.map(), corpus.token_bounds.map())
+    columns = Columns(pages, texts, corpus.bare.map(), corpus.kinds.map(), corpus.marks.map(), corpus.odds.map())
+    count = sources + (unnamed != FREE)
+    return find_boilerplate(columns, count, unnamed, settings.boilerplate, corpus.workspace, pool)
+
+
+def prints_of(corpus: Corpus) -> U64:
+    """Return uint64[docs], a hash of each document's content, 0 for those without a token."""
+    content = corpus.doc_content.map()
+    fingerprints = np.append(corpus.doc_numbers.fingerprints()[:, 0], np.uint64(0))
+    return fingerprints[content]  # FREE is the last
+
+
+def without(corpus: Corpus, going: Bool) -> I64:
+    """Return the numbers of contents, FREE where a block goes."""
+    left: I64 = corpus.workspace.scratch(going.size, np.int64)
+    left[:] = corpus.content.map()
+    left[going] = FREE
+    left.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
+    return left
 
 
 def tell_contained(corpus: Corpus, decisions: Decisions, settings: Settings) -> Decisions:
     """Add the contained documents that stay; no verdict on a block depends on them."""
     if "contained_document" in settings.drop:
         return decisions
-    docs, left_out = find_contained(corpus, decisions.docs, decisions.blocks, decisions.rank, settings)
+    docs, left_out = find_contained(corpus, decisions.content, decisions.docs, decisions.blocks, decisions.rank, settings)
     return decisions._replace(docs=docs, skipped=decisions.skipped + left_out)
 
 
 def find_contained(
-    corpus: Corpus, docs: DocDecisions, blocks: BlockDecisions, rank: I64, settings: Settings
+    corpus: Corpus, content: I64, docs: DocDecisions, blocks: BlockDecisions, rank: I64, settings: Settings
 ) -> tuple[DocDecisions, int]:
     """Find documents that others contain; return the decisions with them, and how many comparisons were left out."""
     found = contained_documents(
-        corpus.content.map(), blocks.keepers, blocks.long, corpus.block_bounds.map(), docs.alive, rank,
+        content, blocks.keepers, blocks.long, corpus.block_bounds.map(), docs.alive, rank,
         settings.containment, settings.candidate_limit, corpus.workspace,
     )  # fmt: skip
     go = "contained_document" in settings.drop
@@ -180,17 +226,32 @@ def match_documents(corpus: Corpus, settings: Settings, rank: I64, pool: Executo
     return DocDecisions(reason, partner, similarity, alive, keeper), matches
 
 
+def dropped_reasons(settings: Settings) -> Bool:
+    """Return, for each code of a reason, whether it leads to removal: bool[codes]."""
+    dropping: Bool = np.isin(np.arange(len(Reason)), codes_to_drop(settings))
+    return dropping
+
+
 def codes_to_drop(settings: Settings) -> list[int]:
     """Return the codes of the reasons that lead to removal."""
     return [reason.value for reason in Reason if reason and reason.name.lower() in settings.drop]
 
 
 def match_blocks(
-    corpus: Corpus, settings: Settings, rank: I64, alive: Bool, pool: Executor
+    corpus: Corpus, content: I64, settings: Settings, rank: I64, alive: Bool, pool: Executor
 ) -> tuple[BlockDecisions, Matches]:
-    """Find copies among the blocks of documents that stay."""
+    """Find copies among the blocks of documents that stay.
+
+    Args:
+        corpus: the corpus.
+        content: int64[n], number of each block's content, FREE for blocks that take no part.
+        settings: the settings.
+        rank: see ``survivor_rank``.
+        alive: bool[docs], documents that stay.
+        pool: threads to work in.
+    """
     scratch = corpus.workspace.scratch
-    content, bounds = corpus.content.map(), corpus.block_bounds.map()
+    bounds = corpus.block_bounds.map()
     token_bounds, sketched = corpus.token_bounds.map(), corpus.sketched.map()
     distinct = token_bounds.size - 1
     best = scratch(distinct, np.int64, FREE)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import U8, U64
+from dedup.arrays import U16, U64
 from dedup.kernels import template
 from dedup.sketch import tokenize_texts
 
@@ -32,11 +32,11 @@ class Lexicon(NamedTuple):
 
     Attributes:
         words: uint64, a power of two; 0 where free.
-        roles: uint8, what each word may be, see ``dedup.kernels.template``.
+        roles: uint16, what each word may be, see ``dedup.kernels.template``.
     """
 
     words: U64
-    roles: U8
+    roles: U16
 
 
 def read_words(name: str) -> dict[str, list[str]]:
@@ -51,7 +51,7 @@ def lexicon() -> Lexicon:
     """Return the table of all lists."""
     listed = [(word, PARTS[part]) for part, words in read_words("date_units").items() for word in words]
     listed += [(word, template.DATE) for words in read_words("dates").values() for word in words]
-    listed += [(word, template.FUNCTION) for words in read_words("function_words").values() for word in words]
+    listed += [(word, template.PAGE_WORD) for words in read_words("page_words").values() for word in words]
     tokens = tokenize_texts([word for word, _ in listed])
     single = np.diff(tokens.bounds) == 1
     roles: dict[int, int] = {}
@@ -65,7 +65,7 @@ def lexicon() -> Lexicon:
 def make_table(roles: dict[int, int]) -> Lexicon:
     """Enter token hashes and their roles into a table."""
     size = 1 << (SPARE * len(roles)).bit_length()
-    table = Lexicon(np.zeros(size, np.uint64), np.zeros(size, np.uint8))
+    table = Lexicon(np.zeros(size, np.uint64), np.zeros(size, np.uint16))
     taken: set[int] = set()
     for token, role in roles.items():
         place = token >> 32 & size - 1
@@ -74,3 +74,10 @@ def make_table(roles: dict[int, int]) -> Lexicon:
         taken.add(place)
         table.words[place], table.roles[place] = token, role
     return table
+
+
+def phrases(name: str) -> list[str]:
+    """Read a list of phrases."""
+    text = importlib.resources.files(__package__).joinpath("words", f"{name}.txt").read_text(encoding="utf-8")
+    lines = (line.partition(":")[2] for line in text.splitlines() if line and not line.startswith("#"))
+    return [phrase.strip() for line in lines for phrase in line.split(",")]

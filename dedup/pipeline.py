@@ -16,19 +16,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I64
+from dedup.arrays import I64, U8
 from dedup.blocks import split_blocks
-from dedup.corpus import Corpus, Fresh
+from dedup.corpus import Corpus, Fresh, Looks
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail, InputError
 from dedup.formats import Chunk, Input, open_inputs
 from dedup.lsh import schemes
+from dedup.marks import find_marks
 from dedup.run import (
     DOCUMENTS_FILE,
     FORMAT,
     ORDER_FILE,
     REJECTS_FILE,
     SUMMARY_FILE,
+    TEMPLATES_FILE,
     VERDICTS_FILE,
     Run,
     TextsDigest,
@@ -37,12 +39,14 @@ from dedup.run import (
     summary_bytes,
     write_table,
 )
-from dedup.schema import DOC_REASONS, DOCUMENTS, REASONS, VERDICTS, Blocks, Documents, Reject
+from dedup.schema import DOC_REASONS, DOCUMENTS, REASONS, TEMPLATES, VERDICTS, Blocks, Documents, Reject
 from dedup.settings import Settings
+from dedup.shape import find_shapes
 from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
 from dedup.store import Workspace, atomic_directory
+from dedup.templates import find_templates
 from dedup.threads import ordered_map
-from dedup.verdicts import Tally, block_verdicts, document_verdicts
+from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -53,6 +57,7 @@ class Batch(NamedTuple):
     documents: Documents
     blocks: Blocks
     tokens: Tokens
+    looks: Looks
     rejects: list[Reject]
     read: int
 
@@ -128,6 +133,7 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
         tally = Tally()
         tables = block_verdicts(corpus, decisions, settings, order, tally, pool)
         write_table(made / VERDICTS_FILE, VERDICTS, tables, pool)
+        write_table(made / TEMPLATES_FILE, TEMPLATES, [told_templates(corpus, decisions)])
         if rejects:
             (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
         summary = _summarise(corpus, settings, inputs, documents.result(), tally)
@@ -168,7 +174,8 @@ def sketch_corpus(
         documents = parsed.documents
         blocks = split_blocks(documents.data, documents.bounds, settings.split)
         tokens = tokenize_blocks(documents.data, documents.bounds, blocks)
-        return Batch(documents, blocks, tokens, parsed.rejects, chunk.read)
+        looks = look_at(documents.data, documents.bounds, blocks, tokens)
+        return Batch(documents, blocks, tokens, looks, parsed.rejects, chunk.read)
 
     def sketch(work: tuple[Tokens, Fresh]) -> tuple[Sketches, Sketches]:
         tokens, fresh = work
@@ -186,11 +193,18 @@ def sketch_corpus(
             rejects.extend(batch.rejects)
             digest.add(batch.documents)
             progress("reading", batch.read, total)
-            yield batch.tokens, corpus.add(batch.documents, batch.blocks, batch.tokens)
+            yield batch.tokens, corpus.add(batch.documents, batch.blocks, batch.tokens, batch.looks)
 
     for sketches in ordered_map(pool, sketch, commit(), ahead):
         corpus.add_sketches(*sketches)
     return corpus, rejects, total or 0
+
+
+def look_at(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens) -> Looks:
+    """Tell what the blocks of a batch look like."""
+    templates, shapes = find_templates(data, bounds, blocks, tokens), find_shapes(data, bounds, blocks)
+    marks = find_marks(data, bounds, blocks, tokens, templates, shapes)
+    return Looks(templates.keys, templates.bare, marks, shapes.words, shapes.odds, shapes.page_odds)
 
 
 def tell_documents(
@@ -200,7 +214,7 @@ def tell_documents(
     decisions = tell_contained(corpus, decisions, settings)
     docs = decisions.docs
     write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order))
-    reasons = np.bincount(docs.reason, minlength=len(REASONS)).tolist()
+    reasons = np.bincount(docs.reason, minlength=len(DOC_REASONS)).tolist()
     return {
         "documents": corpus.doc_count,
         "documents_dropped": int((~docs.alive).sum()),

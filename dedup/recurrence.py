@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U8, U64, Bool, Index
+from dedup.arrays import I32, I64, U64, Bool, Index
 from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.recur import (
     Counts,
@@ -21,7 +21,10 @@ from dedup.kernels.tables import FREE
 from dedup.lexicon import lexicon
 from dedup.store import Workspace
 
-LEAST_CLUSTERS = 2  # clusters of documents that a template stands in
+LEAST_CLUSTERS = 2  # clusters of documents that a template stands in, ...
+LEAST_SHARE = 0.002  # ... and share of its source's
+# Documents without a source may have nothing in common: what recurs among them does so in many.
+LEAST_UNNAMED, LEAST_UNNAMED_SHARE = 3, 0.1
 # What blocks whose keys are theirs alone may share: so many items from the beginning, from the end, the templates of
 # none, one or both neighbours; and how many clusters must share it. Precision of each on pages of news sites in
 # bench/templates.py.
@@ -48,6 +51,7 @@ class Recurrence(NamedTuple):
     Attributes:
         templates: int32 or int64[n], each block's template, FREE where it has none that recurs.
         counts: what is known of each template.
+        names: uint64[t], what tells a template from others.
         learnt: bool[t], whether the template was learnt from what its lines share, and not by its key.
         clusters: int64[docs], the document that stands for each one's near-duplicates and copies.
         docs_of: int32[s], documents of each source; ``clusters_of``: int32[s], clusters of them.
@@ -55,6 +59,7 @@ class Recurrence(NamedTuple):
 
     templates: Index
     counts: Counts
+    names: U64
     learnt: Bool
     clusters: I64
     docs_of: I32
@@ -74,7 +79,7 @@ def no_counts(size: int) -> Counts:
     )
 
 
-def find_recurrence(pages: Pages, texts: Texts, source_count: int, workspace: Workspace) -> Recurrence:
+def find_recurrence(pages: Pages, texts: Texts, source_count: int, unnamed: int, workspace: Workspace) -> Recurrence:
     """Count templates in each source over clusters of documents; learn templates of blocks that are left.
 
     Nothing depends on the order of documents but the numbers of templates.
@@ -83,46 +88,52 @@ def find_recurrence(pages: Pages, texts: Texts, source_count: int, workspace: Wo
         pages: the blocks; its ``clusters`` are joined where documents have the same body.
         texts: their tokens.
         source_count: how many sources there are.
+        unnamed: the one of documents that name none, FREE if all do.
         workspace: where large arrays rest.
     """
     n = pages.keys.size
     kind = index_type(2 * n)
-    known = pages.sources != FREE
-    docs_of = np.bincount(pages.sources[known], minlength=source_count).astype(np.int32)
+    docs_of = np.bincount(pages.sources, minlength=source_count).astype(np.int32)
     keys, alone = workspace.scratch(n, np.uint64), np.empty(n, np.bool_)
     tables = Tables(n, kind)
     templates = workspace.scratch(n, kind, FREE)
 
-    def group(into: Index) -> int:
+    def group(into: Index) -> tuple[Counts, U64]:
         entries, sizes = group_rows(keys, ~alone, tables)
         into[entries[:, 0]] = entries[:, 1]
-        return sizes.size
+        names = np.empty(sizes.size, np.uint64)
+        names[entries[:, 1]] = keys[entries[:, 0]]
+        counts = no_counts(sizes.size)
+        count_documents(pages, into, counts)
+        return counts, names
 
     keys_in_sources(pages, keys, alone)
-    counts = no_counts(group(templates))
-    count_documents(pages, templates, counts)
+    counts, names = group(templates)
     join_copies(pages, templates, counts, docs_of)
     order = np.argsort(pages.clusters, kind="stable")
-    count_clusters(pages, order, templates, counts)
-    drop_rare(templates, counts.clusters >= LEAST_CLUSTERS)
-    all_counts = [counts]
-    total = counts.docs.size
+    clusters_of = np.bincount(pages.sources[np.unique(pages.clusters)], minlength=source_count).astype(np.int32)
+    least_of = np.floor(LEAST_SHARE * clusters_of)
+    if unnamed != FREE:
+        least_of[unnamed] = max(LEAST_UNNAMED, np.ceil(LEAST_UNNAMED_SHARE * clusters_of[unnamed]))
+
+    def keep_common(into: Index, counts: Counts, least: int) -> None:
+        count_clusters(pages, order, into, counts)
+        drop_rare(into, counts.clusters >= np.maximum(least, least_of[pages.sources[counts.first]]))
+
+    keep_common(templates, counts, LEAST_CLUSTERS)
+    found, known = [(counts, names)], counts.docs.size
     for outline, least in OUTLINES:
-        found = np.full(n, FREE, kind)
+        more = np.full(n, FREE, kind)
         outline_keys(pages, templates, *texts, *lexicon(), outline, keys, alone)
-        counts = no_counts(group(found))
-        count_documents(pages, found, counts)
-        count_clusters(pages, order, found, counts)
-        drop_rare(found, counts.clusters >= least)
-        new = found != FREE
-        templates[new] = found[new] + total
-        all_counts.append(counts)
-        total += counts.docs.size
-    counts = Counts(*(np.concatenate(columns) for columns in zip(*all_counts, strict=True)))
-    learnt = np.arange(total) >= all_counts[0].docs.size
-    reps = np.unique(pages.clusters[known])
-    clusters_of = np.bincount(pages.sources[reps], minlength=source_count).astype(np.int32)
-    return Recurrence(templates, counts, learnt, pages.clusters, docs_of, clusters_of)
+        counts, names = group(more)
+        keep_common(more, counts, least)
+        new = more != FREE
+        templates[new] = more[new] + sum(one.docs.size for one, _ in found)
+        found.append((counts, names))
+    all_counts = Counts(*(np.concatenate(columns) for columns in zip(*(one for one, _ in found), strict=True)))
+    all_names = np.concatenate([one for _, one in found])
+    learnt = np.arange(all_names.size) >= known
+    return Recurrence(templates, all_counts, all_names, learnt, pages.clusters, docs_of, clusters_of)
 
 
 def drop_rare(templates: Index, common: Bool) -> None:

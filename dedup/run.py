@@ -25,8 +25,8 @@ from dedup.schema import DOCUMENTS, VERDICTS, Documents, Reject
 from dedup.store import MADE_BY, MAKER, SUMMARY_FILE
 from dedup.version import __version__
 
-FORMAT = 1
-VERDICTS_FILE, DOCUMENTS_FILE = "verdicts.parquet", "documents.parquet"
+FORMAT = 2
+VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
 REJECTS_FILE, ORDER_FILE = "rejects.jsonl", "order.npy"
 REMOVALS_FILE = "removals.jsonl"  # of a cleaned corpus
 
@@ -72,6 +72,11 @@ class Run:
     def documents(self) -> pa.Table:
         """One row a document: doc, action, reason, partner_doc, similarity, cluster, blocks."""
         return pq.read_table(self.path / DOCUMENTS_FILE, memory_map=True)
+
+    @functools.cached_property
+    def templates(self) -> pa.Table:
+        """One row a template that recurs: see ``TEMPLATES`` in ``dedup.schema``."""
+        return pq.read_table(self.path / TEMPLATES_FILE, memory_map=True)
 
     @property
     def rejects(self) -> list[dict[str, Any]]:

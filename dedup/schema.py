@@ -25,6 +25,17 @@ class Reason(enum.IntEnum):
     NUMBER_VARIANT_DOCUMENT = 6
     CONTAINED_DOCUMENT = 7
     NEAR_REMOVED_DOCUMENT = 8
+    SITE_TEMPLATE = 9
+    NAVIGATION = 10
+    SECTION_LABEL = 11
+    TITLE_ECHO = 12
+    REPEATED_HEADER = 13
+    PAGE_HEADER = 14
+    PLACEHOLDER = 15
+    LIKELY_BOILERPLATE = 16
+
+
+BOILERPLATE = tuple(reason for reason in Reason if reason >= Reason.SITE_TEMPLATE)
 
 
 REASONS = (None, *(reason.name.lower() for reason in Reason if reason))
@@ -44,6 +55,25 @@ VERDICTS = pa.schema(
         ("partner_block", pa.int32()),
         ("similarity", pa.float64()),
         ("cluster", pa.string()),
+        ("boilerplate", pa.float32()),
+        ("template", pa.string()),
+    ]
+)
+TEMPLATES = pa.schema(
+    [
+        ("template", pa.string()),
+        ("source", pa.string()),
+        ("reason", pa.string()),
+        ("learnt", pa.bool_()),
+        ("clusters", pa.int32()),
+        ("source_clusters", pa.int32()),
+        ("documents", pa.int32()),
+        ("documents_repeating", pa.int32()),
+        ("blocks", pa.int32()),
+        ("from_top", pa.float32()),
+        ("from_bottom", pa.float32()),
+        ("doc", pa.string()),
+        ("block", pa.int32()),
     ]
 )
 DOCUMENTS = pa.schema(

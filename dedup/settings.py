@@ -18,13 +18,24 @@ Removable = Literal[
     "near_duplicate_document",
     "number_variant_document",
     "contained_document",
+    "site_template",
+    "navigation",
+    "section_label",
+    "title_echo",
+    "repeated_header",
+    "page_header",
+    "placeholder",
+    "likely_boilerplate",
 ]
 SPLITS: tuple[Split, ...] = get_args(Split)
 SURVIVORS: tuple[Survivor, ...] = get_args(Survivor)
 REMOVABLE: tuple[Removable, ...] = get_args(Removable)
 DEFAULT_DROP: frozenset[Removable] = frozenset(
-    {"exact_duplicate", "near_duplicate", "exact_duplicate_document", "near_duplicate_document"}
-)
+    {
+        "exact_duplicate", "near_duplicate", "exact_duplicate_document", "near_duplicate_document", "site_template",
+        "navigation", "section_label", "title_echo", "repeated_header", "page_header", "placeholder",
+    }
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,7 @@ class Settings:
         threshold: least Jaccard similarity of near-duplicate blocks, 0-1, over word 1- and 2-grams.
         doc_threshold: least Jaccard similarity of near-duplicate documents, 0-1, over word 5-grams.
         containment: share of a document's blocks that must stand, in order, in the one that contains it, 0-1.
+        boilerplate: least probability of a block that recurs on other pages of its source to be boilerplate, 0-1.
         min_tokens: shorter blocks are counted, never dropped as duplicates.
         num_perm: permutations of a block's MinHash signature.
         doc_num_perm: permutations of a document's.
@@ -70,6 +82,7 @@ class Settings:
     threshold: float = 0.7
     doc_threshold: float = 0.8
     containment: float = 0.8
+    boilerplate: float = 0.9
     min_tokens: int = 8
     num_perm: int = 168
     doc_num_perm: int = 128
@@ -95,7 +108,7 @@ class Settings:
 
     def _check_numbers(self) -> None:
         """Check what has a range."""
-        for name in ("threshold", "doc_threshold", "containment"):
+        for name in ("threshold", "doc_threshold", "containment", "boilerplate"):
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise SettingsError(name, value, "more than 0, at most 1")

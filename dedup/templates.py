@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +12,9 @@ from dedup.kernels.links import find_links
 from dedup.kernels.template import LINK_TOKEN, LONGEST_TITLE, NONE, template_keys
 from dedup.lexicon import lexicon
 from dedup.schema import KINDS, Blocks
-from dedup.sketch import Tokens, tokenize_blocks
+from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
 
-HEADING = KINDS.index("heading")
+HEADING, PARAGRAPH = KINDS.index("heading"), KINDS.index("paragraph")
 TITLE_TOKENS = range(2, LONGEST_TITLE + 1)  # tokens that a title has
 
 
@@ -23,8 +24,9 @@ class Templates(NamedTuple):
     Attributes:
         keys: uint64[n], equal where blocks differ in links, dates, numbers and the title of their document only; 0 for
             blocks without a token. The lowest bit is set where hardly any literal is left.
+        bare: uint64[n], the same without the slots that a block begins with; 0 where nothing else is there.
         literals: int32[n], tokens that are in no slot.
-        functions: int32[n], function words.
+        numbered: int32[n], tokens that are numbers; ``paged``: int32[n], words that stand beside the number of a page.
         echoes: uint8[n], how much of the title and of the block are the same, from 0 to 255.
         titles: int64[docs], the block with each document's title, NONE where there is none.
         slots: uint8, for each token what it is, see ``dedup.kernels.template``; of blocks with links the tokens stand at
@@ -33,8 +35,10 @@ class Templates(NamedTuple):
     """
 
     keys: U64
+    bare: U64
     literals: I32
-    functions: I32
+    numbered: I32
+    paged: I32
     echoes: U8
     titles: I64
     slots: U8
@@ -54,10 +58,13 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
     n = blocks.starts.size
     hashes, firsts, lasts = replace_links(data, doc_bounds, blocks, tokens)
     titles = find_titles(blocks, np.diff(tokens.bounds))
-    slots, keys = np.empty(hashes.size, np.uint8), np.empty(n, np.uint64)
-    literals, functions, echoes = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.uint8)
-    template_keys(hashes, firsts, lasts, blocks.bounds, titles, *lexicon(), slots, keys, literals, functions, echoes)
-    return Templates(keys, literals, functions, echoes, titles, slots, firsts, lasts)
+    slots, echoes = np.empty(hashes.size, np.uint8), np.empty(n, np.uint8)
+    keys, bare = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    literals, numbered, paged = (np.empty(n, np.int32) for _ in range(3))
+    template_keys(
+        hashes, firsts, lasts, blocks.bounds, titles, *lexicon(), slots, keys, bare, literals, numbered, paged, echoes
+    )
+    return Templates(keys, bare, literals, numbered, paged, echoes, titles, slots, firsts, lasts)
 
 
 def find_titles(blocks: Blocks, lengths: I64) -> I64:
@@ -108,3 +115,12 @@ def replace_links(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) -> 
     firsts[with_links] = places[opens] + tokens.hashes.size
     lasts[with_links] = np.append(places[opens[1:]], spliced.size) + tokens.hashes.size
     return np.concatenate([tokens.hashes, spliced]), firsts, lasts
+
+
+def bare_keys(texts: Sequence[str]) -> U64:
+    """Return ``Templates.bare`` of texts by themselves: uint64[n]."""
+    encoded = [text.encode() for text in texts]
+    data, bounds = np.frombuffer(b"".join(encoded), np.uint8), np.cumsum([0, *map(len, encoded)])
+    n = len(texts)
+    blocks = Blocks(np.arange(n + 1), np.zeros(n, np.int64), np.diff(bounds), np.zeros(n, np.uint8) + PARAGRAPH)
+    return find_templates(data, bounds, blocks, tokenize_texts(texts)).bare

@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from dedup.arrays import I64, U8, U64, Bool
 from dedup.corpus import Corpus
-from dedup.decide import Decisions, codes_to_drop
+from dedup.decide import Decisions, dropped_reasons
 from dedup.kernels.judge import Judged, judge, name_clusters, take_strings
 from dedup.kernels.tables import FREE
-from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, VERDICTS, Reason
+from dedup.recurrence import Recurrence
+from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, TEMPLATES, VERDICTS, Reason
 from dedup.settings import Settings
 from dedup.threads import ordered_map
 
@@ -49,6 +50,18 @@ def runs_of_documents(order: I64, bounds: I64) -> Iterator[I64]:
     sizes = np.diff(bounds)[order]
     runs = (np.cumsum(sizes) - sizes) // ROWS
     yield from np.split(order, np.flatnonzero(np.diff(runs)) + 1)
+
+
+def rows_of(run: I64, bounds: I64) -> I64:
+    """Return the blocks of some documents, one behind the other."""
+    sizes = bounds[run + 1] - bounds[run]
+    ends = np.cumsum(sizes)
+    return np.repeat(bounds[run] - ends + sizes, sizes) + np.arange(ends[-1] if run.size else 0)
+
+
+def template_names(recurrence: Recurrence) -> U64:
+    """Return the names of templates as ``cluster_names`` takes them: uint64[t, 1]."""
+    return recurrence.names.reshape(-1, 1)
 
 
 def words(codes: Codes, table: tuple[str, ...]) -> pa.DictionaryArray:
@@ -117,17 +130,19 @@ def block_verdicts(
     corpus: Corpus, decisions: Decisions, settings: Settings, order: I64, tally: Tally, pool: Executor
 ) -> Iterator[pa.Table]:
     """Write the verdicts on the blocks of documents, taken in ``order``, and count them."""
-    bounds, content = corpus.block_bounds.map(), corpus.content.map()
+    bounds, boilerplate = corpus.block_bounds.map(), decisions.boilerplate
+    names, templates = template_names(boilerplate.recurrence), boilerplate.recurrence.templates
     starts, ends, kinds = corpus.starts.map(), corpus.ends.map(), corpus.kinds.map()
     ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.block_numbers.fingerprints(), word_list(REASONS)
-    dropping = np.isin(np.arange(len(REASONS)), codes_to_drop(settings))
+    dropping = dropped_reasons(settings)
 
     def put(run: I64) -> tuple[pa.Table, Judged]:
-        n = int((bounds[run + 1] - bounds[run]).sum())
+        rows = rows_of(run, bounds)
+        n = rows.size
         judged = empty_verdicts(n)
         judge(
-            run, bounds, content, starts, ends, kinds, decisions.docs, decisions.blocks, dropping, settings.threshold,
-            judged,
+            run, bounds, decisions.content, starts, ends, kinds, boilerplate.reasons, decisions.docs, decisions.blocks,
+            dropping, settings.threshold, judged,
         )  # fmt: skip
         table = pa.table(
             [
@@ -142,6 +157,8 @@ def block_verdicts(
                 pa.array(judged.partner_block, mask=judged.partner_block == FREE),
                 pa.array(judged.similarity, mask=np.isnan(judged.similarity)),
                 cluster_names(fingerprints, judged.cluster),
+                boilerplate.probabilities[rows],
+                cluster_names(names, templates[rows].astype(np.int64)),
             ],
             names=VERDICTS.names,
         )
@@ -150,6 +167,41 @@ def block_verdicts(
     for table, judged in ordered_map(pool, put, runs_of_documents(order, bounds), 2):
         tally.add(judged.reason, judged.drop, judged.end - judged.start)
         yield table
+
+
+def told_templates(corpus: Corpus, decisions: Decisions) -> pa.Table:
+    """Put the templates that stand in boilerplate into a table, sorted by source and name."""
+    boilerplate = decisions.boilerplate
+    found = boilerplate.recurrence
+    counts, bounds = found.counts, corpus.block_bounds.map()
+    used = np.zeros(found.names.size, np.bool_)
+    used[found.templates[(boilerplate.reasons != Reason.NONE) & (found.templates != FREE)]] = True
+    rows = np.flatnonzero(used)
+    first = counts.first[rows]
+    blocks = np.array(
+        [int(np.argmax(found.templates[bounds[doc] : bounds[doc + 1]] == row)) for row, doc in zip(rows, first, strict=True)],
+        np.int32,
+    )
+    sources, ids = (Words(*strings.arrays()) for strings in (corpus.sources, corpus.ids))
+    table = pa.table(
+        [
+            cluster_names(template_names(found), rows),
+            take(sources, first),
+            spelt(boilerplate.reasons[bounds[first] + blocks], word_list(REASONS)),
+            found.learnt[rows],
+            counts.clusters[rows],
+            boilerplate.pages[first].astype(np.int32),
+            counts.docs[rows],
+            counts.repeated[rows],
+            counts.blocks[rows],
+            counts.from_top[rows],
+            counts.from_bottom[rows],
+            take(ids, first),
+            blocks,
+        ],
+        names=TEMPLATES.names,
+    )
+    return table.sort_by([("source", "ascending"), ("clusters", "descending"), ("template", "ascending")])
 
 
 def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Iterator[pa.Table]:

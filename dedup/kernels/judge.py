@@ -100,6 +100,7 @@ def judge(
     starts: I64,
     ends: I64,
     kinds: U8,
+    boilerplate: U8,
     docs: DocDecisions,
     blocks: BlockDecisions,
     dropping: Bool,
@@ -115,6 +116,7 @@ def judge(
         starts: int64, first byte of each block. ``ends`` and ``kinds``, uint8, likewise.
         ends: see ``starts``.
         kinds: see ``starts``.
+        boilerplate: uint8, the class of boilerplate of each block, a code of ``Reason``.
         docs: what was found out about documents.
         blocks: what was found out about contents.
         dropping: bool, for each reason whether it leads to removal.
@@ -146,6 +148,8 @@ def judge(
                         similarity = blocks.similarity[own]
                         reason = NUMBER_VARIANT
                         partner = blocks.best[blocks.variants[own]]
+            if boilerplate[row] != NONE and (dropping[boilerplate[row]] or not dropping[reason]):
+                reason, partner, similarity = boilerplate[row], FREE, np.nan
             judged.drop[i] = dropping[reason]
             judged.partner_doc[i] = judged.partner_block[i] = FREE
             if partner != FREE:

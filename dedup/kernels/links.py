@@ -10,6 +10,7 @@ from dedup.kernels.mixing import STRIDE, lowest_bit, pack
 
 AT, COLON, SLASH, DOT, SPACE, W = np.uint8(64), np.uint8(58), np.uint8(47), np.uint8(46), np.uint8(32), np.uint8(119)
 ZERO, ONE = np.uint64(0), np.uint64(1)
+HEAD = 48  # bytes of a block in which a colon is looked for
 
 
 @helper
@@ -72,3 +73,22 @@ def find_links(data: U8, spans: I64) -> int:
             count += 1
             done = hi
     return count
+
+
+@kernel
+def first_colons(data: U8, starts: I64, ends: I64, colons: I64) -> None:
+    """Find the first colon, of any width, among the first bytes of each block.
+
+    Args:
+        data: uint8, valid UTF-8.
+        starts: int64[n], first byte of each block. ``ends`` likewise, the byte after its last.
+        ends: see ``starts``.
+        colons: int64[n], filled; -1 where there is none.
+    """
+    for i in range(starts.size):
+        colons[i] = -1
+        for p in range(starts[i], min(ends[i], starts[i] + HEAD)):
+            wide = data[p] == 0xEF and p + 2 < ends[i] and data[p + 1] == 0xBC and data[p + 2] == 0x9A
+            if data[p] == COLON or wide:
+                colons[i] = p
+                break

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, I32, I64, U8, U16, U64, Bool, Index
+from dedup.arrays import F32, I32, I64, U16, U64, Bool, Index
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import K_FIRST, K_SECOND, mix64
 from dedup.kernels.tables import FREE
 from dedup.kernels.template import DATE, SEED, SLOT, role_of
 
-BODY_TOKENS = 12  # a block of the body of a page has so many tokens,
+BODY_WORDS = 12  # a block of the body of a page has so many words,
 BODY_SHARE = 0.7  # and pages are copies of each other where so much of their bodies is the same, ...
 RARE_SHARE, RARE = 0.3, 3  # ... of what at most this share of a source's pages has, or so many
 CANDIDATES = 32  # pages that one page's body is compared with
@@ -29,8 +29,8 @@ class Pages(NamedTuple):
         clusters: int64[docs], the document that stands for its near-duplicates, itself where there are none.
         prints: uint64[docs], a hash of each document's content.
         keys: uint64[n], template keys, see ``dedup.kernels.template``.
-        sizes: uint16[n], tokens of each block.
-        content: float32[n], probability that a block is content by its shape.
+        words: float32[n], words of each block.
+        odds: float32[n], log-odds that a block is content, by its shape.
     """
 
     bounds: I64
@@ -38,8 +38,8 @@ class Pages(NamedTuple):
     clusters: I64
     prints: U64
     keys: U64
-    sizes: U16
-    content: F32
+    words: F32
+    odds: F32
 
 
 class Counts(NamedTuple):
@@ -114,9 +114,9 @@ def join_copies(pages: Pages, templates: Index, counts: Counts, pages_of: I32) -
             mass, found = np.float32(0), 0
             for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
                 template = templates[row]
-                if pages.sizes[row] < BODY_TOKENS or (template != FREE and counts.docs[template] > most):
+                if pages.words[row] < BODY_WORDS or (template != FREE and counts.docs[template] > most):
                     continue
-                own = pages.sizes[row] * pages.content[row]
+                own = pages.words[row] / (np.float32(1) + np.exp(-pages.odds[row]))
                 mass += own
                 if turn == 0 or template == FREE or counts.first[template] == doc:
                     continue
@@ -189,7 +189,7 @@ def count_clusters(pages: Pages, order: I64, templates: Index, counts: Counts) -
 
 
 @helper
-def item(token: np.uint64, words: U64, roles: U8) -> np.uint64:
+def item(token: np.uint64, words: U64, roles: U16) -> np.uint64:
     """Return a token as a template sees it: SLOT for numbers and names of months and days."""
     return SLOT if token & ONE != ZERO or role_of(token, words, roles) & DATE else token
 
@@ -202,7 +202,7 @@ def take_item(h: np.uint64, token: np.uint64) -> np.uint64:
 
 
 @helper
-def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, roles: U8) -> tuple[np.uint64, int]:
+def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, roles: U16) -> tuple[np.uint64, int]:
     """Hash so many items from the beginning (step 1) or the end (-1) of a block, runs of slots one item each.
 
     Returns:
@@ -230,7 +230,7 @@ def outline_keys(
     tokens: U64,
     token_bounds: I64,
     words: U64,
-    roles: U8,
+    roles: U16,
     outline: tuple[int, int, int],
     keys: U64,
     alone: Bool,
@@ -276,3 +276,27 @@ def outline_keys(
                 h = take_item(h, np.uint64(above))
             alone[row] = False
             keys[row] = mix64(h)
+
+
+@kernel
+def count_sources(pages: Pages, order: I64, templates: Index, counts: I32, spread: I32) -> None:
+    """Count the sources with each template.
+
+    Args:
+        pages: the blocks.
+        order: int64[docs], the documents, those of a source one behind the other.
+        templates: int32 or int64[n], each block's template in the whole corpus, FREE where no other block has it.
+        counts: int32[t], all zero; filled with the sources that have each template.
+        spread: int32[n], filled with the count of each block's template, 0 for none.
+    """
+    last = np.full(counts.size, FREE, np.int64)
+    for doc in order:
+        if pages.sources[doc] == FREE:
+            continue
+        for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
+            template = templates[row]
+            if template != FREE and last[template] != pages.sources[doc]:
+                last[template] = pages.sources[doc]
+                counts[template] += 1
+    for row in range(templates.size):
+        spread[row] = counts[templates[row]] if templates[row] != FREE else 0

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U8, U64
+from dedup.arrays import I32, I64, U8, U16, U64
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import K_FIRST, mix64
 
 # what a word may be; a word may be several things
-DATE = np.uint8(1)  # name of a month or a day
-AFTER_NUMBER = np.uint8(2)  # unit of a date or a time, in scripts without spaces
-NUMERAL = np.uint8(4)  # numeral that is a letter
-WEEKDAY = np.uint8(8)  # letter that stands for a day
-WEEK = np.uint8(16)  # letter of the words for week or weekday
-BEFORE_NUMBER = np.uint8(32)  # half of an era's name, or of the words for morning and evening
-MERIDIEM = np.uint8(64)  # what follows a time
-FUNCTION = np.uint8(128)  # function word
+DATE = np.uint16(1)  # name of a month or a day
+AFTER_NUMBER = np.uint16(2)  # unit of a date or a time, in scripts without spaces
+NUMERAL = np.uint16(4)  # numeral that is a letter
+WEEKDAY = np.uint16(8)  # letter that stands for a day
+WEEK = np.uint16(16)  # letter of the words for week or weekday
+BEFORE_NUMBER = np.uint16(32)  # half of an era's name, or of the words for morning and evening
+MERIDIEM = np.uint16(64)  # what follows a time
+PAGE_WORD = np.uint16(256)  # what stands beside the number of a page
+NEAR = np.uint16(2 | 4 | 8 | 16 | 32 | 64)  # what is part of a date because of what stands beside it
 
 LITERAL, NUMBER, LINK, TITLE = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)  # what a token is in a template
 LINK_TOKEN = np.uint64(0x13198A2E03707345)  # stands for a URL or an e-mail address
@@ -30,7 +31,7 @@ NONE = -1
 
 
 @helper
-def role_of(token: np.uint64, words: U64, roles: U8) -> np.uint8:
+def role_of(token: np.uint64, words: U64, roles: U16) -> np.uint16:
     """Look a token up in an open-addressing table; 0 for other tokens."""
     mask = np.uint64(words.size - 1)
     place = token >> np.uint64(32) & mask
@@ -40,13 +41,13 @@ def role_of(token: np.uint64, words: U64, roles: U8) -> np.uint8:
 
 
 @helper
-def mask_dates(tokens: U64, lo: int, hi: int, words: U64, roles: U8, slots: U8) -> None:
+def mask_dates(tokens: U64, lo: int, hi: int, words: U64, roles: U16, slots: U8) -> None:
     """Mark what belongs to a date because of what stands beside it, in ``tokens[lo:hi]``."""
     i = lo
     while i < hi:
         role = role_of(tokens[i], words, roles)
         before = i > lo and slots[i - 1] == NUMBER
-        if slots[i] == LITERAL and role & ~FUNCTION != 0:
+        if slots[i] == LITERAL and role & NEAR != 0:
             if before and role & (AFTER_NUMBER | MERIDIEM):
                 slots[i] = NUMBER
             elif before and role & WEEKDAY and role_of(tokens[i - 1], words, roles) & AFTER_NUMBER:
@@ -123,11 +124,13 @@ def template_keys(
     block_bounds: I64,
     titles: I64,
     words: U64,
-    roles: U8,
+    roles: U16,
     slots: U8,
     keys: U64,
+    bare: U64,
     literals: I32,
-    functions: I32,
+    numbered: I32,
+    paged: I32,
     echoes: U8,
 ) -> None:
     """Mask the slots of ``n`` blocks and hash what is left.
@@ -144,8 +147,10 @@ def template_keys(
         roles: uint8, what each of them may be.
         slots: uint8, like ``tokens``, filled with what each token is in its template.
         keys: uint64[n], filled; 0 for blocks without a token. The lowest bit tells that hardly any literal is left.
+        bare: uint64[n], filled: the same of what follows the slots that the block begins with; 0 where nothing does.
         literals: int32[n], filled with the number of tokens that are not masked.
-        functions: int32[n], filled with the number of function words.
+        numbered: int32[n], filled with the number of tokens that are numbers.
+        paged: int32[n], filled with the number of words that stand beside the number of a page.
         echoes: uint8[n], filled with the share of the title that stands in the block, or of the block that stands in
             the title, whichever is less, from 0 to 255.
     """
@@ -163,15 +168,16 @@ def template_keys(
         for block in range(block_bounds[doc], block_bounds[doc + 1]):
             lo, hi = firsts[block], lasts[block]
             near = False
-            grammar = 0
+            numbers, words_of_page = 0, 0
             for i in range(lo, hi):
                 token = tokens[i]
                 role = role_of(token, words, roles)
                 slots[i] = NUMBER if token & ONE != ZERO or role & DATE else LITERAL
                 if token == LINK_TOKEN:
                     slots[i] = LINK
-                near |= role & ~(DATE | FUNCTION) != 0
-                grammar += role >= FUNCTION
+                near |= role & NEAR != 0
+                numbers += token & ONE != ZERO
+                words_of_page += role & PAGE_WORD != 0 and token & ONE == ZERO
             if near:
                 mask_dates(tokens, lo, hi, words, roles, slots)
             echo = 0
@@ -188,20 +194,26 @@ def template_keys(
                         i += run
                     else:
                         i += 1
-            h, left, masked = SEED, 0, 0
+            h, g, left, masked = SEED, SEED, 0, 0
             before = LITERAL
             for i in range(lo, hi):
                 if slots[i] == LITERAL:
                     left += 1
                     h = (h ^ tokens[i]) * K_FIRST
                     h ^= h >> np.uint64(32)
+                    g = (g ^ tokens[i]) * K_FIRST
+                    g ^= g >> np.uint64(32)
                 elif before == LITERAL:
                     masked += 1
                     h = (h ^ SLOT) * K_FIRST
                     h ^= h >> np.uint64(32)
+                    if left > 0:
+                        g = (g ^ SLOT) * K_FIRST
+                        g ^= g >> np.uint64(32)
                 before = slots[i]
             weak = left == 0 or (left == 1 and masked > 1)
             keys[block] = mix64(h) & ~ONE | np.uint64(weak) if hi > lo else ZERO
-            literals[block], functions[block] = left, grammar
+            bare[block] = mix64(g) if left > 0 else ZERO
+            literals[block], numbered[block], paged[block] = left, numbers, words_of_page
             most = max(size, hi - lo)
             echoes[block] = 255 * min(echo, most) // most if most > 0 else 0

@@ -1,0 +1,122 @@
+"""A corpus and the clusters of its documents in; for each block the class of boilerplate it is, and why, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Index
+from dedup.grouping import Tables, group_rows, index_type
+from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
+from dedup.kernels.context import SITE, WIDTH, site_features
+from dedup.kernels.recur import Pages, count_sources
+from dedup.kernels.tables import FREE
+from dedup.recurrence import Recurrence, Texts, find_recurrence
+from dedup.shape import log_odds, model
+from dedup.store import Workspace
+from dedup.threads import ordered_map
+
+BLOCKS = 1 << 14  # blocks that are judged at a time
+
+
+class Columns(NamedTuple):
+    """What is known of ``n`` blocks of ``docs`` documents.
+
+    Attributes:
+        pages: their template keys, shapes and sources.
+        texts: their tokens.
+        bare: uint64[n], see ``Templates``.
+        kinds: uint8[n].
+        marks: uint16[n], see ``dedup.kernels.classes``.
+        odds: float32[n], log-odds to be content by the block's shape alone; ``pages.odds`` consider its page.
+    """
+
+    pages: Pages
+    texts: Texts
+    bare: U64
+    kinds: U8
+    marks: U16
+    odds: F32
+
+
+class Boilerplate(NamedTuple):
+    """What was found out about ``n`` blocks.
+
+    Attributes:
+        reasons: uint8[n], codes of ``Reason``, 0 for content.
+        probabilities: float32[n], to be boilerplate.
+        recurrence: the templates that recur.
+        pages: float64[docs], clusters of documents of each document's source.
+    """
+
+    reasons: U8
+    probabilities: F32
+    recurrence: Recurrence
+    pages: F64
+
+
+def find_boilerplate(
+    columns: Columns, sources: int, unnamed: int, threshold: float, workspace: Workspace, pool: Executor
+) -> Boilerplate:
+    """Judge every block.
+
+    Args:
+        columns: the blocks.
+        sources: how many sources there are; ``unnamed``, the one of documents that name none, FREE if all do.
+        unnamed: see ``sources``.
+        threshold: least probability of a block whose template recurs to be boilerplate.
+        workspace: where large arrays rest.
+        pool: threads to work in.
+    """
+    pages = columns.pages
+    recurrence = find_recurrence(pages, columns.texts, sources, unnamed, workspace)
+    spread = count_spread(pages, sources, workspace)
+    of_source = recurrence.clusters_of.astype(np.float64)[pages.sources]
+    n = pages.keys.size
+    reasons, probabilities = workspace.scratch(n, np.uint8), workspace.scratch(n, np.float32)
+    blocks = Judgeable(
+        pages.bounds, columns.bare, columns.texts.content, columns.kinds, columns.marks, pages.words,
+        recurrence.templates, spread, of_source,
+    )  # fmt: skip
+    fitted = model("site", SITE)
+
+    def judge(run: I64) -> None:
+        first, end = pages.bounds[run[0]], pages.bounds[run[-1] + 1]
+        features = np.empty((end - first, WIDTH), np.float32)
+        site_features(
+            run, pages.bounds, columns.odds, pages.odds, pages.words, pages.keys, recurrence.templates,
+            recurrence.counts, recurrence.learnt, of_source, features,
+        )  # fmt: skip
+        enough = np.repeat(of_source[run] >= LEAST_PAGES, np.diff(pages.bounds[run[0] : run[-1] + 2]))
+        odds = np.where(enough, log_odds(fitted, features), -pages.odds[first:end])
+        probabilities[first:end] = 1 / (1 + np.exp(-odds))
+        classify(run, blocks, probabilities[first:end], threshold, reasons[first:end])
+
+    for _ in ordered_map(pool, judge, runs(pages.bounds), 2):
+        pass
+    return Boilerplate(reasons, probabilities, recurrence, of_source)
+
+
+def runs(bounds: I64) -> Iterator[I64]:
+    """Cut documents into runs of about ``BLOCKS`` blocks."""
+    docs = np.arange(bounds.size - 1)
+    numbers = bounds[:-1] // BLOCKS
+    yield from (run for run in np.split(docs, np.flatnonzero(np.diff(numbers)) + 1) if run.size)
+
+
+def count_spread(pages: Pages, sources: int, workspace: Workspace) -> I32:
+    """Count the sources that have each block's template: int32[n]."""
+    n = pages.keys.size
+    spread: I32 = workspace.scratch(n, np.int32, 0)
+    if sources < 2:
+        return spread
+    kind = index_type(2 * n)
+    entries, sizes = group_rows(pages.keys, pages.keys != 0, Tables(n, kind))
+    templates: Index = np.full(n, FREE, kind)
+    templates[entries[:, 0]] = entries[:, 1]
+    order = np.argsort(pages.sources, kind="stable")
+    count_sources(pages, order, templates, np.zeros(sizes.size, np.int32), spread)
+    return spread

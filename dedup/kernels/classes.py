@@ -1,0 +1,228 @@
+"""Marks of blocks, templates that recur and probabilities in; the class of boilerplate of each block out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Index
+from dedup.kernels.compile import helper, kernel
+from dedup.kernels.tables import FREE
+
+# marks
+ECHO, TITLE = np.uint16(1), np.uint16(2)  # says what the title says; is the title
+LABEL, CONTENTS = np.uint16(4), np.uint16(8)  # a heading that names no subject; one of a table of contents
+LIST_OF_LINKS, LEAD = np.uint16(16), np.uint16(32)  # short pieces between separators; words that lead to other pages
+PAGE_NUMBER, NUMBER_ALONE = np.uint16(64), np.uint16(128)  # a page's number and the words beside it; one number
+TEMPLATE, NOTE = np.uint16(256), np.uint16(512)  # a placeholder nobody filled; an editor's note
+LINE_END = np.uint16(1024)  # ends with a stop
+NUMBERED = np.uint16(2048)  # has a number
+
+# the codes of dedup.schema.Reason
+NONE, SITE_TEMPLATE, NAVIGATION, SECTION_LABEL, TITLE_ECHO, REPEATED_HEADER, PAGE_HEADER, PLACEHOLDER, UNSURE = (
+    0, 9, 10, 11, 12, 13, 14, 15, 16,
+)  # fmt: skip
+HEADING_KIND, PARAGRAPH_KIND, LIST_ITEM_KIND, OTHER_KIND = 0, 1, 2, 3  # dedup.schema.KINDS
+
+LEAST_PAGES = 3  # clusters of documents that a source needs for its own counts to tell
+PAGES = 3  # times that a page's header stands in a document
+BETWEEN_PAGES = 3  # blocks from one page's header to the next, in the mean
+BESIDE_NUMBERS = 0.6  # share of a running title's places beside the number of a page
+LABEL_WORDS = 12  # words that a header has at most
+TEXT_WORDS = 12  # words of the text that follows a header
+LISTED = 0.6  # share of a table of contents that stands further down as headings
+SOURCES = 3  # sources that a template recurs in across a corpus
+LIKELY, EVEN, SURE = 0.9, 0.5, 0.99  # probabilities
+
+
+class Judgeable(NamedTuple):
+    """``n`` blocks of ``docs`` documents.
+
+    Attributes:
+        bounds: int64[docs + 1], where each document's blocks begin.
+        bare: uint64[n], template keys without the slots that blocks begin with.
+        content: int64[n], number of each block's content, FREE for blocks without a token.
+        kinds: uint8[n].
+        marks: uint16[n].
+        words: float32[n].
+        templates: int32 or int64[n], each block's template, FREE where none recurs.
+        spread: int32[n], sources that have the block's template.
+        pages: float64[docs], clusters of documents that each document's source has.
+    """
+
+    bounds: I64
+    bare: U64
+    content: I64
+    kinds: U8
+    marks: U16
+    words: F32
+    templates: Index
+    spread: I32
+    pages: F64
+
+
+@helper
+def group_of(value: np.uint64, slots: I64, values: U64, used: int) -> tuple[int, int]:
+    """Number values of a document in order of first standing; return the number and the new count."""
+    mask = np.uint64(slots.size - 1)
+    place = (value ^ value >> np.uint64(32)) & mask
+    while slots[place] != FREE and values[slots[place]] != value:
+        place = (place + np.uint64(1)) & mask
+    if slots[place] == FREE:
+        slots[place] = used
+        values[used] = value
+        used += 1
+    return slots[place], used
+
+
+@helper
+def is_text(blocks: Judgeable, row: int, end: int) -> bool:
+    """Whether a row of the document is a sentence of some length."""
+    return row < end and blocks.words[row] >= TEXT_WORDS and blocks.marks[row] & LINE_END != 0
+
+
+@helper
+def spaced(first: int, last: int, count: int) -> bool:
+    """Whether so many blocks, from the first to the last, are as far apart as pages are."""
+    return count >= PAGES and last - first >= BETWEEN_PAGES * (count - 1)
+
+
+@kernel
+def classify(run: I64, blocks: Judgeable, probabilities: F32, threshold: float, reasons: U8) -> None:
+    """Tell the class of boilerplate of the blocks of some documents.
+
+    Args:
+        run: int64[r], the documents.
+        blocks: all blocks.
+        probabilities: float32[m], probability of each block of these documents, one behind the other, to be boilerplate.
+        threshold: least probability of a block whose template recurs.
+        reasons: uint8[m], filled with codes of ``Reason``.
+    """
+    longest = 1
+    for doc in run:
+        longest = max(longest, blocks.bounds[doc + 1] - blocks.bounds[doc])
+    room = 2
+    while room < 2 * longest:
+        room *= 2
+    slots, values = np.empty(room, np.int64), np.empty(longest, np.uint64)
+    group, header = np.empty(longest, np.int64), np.empty(longest, np.bool_)
+    count, changes, first, last = (
+        np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64)
+    )  # fmt: skip
+    beside, followed = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    at = 0
+    for doc in run:
+        start, end = blocks.bounds[doc], blocks.bounds[doc + 1]
+        n = end - start
+        # numbers of pages: with the words for it, by themselves, or in a line that is else the same
+        numbers, number_changes, number_first, number_last, before = 0, 0, 0, 0, FREE
+        for i in range(n):
+            row = start + i
+            header[i] = blocks.marks[row] & PAGE_NUMBER != 0
+            if blocks.marks[row] & NUMBER_ALONE and blocks.kinds[row] != OTHER_KIND:
+                number_first = i if numbers == 0 else number_first
+                number_changes += numbers > 0 and blocks.content[row] != before
+                number_last, before = i, blocks.content[row]
+                numbers += 1
+        alone = spaced(number_first, number_last, numbers) and number_changes == numbers - 1
+        for k in range(room):
+            slots[k] = FREE
+        used = 0
+        for i in range(n):
+            row = start + i
+            header[i] |= alone and blocks.marks[row] & NUMBER_ALONE != 0
+            group[i] = FREE
+            if blocks.marks[row] & (NUMBERED | LINE_END) == NUMBERED and blocks.words[row] <= LABEL_WORDS:
+                g, now = group_of(blocks.bare[row], slots, values, used)
+                if now > used:
+                    count[g], changes[g], first[g] = 0, 0, i
+                    used = now
+                else:
+                    changes[g] += blocks.content[row] != blocks.content[start + last[g]]
+                count[g] += 1
+                last[g] = i
+                group[i] = g
+        for i in range(n):
+            g = group[i]
+            if g != FREE and blocks.kinds[start + i] == PARAGRAPH_KIND and blocks.words[start + i] >= 4:
+                header[i] |= spaced(first[g], last[g], count[g]) and changes[g] == count[g] - 1
+        # lines that are the same word for word: running titles, headers again
+        for k in range(room):
+            slots[k] = FREE
+        used = 0
+        for i in range(n):
+            row = start + i
+            group[i] = FREE
+            if blocks.content[row] == FREE or blocks.kinds[row] == OTHER_KIND or blocks.words[row] > LABEL_WORDS:
+                continue
+            g, now = group_of(np.uint64(blocks.content[row]), slots, values, used)
+            if now > used:
+                count[g], first[g], beside[g], followed[g] = 0, i, 0, 0
+                used = now
+            count[g] += 1
+            last[g] = i
+            group[i] = g
+            beside[g] += (i > 0 and header[i - 1]) or (i + 1 < n and header[i + 1])
+            followed[g] += is_text(blocks, row + 1, end)
+        for i in range(n):
+            row = start + i
+            g = group[i]
+            mark, kind, p = blocks.marks[row], blocks.kinds[row], probabilities[at + i]
+            recurs = blocks.templates[row] != FREE and blocks.pages[doc] >= LEAST_PAGES
+            same = count[g] if g != FREE else 1
+            reason = NONE
+            if mark & TEMPLATE:
+                reason = PLACEHOLDER
+            elif header[i]:
+                reason = PAGE_HEADER
+            elif same >= PAGES and spaced(first[g], last[g], same) and beside[g] >= BESIDE_NUMBERS * same:
+                reason = PAGE_HEADER if mark & TITLE == 0 else NONE
+            elif mark & ECHO and mark & TITLE == 0:
+                reason = TITLE_ECHO
+            elif mark & LABEL and kind != LIST_ITEM_KIND and kind != OTHER_KIND:
+                reason = SECTION_LABEL
+            elif same > 1 and i != first[g] and (kind == HEADING_KIND or (kind == PARAGRAPH_KIND and followed[g] == same)):
+                reason = REPEATED_HEADER
+            elif kind == OTHER_KIND or mark & TITLE:
+                reason = NONE
+            elif recurs and p >= threshold:
+                reason = NAVIGATION if mark & (LEAD | LIST_OF_LINKS) else SITE_TEMPLATE
+            elif (mark & LEAD and p >= EVEN) or (mark & LIST_OF_LINKS and p >= LIKELY):
+                reason = NAVIGATION
+            elif blocks.spread[row] >= SOURCES and p >= EVEN:
+                reason = SITE_TEMPLATE
+            elif p >= SURE:
+                reason = UNSURE
+            reasons[at + i] = reason
+        # tables of contents
+        for k in range(room):
+            slots[k] = FREE
+        used = 0
+        for i in range(n):
+            row = start + i
+            group[i] = FREE
+            if blocks.kinds[row] != OTHER_KIND and blocks.words[row] <= LABEL_WORDS and blocks.bare[row] != 0:
+                g, now = group_of(blocks.bare[row], slots, values, used)
+                if now > used:
+                    last[g] = FREE
+                    used = now
+                group[i] = g
+                if blocks.kinds[row] != LIST_ITEM_KIND and blocks.marks[row] & LINE_END == 0:
+                    last[g] = i
+        i = 0
+        while i < n:
+            if blocks.kinds[start + i] != LIST_ITEM_KIND:
+                i += 1
+                continue
+            stop, listed = i, 0
+            while stop < n and blocks.kinds[start + stop] == LIST_ITEM_KIND:
+                listed += group[stop] != FREE and last[group[stop]] > stop
+                stop += 1
+            below_label = i > 0 and blocks.marks[start + i - 1] & CONTENTS != 0
+            if below_label or (listed >= 2 and listed >= LISTED * (stop - i)):
+                for k in range(i, stop):
+                    if reasons[at + k] != PLACEHOLDER and reasons[at + k] != PAGE_HEADER:
+                        reasons[at + k] = NAVIGATION
+            i = stop
+        at += n

@@ -1,0 +1,115 @@
+"""Blocks of a batch in; marks that tell kinds of boilerplate by a block's own words out."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from dedup.arrays import I64, U8, U16, U64, Bool
+from dedup.kernels.classes import (
+    CONTENTS,
+    ECHO,
+    LABEL,
+    LEAD,
+    LINE_END,
+    LIST_OF_LINKS,
+    NOTE,
+    NUMBER_ALONE,
+    NUMBERED,
+    PAGE_NUMBER,
+    TEMPLATE,
+    TITLE,
+)
+from dedup.kernels.links import first_colons
+from dedup.kernels.shape import ENDS, SEPARATORS
+from dedup.kernels.template import NONE
+from dedup.kernels.triggers import flag_triggers
+from dedup.lexicon import phrases
+from dedup.placeholders import Severity, worst
+from dedup.schema import KINDS, Blocks
+from dedup.shape import Shapes
+from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
+from dedup.templates import Templates
+
+OTHER = KINDS.index("other")
+ECHO_SHARE = 0.7  # of a title and of a block that are the same where one repeats the other
+LABEL_WORDS = 8  # words that a label has at most
+LIST_WORDS = 40  # words that a line of links has at most
+WORDS_A_LINK = 4  # words between the separators of a line of links, at most
+PAGE_TOKENS = 8  # tokens of a page's number and what stands beside it, at most
+
+
+@functools.cache
+def known_phrases(name: str) -> U64:
+    """Return the keys of a list of phrases, ascending: uint64[p]."""
+    keys: U64 = np.unique(tokenize_texts(phrases(name)).fingerprints[:, 0])
+    return keys
+
+
+def find_marks(
+    data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templates: Templates, shapes: Shapes
+) -> U16:
+    """Mark ``n`` blocks: uint16[n], see ``dedup.kernels.classes``.
+
+    Args:
+        data: uint8, valid UTF-8 of the documents.
+        doc_bounds: int64[docs + 1], where each document begins in ``data``.
+        blocks: their blocks.
+        tokens: the blocks' tokens.
+        templates: the blocks' templates.
+        shapes: what the blocks look like.
+    """
+    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
+    starts, ends = blocks.starts + offsets, blocks.ends + offsets
+    lengths = np.diff(tokens.bounds)
+    marks = np.zeros(blocks.starts.size, np.uint16)
+    marks[templates.echoes >= ECHO_SHARE * 255] |= ECHO
+    marks[templates.titles[templates.titles != NONE]] |= TITLE
+    short = np.flatnonzero((templates.literals > 0) & (lengths <= LABEL_WORDS))
+    for name, mark in (("section_labels", LABEL), ("contents_labels", CONTENTS | LABEL)):
+        marks[short[is_in(templates.bare[short], label_keys(name))]] |= mark
+    ends_sentence = shapes.counts[:, ENDS] != 0
+    marks[ends_sentence] |= LINE_END
+    marks[templates.numbered > 0] |= NUMBERED
+    separators = shapes.counts[:, SEPARATORS]
+    linked = (separators > 0) & (shapes.words <= LIST_WORDS) & (shapes.words <= WORDS_A_LINK * (separators + 1))
+    marks[linked & ~ends_sentence & (shapes.words >= 2) & (blocks.kinds != OTHER)] |= LIST_OF_LINKS
+    numbers = (templates.numbered > 0) & (lengths <= PAGE_TOKENS)
+    marks[numbers & (templates.numbered + templates.paged == lengths) & (templates.paged > 0)] |= PAGE_NUMBER
+    marks[numbers & (templates.numbered == 1) & (lengths == 1)] |= NUMBER_ALONE
+    marks[leads(data, starts, ends, (shapes.words <= LIST_WORDS) & ~ends_sentence)] |= LEAD
+    flags = np.empty(starts.size, np.bool_)
+    flag_triggers(data, starts, ends, flags)
+    for row in np.flatnonzero(flags):
+        severity = worst(str(data[starts[row] : ends[row]].data, "utf-8"))
+        if severity is not None:
+            marks[row] |= NOTE if severity == Severity.NOTE else TEMPLATE
+    return marks
+
+
+@functools.cache
+def label_keys(name: str) -> U64:
+    """Return the keys of a list of phrases as ``Templates.bare`` has them, ascending."""
+    from dedup.templates import bare_keys
+
+    keys: U64 = np.unique(bare_keys(phrases(name)))
+    return keys
+
+
+def is_in(keys: U64, known: U64) -> Bool:
+    """Look keys up in an ascending list."""
+    found: Bool = known[np.minimum(np.searchsorted(known, keys), known.size - 1)] == keys
+    return found
+
+
+def leads(data: U8, starts: I64, ends: I64, fit: Bool) -> I64:
+    """Return the blocks, of those that are fit, that begin with words that lead to other pages, and a colon."""
+    colons = np.empty(starts.size, np.int64)
+    first_colons(data, starts, ends, colons)
+    rows = np.flatnonzero(fit & (colons >= 0))
+    if rows.size == 0:
+        return rows
+    heads = Blocks(np.array([0, rows.size]), starts[rows], colons[rows], np.zeros(rows.size, np.uint8))
+    tokens = tokenize_blocks(data, np.array([0, data.size]), heads)
+    return rows[is_in(tokens.fingerprints[:, 0], known_phrases("navigation_leads"))]
