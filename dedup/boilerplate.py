@@ -8,17 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Index
+from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Bool, Index
 from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
-from dedup.kernels.context import SITE, WIDTH, site_features
+from dedup.kernels.context import REPEATED, SHARE, SITE, WIDTH, WITH_NUMBER, site_features
 from dedup.kernels.recur import Pages, count_sources
 from dedup.kernels.tables import FREE
-from dedup.recurrence import Recurrence, Texts, find_recurrence
+from dedup.recurrence import Recurrence, Sources, Texts, find_recurrence
 from dedup.shape import log_odds, model
 from dedup.store import Workspace
 from dedup.threads import ordered_map
 
+USUAL = 1 / 3  # share of a source's clusters of documents in which its furniture stands
 BLOCKS = 1 << 14  # blocks that are judged at a time
 
 
@@ -59,21 +60,20 @@ class Boilerplate(NamedTuple):
 
 
 def find_boilerplate(
-    columns: Columns, sources: int, unnamed: int, threshold: float, workspace: Workspace, pool: Executor
+    columns: Columns, sources: Sources, threshold: float, workspace: Workspace, pool: Executor
 ) -> Boilerplate:
     """Judge every block.
 
     Args:
         columns: the blocks.
-        sources: how many sources there are; ``unnamed``, the one of documents that name none, FREE if all do.
-        unnamed: see ``sources``.
+        sources: the documents' sources.
         threshold: least probability of a block whose template recurs to be boilerplate.
         workspace: where large arrays rest.
         pool: threads to work in.
     """
     pages = columns.pages
-    recurrence = find_recurrence(pages, columns.texts, sources, unnamed, workspace)
-    spread = count_spread(pages, sources, workspace)
+    recurrence = find_recurrence(pages, columns.texts, sources, workspace)
+    spread = count_spread(pages, sources.count, workspace)
     of_source = recurrence.clusters_of.astype(np.float64)[pages.sources]
     n = pages.keys.size
     reasons, probabilities = workspace.scratch(n, np.uint8), workspace.scratch(n, np.float32)
@@ -88,16 +88,25 @@ def find_boilerplate(
         features = np.empty((end - first, WIDTH), np.float32)
         site_features(
             run, pages.bounds, columns.odds, pages.odds, pages.words, pages.keys, recurrence.templates,
-            recurrence.counts, recurrence.learnt, of_source, features,
+            recurrence.counts, recurrence.learnt, of_source, columns.kinds, columns.marks, features,
         )  # fmt: skip
         enough = np.repeat(of_source[run] >= LEAST_PAGES, np.diff(pages.bounds[run[0] : run[-1] + 2]))
         odds = np.where(enough, log_odds(fitted, features), -pages.odds[first:end])
         probabilities[first:end] = 1 / (1 + np.exp(-odds))
-        classify(run, blocks, probabilities[first:end], threshold, reasons[first:end])
+        classify(run, blocks, probabilities[first:end], is_usual(features), threshold, reasons[first:end])
 
     for _ in ordered_map(pool, judge, runs(pages.bounds), 2):
         pass
     return Boilerplate(reasons, probabilities, recurrence, of_source)
+
+
+def is_usual(features: F32) -> Bool:
+    """Whether blocks look like the furniture of their source: on much of it, and with a number or once a page.
+
+    Titles in a list of news are on many pages too, and twice on some.
+    """
+    usual: Bool = (features[:, SHARE] >= USUAL) & ((features[:, WITH_NUMBER] > 0) | (features[:, REPEATED] == 0))
+    return usual
 
 
 def runs(bounds: I64) -> Iterator[I64]:

@@ -19,7 +19,7 @@ from dedup.kernels.judge import BlockDecisions, DocDecisions
 from dedup.kernels.recur import Pages
 from dedup.kernels.tables import FREE, best_occurrences, count_members
 from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
-from dedup.recurrence import Texts
+from dedup.recurrence import Sources, Texts
 from dedup.schema import Matches, Reason
 from dedup.settings import Settings
 
@@ -69,14 +69,19 @@ def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
 
 def judge_boilerplate(corpus: Corpus, docs: DocDecisions, settings: Settings, pool: Executor) -> Boilerplate:
     """Find out which blocks are boilerplate."""
+    columns, sources = columns_of(corpus, docs)
+    return find_boilerplate(columns, sources, settings.boilerplate, corpus.workspace, pool)
+
+
+def columns_of(corpus: Corpus, docs: DocDecisions) -> tuple[Columns, Sources]:
+    """Put together what boilerplate is judged by."""
     codes = corpus.sources.map().dictionary_encode()
-    sources = len(codes.dictionary)
-    unnamed = sources if codes.null_count else FREE
-    n = corpus.doc_count
+    named = len(codes.dictionary)
+    sources = Sources(named + (codes.null_count > 0), named if codes.null_count else FREE)
     pages = Pages(
         corpus.block_bounds.map(),
-        np.asarray(codes.indices.fill_null(sources)).astype(np.int32),
-        np.where(docs.keeper != FREE, docs.keeper, np.arange(n)),
+        np.asarray(codes.indices.fill_null(named)).astype(np.int32),
+        np.where(docs.keeper != FREE, docs.keeper, np.arange(corpus.doc_count)),
         prints_of(corpus),
         corpus.keys.map(),
         corpus.words.map(),
@@ -84,8 +89,7 @@ def judge_boilerplate(corpus: Corpus, docs: DocDecisions, settings: Settings, po
     )
     texts = Texts(corpus.content.map(), corpus.tokens.map(), corpus.token_bounds.map())
     columns = Columns(pages, texts, corpus.bare.map(), corpus.kinds.map(), corpus.marks.map(), corpus.odds.map())
-    count = sources + (unnamed != FREE)
-    return find_boilerplate(columns, count, unnamed, settings.boilerplate, corpus.workspace, pool)
+    return columns, sources
 
 
 def prints_of(corpus: Corpus) -> U64:

@@ -20,9 +20,10 @@ from dedup.kernels.classes import (
     PAGE_NUMBER,
     TEMPLATE,
     TITLE,
+    WEAK,
 )
-from dedup.kernels.links import first_colons
-from dedup.kernels.shape import ENDS, SEPARATORS
+from dedup.kernels.links import count_dividers, first_colons
+from dedup.kernels.shape import ENDS
 from dedup.kernels.template import NONE
 from dedup.kernels.triggers import flag_triggers
 from dedup.lexicon import phrases
@@ -32,7 +33,7 @@ from dedup.shape import Shapes
 from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
 from dedup.templates import Templates
 
-OTHER = KINDS.index("other")
+HEADING, OTHER = KINDS.index("heading"), KINDS.index("other")
 ECHO_SHARE = 0.7  # of a title and of a block that are the same where one repeats the other
 LABEL_WORDS = 8  # words that a label has at most
 LIST_WORDS = 40  # words that a line of links has at most
@@ -72,13 +73,18 @@ def find_marks(
     ends_sentence = shapes.counts[:, ENDS] != 0
     marks[ends_sentence] |= LINE_END
     marks[templates.numbered > 0] |= NUMBERED
-    separators = shapes.counts[:, SEPARATORS]
-    linked = (separators > 0) & (shapes.words <= LIST_WORDS) & (shapes.words <= WORDS_A_LINK * (separators + 1))
-    marks[linked & ~ends_sentence & (shapes.words >= 2) & (blocks.kinds != OTHER)] |= LIST_OF_LINKS
+    marks[(templates.keys & np.uint64(1)) != 0] |= WEAK
+    dividers = np.empty(starts.size, np.int32)
+    line = ~ends_sentence & (shapes.words <= LIST_WORDS)
+    count_dividers(data, starts, ends, line, dividers)
+    linked = (dividers > 0) & (shapes.words <= WORDS_A_LINK * (dividers + 1)) & (templates.numbered == 0)
+    heads = np.append(tokens.hashes, np.uint64(0))[tokens.bounds[:-1]]
+    linked &= (blocks.kinds != OTHER) & (blocks.kinds != HEADING)
+    marks[linked & ~is_in(heads, action_words())] |= LIST_OF_LINKS
     numbers = (templates.numbered > 0) & (lengths <= PAGE_TOKENS)
     marks[numbers & (templates.numbered + templates.paged == lengths) & (templates.paged > 0)] |= PAGE_NUMBER
     marks[numbers & (templates.numbered == 1) & (lengths == 1)] |= NUMBER_ALONE
-    marks[leads(data, starts, ends, (shapes.words <= LIST_WORDS) & ~ends_sentence)] |= LEAD
+    marks[leads(data, starts, ends, line & (blocks.kinds != OTHER) & (blocks.kinds != HEADING))] |= LEAD
     flags = np.empty(starts.size, np.bool_)
     flag_triggers(data, starts, ends, flags)
     for row in np.flatnonzero(flags):
@@ -95,6 +101,13 @@ def label_keys(name: str) -> U64:
 
     keys: U64 = np.unique(bare_keys(phrases(name)))
     return keys
+
+
+@functools.cache
+def action_words() -> U64:
+    """Return the hashes of words that buttons begin with, ascending."""
+    tokens = tokenize_texts(phrases("actions"))
+    return np.unique(tokens.hashes[tokens.bounds[:-1]])
 
 
 def is_in(keys: U64, known: U64) -> Bool:

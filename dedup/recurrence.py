@@ -9,6 +9,8 @@ import numpy as np
 from dedup.arrays import I32, I64, U64, Bool, Index
 from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.recur import (
+    ABOVE,
+    BELOW,
     Counts,
     Pages,
     count_clusters,
@@ -28,7 +30,13 @@ LEAST_UNNAMED, LEAST_UNNAMED_SHARE = 3, 0.1
 # What blocks whose keys are theirs alone may share: so many items from the beginning, from the end, the templates of
 # none, one or both neighbours; and how many clusters must share it. Precision of each on pages of news sites in
 # bench/templates.py.
-OUTLINES = (((2, 2, 0), 3), ((6, 1, 0), 2), ((1, 0, 2), 3), ((0, 1, 2), 3), ((0, 1, 1), 3))
+OUTLINES = (
+    ((2, 2, 0), 3),
+    ((6, 1, 0), 2),
+    ((1, 0, BELOW | ABOVE), 3),
+    ((0, 1, BELOW | ABOVE), 3),
+    ((0, 1, BELOW), 3),
+)
 
 
 class Texts(NamedTuple):
@@ -43,6 +51,18 @@ class Texts(NamedTuple):
     content: I64
     tokens: U64
     bounds: I64
+
+
+class Sources(NamedTuple):
+    """Sources of documents.
+
+    Attributes:
+        count: how many there are.
+        unnamed: the one that documents without a source are in, FREE if all have one.
+    """
+
+    count: int
+    unnamed: int
 
 
 class Recurrence(NamedTuple):
@@ -79,7 +99,7 @@ def no_counts(size: int) -> Counts:
     )
 
 
-def find_recurrence(pages: Pages, texts: Texts, source_count: int, unnamed: int, workspace: Workspace) -> Recurrence:
+def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Workspace) -> Recurrence:
     """Count templates in each source over clusters of documents; learn templates of blocks that are left.
 
     Nothing depends on the order of documents but the numbers of templates.
@@ -87,13 +107,12 @@ def find_recurrence(pages: Pages, texts: Texts, source_count: int, unnamed: int,
     Args:
         pages: the blocks; its ``clusters`` are joined where documents have the same body.
         texts: their tokens.
-        source_count: how many sources there are.
-        unnamed: the one of documents that name none, FREE if all do.
+        sources: the documents' sources.
         workspace: where large arrays rest.
     """
     n = pages.keys.size
     kind = index_type(2 * n)
-    docs_of = np.bincount(pages.sources, minlength=source_count).astype(np.int32)
+    docs_of = np.bincount(pages.sources, minlength=sources.count).astype(np.int32)
     keys, alone = workspace.scratch(n, np.uint64), np.empty(n, np.bool_)
     tables = Tables(n, kind)
     templates = workspace.scratch(n, kind, FREE)
@@ -111,10 +130,11 @@ def find_recurrence(pages: Pages, texts: Texts, source_count: int, unnamed: int,
     counts, names = group(templates)
     join_copies(pages, templates, counts, docs_of)
     order = np.argsort(pages.clusters, kind="stable")
-    clusters_of = np.bincount(pages.sources[np.unique(pages.clusters)], minlength=source_count).astype(np.int32)
+    clusters_of = np.bincount(pages.sources[np.unique(pages.clusters)], minlength=sources.count).astype(np.int32)
     least_of = np.floor(LEAST_SHARE * clusters_of)
-    if unnamed != FREE:
-        least_of[unnamed] = max(LEAST_UNNAMED, np.ceil(LEAST_UNNAMED_SHARE * clusters_of[unnamed]))
+    if sources.unnamed != FREE:
+        share = np.ceil(LEAST_UNNAMED_SHARE * clusters_of[sources.unnamed])
+        least_of[sources.unnamed] = max(LEAST_UNNAMED, share)
 
     def keep_common(into: Index, counts: Counts, least: int) -> None:
         count_clusters(pages, order, into, counts)

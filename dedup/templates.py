@@ -9,12 +9,12 @@ import numpy as np
 
 from dedup.arrays import I32, I64, U8, U64
 from dedup.kernels.links import find_links
-from dedup.kernels.template import LINK_TOKEN, LONGEST_TITLE, NONE, template_keys
+from dedup.kernels.template import LINK_TOKEN, LONGEST_TITLE, NONE, find_repeated_tops, template_keys
 from dedup.lexicon import lexicon
 from dedup.schema import KINDS, Blocks
 from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
 
-HEADING, PARAGRAPH = KINDS.index("heading"), KINDS.index("paragraph")
+HEADING, PARAGRAPH, LIST_ITEM = (KINDS.index(kind) for kind in ("heading", "paragraph", "list_item"))
 TITLE_TOKENS = range(2, LONGEST_TITLE + 1)  # tokens that a title has
 
 
@@ -57,7 +57,7 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
     """
     n = blocks.starts.size
     hashes, firsts, lasts = replace_links(data, doc_bounds, blocks, tokens)
-    titles = find_titles(blocks, np.diff(tokens.bounds))
+    titles = find_titles(blocks, hashes, firsts, lasts)
     slots, echoes = np.empty(hashes.size, np.uint8), np.empty(n, np.uint8)
     keys, bare = np.empty(n, np.uint64), np.empty(n, np.uint64)
     literals, numbered, paged = (np.empty(n, np.int32) for _ in range(3))
@@ -67,12 +67,19 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
     return Templates(keys, bare, literals, numbered, paged, echoes, titles, slots, firsts, lasts)
 
 
-def find_titles(blocks: Blocks, lengths: I64) -> I64:
-    """Return int64[docs], the first heading of each document that is as long as a title, NONE where there is none."""
-    fit = (blocks.kinds == HEADING) & (lengths >= TITLE_TOKENS.start) & (lengths < TITLE_TOKENS.stop)
-    headings = np.append(np.flatnonzero(fit), blocks.starts.size)
+def find_titles(blocks: Blocks, hashes: U64, firsts: I64, lasts: I64) -> I64:
+    """Return int64[docs], the block with each document's title, NONE where none is known.
+
+    The title is the first of the blocks at the top that stands there again, but for links: scraped pages have it bare,
+    as a link and as a heading. Else it is the first heading.
+    """
+    lengths = lasts - firsts
+    fit = (lengths >= TITLE_TOKENS.start) & (lengths < TITLE_TOKENS.stop)
+    headings = np.append(np.flatnonzero((blocks.kinds == HEADING) & fit), blocks.starts.size)
     first = headings[np.searchsorted(headings, blocks.bounds[:-1])]
-    return np.where(first < blocks.bounds[1:], first, NONE)
+    titles = np.where(first < blocks.bounds[1:], first, NONE)
+    find_repeated_tops(hashes, firsts, lasts, blocks.bounds, blocks.kinds == LIST_ITEM, titles)
+    return titles
 
 
 def replace_links(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) -> tuple[U64, I64, I64]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Index
+from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Bool, Index
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.tables import FREE
 
@@ -18,6 +18,7 @@ PAGE_NUMBER, NUMBER_ALONE = np.uint16(64), np.uint16(128)  # a page's number and
 TEMPLATE, NOTE = np.uint16(256), np.uint16(512)  # a placeholder nobody filled; an editor's note
 LINE_END = np.uint16(1024)  # ends with a stop
 NUMBERED = np.uint16(2048)  # has a number
+WEAK = np.uint16(4096)  # its template has hardly any literal
 
 # the codes of dedup.schema.Reason
 NONE, SITE_TEMPLATE, NAVIGATION, SECTION_LABEL, TITLE_ECHO, REPEATED_HEADER, PAGE_HEADER, PLACEHOLDER, UNSURE = (
@@ -30,10 +31,10 @@ PAGES = 3  # times that a page's header stands in a document
 BETWEEN_PAGES = 3  # blocks from one page's header to the next, in the mean
 BESIDE_NUMBERS = 0.6  # share of a running title's places beside the number of a page
 LABEL_WORDS = 12  # words that a header has at most
-TEXT_WORDS = 12  # words of the text that follows a header
+EDGE = 4  # blocks at the top and at the end of a document where menus and paths stand
 LISTED = 0.6  # share of a table of contents that stands further down as headings
 SOURCES = 3  # sources that a template recurs in across a corpus
-LIKELY, EVEN, SURE = 0.9, 0.5, 0.99  # probabilities
+LIKELY, EVEN, FAIR, SURE = 0.9, 0.5, 0.4, 0.99  # probabilities
 
 
 class Judgeable(NamedTuple):
@@ -77,9 +78,9 @@ def group_of(value: np.uint64, slots: I64, values: U64, used: int) -> tuple[int,
 
 
 @helper
-def is_text(blocks: Judgeable, row: int, end: int) -> bool:
-    """Whether a row of the document is a sentence of some length."""
-    return row < end and blocks.words[row] >= TEXT_WORDS and blocks.marks[row] & LINE_END != 0
+def closes(blocks: Judgeable, row: int, start: int, end: int) -> bool:
+    """Whether a row is a heading or ends with a stop, or there is none: a header stands between such, a verse does not."""
+    return row < start or row >= end or blocks.kinds[row] == HEADING_KIND or blocks.marks[row] & LINE_END != 0
 
 
 @helper
@@ -88,15 +89,23 @@ def spaced(first: int, last: int, count: int) -> bool:
     return count >= PAGES and last - first >= BETWEEN_PAGES * (count - 1)
 
 
+@helper
+def framed(blocks: Judgeable, row: int, start: int, end: int) -> bool:
+    """Whether the blocks above and below recur and their templates tell something."""
+    above = row == start or (blocks.templates[row - 1] != FREE and blocks.marks[row - 1] & WEAK == 0)
+    return above and (row + 1 == end or (blocks.templates[row + 1] != FREE and blocks.marks[row + 1] & WEAK == 0))
+
+
 @kernel
-def classify(run: I64, blocks: Judgeable, probabilities: F32, threshold: float, reasons: U8) -> None:
+def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, threshold: float, reasons: U8) -> None:
     """Tell the class of boilerplate of the blocks of some documents.
 
     Args:
         run: int64[r], the documents.
         blocks: all blocks.
         probabilities: float32[m], probability of each block of these documents, one behind the other, to be boilerplate.
-        threshold: least probability of a block whose template recurs.
+        usual: bool[m], whether much of its source has each block's template, as furniture is had: see ``is_usual``.
+        threshold: least probability of a block whose template recurs; ``FAIR`` is enough where it is usual.
         reasons: uint8[m], filled with codes of ``Reason``.
     """
     longest = 1
@@ -110,7 +119,7 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, threshold: float, 
     count, changes, first, last = (
         np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64)
     )  # fmt: skip
-    beside, followed = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    beside, apart = np.empty(longest, np.int64), np.empty(longest, np.int64)
     at = 0
     for doc in run:
         start, end = blocks.bounds[doc], blocks.bounds[doc + 1]
@@ -154,41 +163,50 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, threshold: float, 
         for i in range(n):
             row = start + i
             group[i] = FREE
-            if blocks.content[row] == FREE or blocks.kinds[row] == OTHER_KIND or blocks.words[row] > LABEL_WORDS:
+            if blocks.content[row] == FREE or blocks.words[row] > LABEL_WORDS:
+                continue
+            if blocks.kinds[row] == OTHER_KIND or blocks.kinds[row] == LIST_ITEM_KIND:
                 continue
             g, now = group_of(np.uint64(blocks.content[row]), slots, values, used)
             if now > used:
-                count[g], first[g], beside[g], followed[g] = 0, i, 0, 0
+                count[g], first[g], beside[g], apart[g] = 0, i, 0, 0
                 used = now
             count[g] += 1
             last[g] = i
             group[i] = g
             beside[g] += (i > 0 and header[i - 1]) or (i + 1 < n and header[i + 1])
-            followed[g] += is_text(blocks, row + 1, end)
+            apart[g] += closes(blocks, row - 1, start, end) and closes(blocks, row + 1, start, end)
         for i in range(n):
             row = start + i
             g = group[i]
             mark, kind, p = blocks.marks[row], blocks.kinds[row], probabilities[at + i]
             recurs = blocks.templates[row] != FREE and blocks.pages[doc] >= LEAST_PAGES
             same = count[g] if g != FREE else 1
+            least = min(FAIR, threshold) if usual[at + i] else threshold
             reason = NONE
             if mark & TEMPLATE:
                 reason = PLACEHOLDER
             elif header[i]:
                 reason = PAGE_HEADER
             elif same >= PAGES and spaced(first[g], last[g], same) and beside[g] >= BESIDE_NUMBERS * same:
-                reason = PAGE_HEADER if mark & TITLE == 0 else NONE
+                reason = PAGE_HEADER if kind != HEADING_KIND else NONE
             elif mark & ECHO and mark & TITLE == 0:
                 reason = TITLE_ECHO
             elif mark & LABEL and kind != LIST_ITEM_KIND and kind != OTHER_KIND:
                 reason = SECTION_LABEL
-            elif same > 1 and i != first[g] and (kind == HEADING_KIND or (kind == PARAGRAPH_KIND and followed[g] == same)):
+            elif same > 1 and i != first[g] and (kind == HEADING_KIND or (kind == PARAGRAPH_KIND and apart[g] == same and mark & LINE_END == 0)):
                 reason = REPEATED_HEADER
-            elif kind == OTHER_KIND or mark & TITLE:
+            elif kind == OTHER_KIND:
                 reason = NONE
-            elif recurs and p >= threshold:
-                reason = NAVIGATION if mark & (LEAD | LIST_OF_LINKS) else SITE_TEMPLATE
-            elif (mark & LEAD and p >= EVEN) or (mark & LIST_OF_LINKS and p >= LIKELY):
+            elif mark & LEAD:
+                reason = NAVIGATION
+            elif recurs and p >= least and (
+                mark & (WEAK | TITLE) == 0
+                or (mark & TITLE != 0 and p >= SURE)
+                or (mark & TITLE == 0 and usual[at + i] and framed(blocks, row, start, end))
+            ):
+                reason = NAVIGATION if mark & LIST_OF_LINKS else SITE_TEMPLATE
+            elif mark & LIST_OF_LINKS and (p >= LIKELY or i < EDGE or i >= n - EDGE):
                 reason = NAVIGATION
             elif blocks.spread[row] >= SOURCES and p >= EVEN:
                 reason = SITE_TEMPLATE

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import F32, F64, I64, U64, Bool, Index
+from dedup.arrays import F32, F64, I64, U8, U16, U64, Bool, Index
+from dedup.kernels.classes import HEADING_KIND, LINE_END, LIST_OF_LINKS, NUMBERED
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.recur import Counts
 from dedup.kernels.tables import FREE
@@ -47,8 +48,16 @@ SITE = (
     "out_of_place",  # recurs times ln(1 + blocks from where the template stands in the mean, from the top or the end)
     "above",  # ln(1 + blocks above)
     "below",
+    "recurs_with_number",  # recurs, and has a number or a date
+    "heading",
+    "recurs_as_heading",
+    "list_of_links",
+    "recurs_as_sentence",  # recurs, and ends with a stop
+    "recurs_near_text",  # recurs times own_text_3
+    "in_two_clusters_words",
 )
-WIDTH = 36
+WIDTH = 43
+SHARE, REPEATED, WITH_NUMBER = (SITE.index(name) for name in ("share_of_clusters", "repeated", "recurs_with_number"))
 START = 0.02  # share of a text that may stand outside it
 
 
@@ -67,7 +76,7 @@ def flag_at(flags: F64, i: int, n: int) -> float:
 @kernel
 def site_features(
     run: I64, bounds: I64, odds: F32, page_odds: F32, words: F32, weak: U64, templates: Index, counts: Counts,
-    learnt: Bool, clusters: F64, features: F32,
+    learnt: Bool, clusters: F64, kinds: U8, marks: U16, features: F32,
 ) -> None:  # fmt: skip
     """Say what blocks of some documents are among the pages of their source, see ``SITE``.
 
@@ -82,6 +91,8 @@ def site_features(
         counts: what is known of each template.
         learnt: bool[t], whether a template was learnt from what lines share.
         clusters: float64[docs], clusters of documents that each document's source has.
+        kinds: uint8[n]; ``marks``, uint16[n], see ``dedup.kernels.classes``.
+        marks: see ``kinds``.
         features: float32[m, WIDTH], filled for the blocks of these documents one behind the other.
     """
     longest = 0
@@ -120,6 +131,10 @@ def site_features(
                 out[32] = np.log(1.0 + counts.repeated[template])
                 off = min(abs(i - counts.from_top[template]), abs(n - 1 - i - counts.from_bottom[template]))
                 out[33] = np.log(1.0 + off)
+                out[36] = marks[row] & NUMBERED != 0
+                out[38] = kinds[row] == HEADING_KIND
+                out[40] = marks[row] & LINE_END != 0
+            out[37], out[39] = kinds[row] == HEADING_KIND, marks[row] & LIST_OF_LINKS != 0
             for k in range(3):
                 out[11 + k] = flag_at(flags, i - 3 + k, n)
                 out[14 + k] = flag_at(flags, i + 1 + k, n)
@@ -131,6 +146,7 @@ def site_features(
             out[24] = min(above, below)
             near = within(own, i, n, 3)
             out[25], out[26] = near / (within(total, i, n, 3) + 1.0), np.log(1.0 + near)
+            out[41], out[42] = out[3] * out[25], out[5] * out[2]
             near = within(own, i, n, 10)
             out[27], out[28] = near / (within(total, i, n, 10) + 1.0), near / all_own
             out[29], out[30] = np.log(all_own), (own[i + 1] - own[i]) / all_own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import I64, U8
+from dedup.arrays import I32, I64, U8, Bool
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import STRIDE, lowest_bit, pack
 
@@ -92,3 +92,40 @@ def first_colons(data: U8, starts: I64, ends: I64, colons: I64) -> None:
             if data[p] == COLON or wide:
                 colons[i] = p
                 break
+
+
+@kernel
+def count_dividers(data: U8, starts: I64, ends: I64, fit: Bool, counts: I32) -> None:
+    """Count what stands between the steps of a path (``>``), or the links of a menu of three (``|``, ``/``, a dot).
+
+    Args:
+        data: uint8, valid UTF-8.
+        starts: int64[n], first byte of each block. ``ends`` likewise, the byte after its last.
+        ends: see ``starts``.
+        fit: bool[n], blocks to look at.
+        counts: int32[n], filled; 0 for others.
+    """
+    for i in range(starts.size):
+        counts[i] = 0
+        if not fit[i]:
+            continue
+        bars, paths, wide = 0, 0, 0
+        for p in range(starts[i] + 1, ends[i] - 1):
+            c = data[p]
+            if c == 124 or c == SLASH:  # | /
+                bars += data[p - 1] == SPACE and data[p + 1] == SPACE
+            elif c == 62:  # >
+                paths += data[p - 1] == SPACE and data[p + 1] == SPACE
+            elif c == 0xC2:  # middle dot, double angle quotation mark
+                bars += data[p - 1] == SPACE and data[p + 1] == 0xB7
+                paths += data[p - 1] == SPACE and data[p + 1] == 0xBB
+            elif c == 0xE2 and p + 2 < ends[i]:  # bullet, single angle quotation mark, arrow
+                bars += data[p - 1] == SPACE and data[p + 1] == 0x80 and data[p + 2] == 0xA2
+                angle = data[p + 1] == 0x80 and data[p + 2] == 0xBA
+                paths += data[p - 1] == SPACE and (angle or (data[p + 1] == 0x86 and data[p + 2] == 0x92))
+            elif c == 0xE3 and p + 2 < ends[i]:  # ideographic space
+                wide += data[p + 1] == 0x80 and data[p + 2] == 0x80
+            elif c == 0xEF and p + 2 < ends[i]:  # full-width bar and greater-than sign
+                bars += data[p + 1] == 0xBD and data[p + 2] == 0x9C
+                paths += data[p + 1] == 0xBC and data[p + 2] == 0x9E
+        counts[i] = paths + (bars if bars > 1 else 0) + (wide if wide > 2 else 0)

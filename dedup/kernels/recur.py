@@ -16,6 +16,7 @@ BODY_WORDS = 12  # a block of the body of a page has so many words,
 BODY_SHARE = 0.7  # and pages are copies of each other where so much of their bodies is the same, ...
 RARE_SHARE, RARE = 0.3, 3  # ... of what at most this share of a source's pages has, or so many
 CANDIDATES = 32  # pages that one page's body is compared with
+BELOW, ABOVE = 1, 2
 LONGEST_LINE = 40  # tokens of a block that is known by what stands beside it
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
@@ -245,8 +246,8 @@ def outline_keys(
         token_bounds: int64, where each content begins in ``tokens``.
         words: uint64, see ``template_keys``. ``roles`` likewise.
         roles: see ``words``.
-        outline: how many items from the beginning count, how many from the end, and which neighbours' templates: 0 for
-            none, 1 for that of the block below, 2 for those of both.
+        outline: how many items from the beginning count, how many from the end, and which neighbours' templates: none, BELOW,
+            ABOVE, or both.
         keys: uint64[n], filled.
         alone: bool[n], filled: whether the block takes no part.
     """
@@ -263,16 +264,16 @@ def outline_keys(
                 continue
             above = known[row - 1] if row > first else FREE
             below = known[row + 1] if row + 1 < end else FREE
-            if (beside and below == FREE) or (beside == 2 and above == FREE):
+            if (beside & BELOW and below == FREE) or (beside & ABOVE and above == FREE):
                 continue
             front, used = outer(tokens, lo, hi, head, 1, words, roles)
             back, used_back = outer(tokens, lo, hi, tail, -1, words, roles)
             if used + used_back > hi - lo:
                 continue
             h = take_item(take_item(salt, front), back)
-            if beside:
+            if beside & BELOW:
                 h = take_item(h, np.uint64(below))
-            if beside == 2:
+            if beside & ABOVE:
                 h = take_item(h, np.uint64(above))
             alone[row] = False
             keys[row] = mix64(h)

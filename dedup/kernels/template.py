@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U8, U16, U64
+from dedup.arrays import I32, I64, U8, U16, U64, Bool
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import K_FIRST, mix64
 
@@ -28,6 +28,8 @@ LONGEST_TITLE = 64  # tokens; longer first lines are no titles
 LEAST_RUN = 4  # tokens of a title that stand together before they are taken for the title; fewer in shorter titles
 ROOM = 256  # slots of the table of a title's tokens
 NONE = -1
+TOP = 8  # blocks of a document among which its title is looked for
+LEAST_TITLE = 4  # tokens of a title that is known by standing there again
 
 
 @helper
@@ -135,7 +137,8 @@ def template_keys(
 ) -> None:
     """Mask the slots of ``n`` blocks and hash what is left.
 
-    Masked are links, numbers, dates, and runs of the tokens of the document's title; slots that touch become one.
+    Masked are links, numbers, dates, and runs of the tokens of the document's title, but in the title
+    itself; slots that touch become one.
 
     Args:
         tokens: uint64, token hashes; the lowest bit tells of numbers.
@@ -181,7 +184,7 @@ def template_keys(
             if near:
                 mask_dates(tokens, lo, hi, words, roles, slots)
             echo = 0
-            if seen != ZERO:
+            if seen != ZERO and block != titles[doc]:
                 i = lo
                 while i < hi:
                     run = 0
@@ -217,3 +220,34 @@ def template_keys(
             literals[block], numbered[block], paged[block] = left, numbers, words_of_page
             most = max(size, hi - lo)
             echoes[block] = 255 * min(echo, most) // most if most > 0 else 0
+
+
+@kernel
+def find_repeated_tops(tokens: U64, firsts: I64, lasts: I64, block_bounds: I64, skipped: Bool, titles: I64) -> None:
+    """Find titles that stand among the first blocks of their document twice, but for links.
+
+    Args:
+        tokens: uint64, token hashes.
+        firsts: int64[n], each block's first token. ``lasts`` likewise, the token after its last.
+        lasts: see ``firsts``.
+        block_bounds: int64[docs + 1], where each document's blocks begin.
+        skipped: bool[n], blocks that are no titles.
+        titles: int64[docs], overwritten where one is found.
+    """
+    for doc in range(titles.size):
+        start, end = block_bounds[doc], min(block_bounds[doc + 1], block_bounds[doc] + TOP)
+        found = False
+        for a in range(start, end):
+            size = lasts[a] - firsts[a]
+            if found or skipped[a] or size < LEAST_TITLE or size > LONGEST_TITLE:
+                continue
+            for b in range(a + 1, end):
+                i, j = firsts[a], firsts[b]
+                while i < lasts[a] and j < lasts[b] and tokens[i] == tokens[j]:
+                    i += 1
+                    j += 1
+                while j < lasts[b] and tokens[j] == LINK_TOKEN:
+                    j += 1
+                if i == lasts[a] and j == lasts[b] and not found:
+                    titles[doc] = a
+                    found = True
