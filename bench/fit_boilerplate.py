@@ -24,7 +24,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from dedup.arrays import F32, F64, I64, Bool
-from dedup.boilerplate import is_usual
 from dedup.kernels.classes import FAIR
 from dedup.kernels.context import SITE
 from dedup.kernels.shape import PAGE, SHAPE
@@ -231,7 +230,7 @@ def site_figures(sites: Labelled, probability: F64) -> list[Figure]:
         lost = chars[found & (y == 0)].sum()
         return share(right, right + lost), share(right, chars[y == 1].sum()), share(lost, chars[y == 0].sum())
 
-    threshold = np.where(is_usual(sites.features[scored]), FAIR, Settings().boilerplate)
+    threshold = np.where(sites.usual[scored], FAIR, Settings().boilerplate)
     templates = sites.recurrence.templates[scored]
     precision, recall, _ = rates(recurs & ~sites.recurrence.learnt[np.where(recurs, templates, 0)])
     _, found, lost = rates(recurs & (p >= threshold))

@@ -45,7 +45,7 @@ class Labelled(NamedTuple):
         source: int64[n], number of each block's source.
         pages: int64[n], pages of the source; ``clusters`` of them.
         recurrence: the templates that recur.
-        features: float32[n, WIDTH], see ``dedup.kernels.context``.
+        features: float32[n, WIDTH], see ``dedup.kernels.context``; ``usual``, bool[n], likewise.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Labelled(NamedTuple):
     pages: I64
     recurrence: Recurrence
     features: F32
+    usual: Bool
 
     @property
     def recurs(self) -> Bool:
@@ -75,7 +76,7 @@ def columns(records: Sequence[dict[str, Any]], split: Split) -> Iterator[tuple[C
         corpus, _, _ = sketch_corpus(open_inputs(list(records)), settings, workspace, pool, TextsDigest(), silent)
         docs, _ = match_documents(corpus, settings, np.empty(0, np.int64), pool)
         table, sources = columns_of(corpus, docs)
-        recurrence = find_recurrence(table.pages, table.texts, sources, workspace)
+        recurrence = find_recurrence(table.pages, table.texts, sources, workspace, pool)
         yield corpus, table, recurrence, recurrence.clusters_of[table.pages.sources].astype(np.int64)
 
 
@@ -105,12 +106,12 @@ def describe(name: str, records: list[dict[str, Any]], split: Split, labels: Seq
     """Compute the features of labelled documents; labels are starts of spans and a value for each."""
     with columns(records, split) as (corpus, table, recurrence, clusters):
         bounds, starts, ends = corpus.block_bounds.map(), corpus.starts.map().copy(), corpus.ends.map().copy()
-        features = np.empty((starts.size, WIDTH), np.float32)
+        features, usual = np.empty((starts.size, WIDTH), np.float32), np.empty(starts.size, np.bool_)
         pages = table.pages
         site_features(
             np.arange(bounds.size - 1), pages.bounds, table.odds, pages.odds, pages.words, pages.keys,
             recurrence.templates, recurrence.counts, recurrence.learnt, clusters.astype(np.float64),
-            table.kinds, table.marks, features,
+            table.kinds, table.marks, np.zeros(WIDTH, np.float32), 0.0, np.empty(starts.size, np.float32), usual, features,
         )  # fmt: skip
         doc = np.repeat(np.arange(bounds.size - 1), np.diff(bounds))
         sources, docs_of = pages.sources.astype(np.int64), recurrence.docs_of
@@ -124,7 +125,7 @@ def describe(name: str, records: list[dict[str, Any]], split: Split, labels: Seq
         texts += [data[a:b].decode() for a, b in zip(starts[rows], ends[rows], strict=True)]
     return Labelled(
         name, records, doc, values, np.array(list(map(len, texts))), texts, blocks, sources[doc],
-        docs_of[sources][doc].astype(np.int64), recurrence, features,
+        docs_of[sources][doc].astype(np.int64), recurrence, features, usual,
     )  # fmt: skip
 
 

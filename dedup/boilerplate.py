@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Bool, Index
+from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Index
 from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
-from dedup.kernels.context import REPEATED, SHARE, SITE, WIDTH, WITH_NUMBER, site_features
+from dedup.kernels.context import SITE, WIDTH, site_features
 from dedup.kernels.recur import Pages, count_sources
 from dedup.kernels.tables import FREE
 from dedup.recurrence import Recurrence, Sources, Texts, find_recurrence
-from dedup.shape import log_odds, model
+from dedup.shape import model
 from dedup.store import Workspace
 from dedup.threads import ordered_map
 
-USUAL = 1 / 3  # share of a source's clusters of documents in which its furniture stands
 BLOCKS = 1 << 14  # blocks that are judged at a time
+NO_FEATURES: F32 = np.empty((0, WIDTH), np.float32)
 
 
 class Columns(NamedTuple):
@@ -72,41 +72,36 @@ def find_boilerplate(
         pool: threads to work in.
     """
     pages = columns.pages
-    recurrence = find_recurrence(pages, columns.texts, sources, workspace)
-    spread = count_spread(pages, sources.count, workspace)
+    recurrence = find_recurrence(pages, columns.texts, sources, workspace, pool)
     of_source = recurrence.clusters_of.astype(np.float64)[pages.sources]
     n = pages.keys.size
+    # where a source has pages enough, its own counts tell
+    spread: I32 = workspace.scratch(n, np.int32, 0)
+    if (of_source < LEAST_PAGES).any():
+        count_spread(pages, spread)
     reasons, probabilities = workspace.scratch(n, np.uint8), workspace.scratch(n, np.float32)
     blocks = Judgeable(
         pages.bounds, columns.bare, columns.texts.content, columns.kinds, columns.marks, pages.words,
         recurrence.templates, spread, of_source,
     )  # fmt: skip
     fitted = model("site", SITE)
+    coefficients = fitted.coefficients.astype(np.float32)
 
     def judge(run: I64) -> None:
         first, end = pages.bounds[run[0]], pages.bounds[run[-1] + 1]
-        features = np.empty((end - first, WIDTH), np.float32)
+        odds, usual = np.empty(end - first, np.float32), np.empty(end - first, np.bool_)
         site_features(
             run, pages.bounds, columns.odds, pages.odds, pages.words, pages.keys, recurrence.templates,
-            recurrence.counts, recurrence.learnt, of_source, columns.kinds, columns.marks, features,
+            recurrence.counts, recurrence.learnt, of_source, columns.kinds, columns.marks, coefficients,
+            fitted.intercept, odds, usual, NO_FEATURES,
         )  # fmt: skip
         enough = np.repeat(of_source[run] >= LEAST_PAGES, np.diff(pages.bounds[run[0] : run[-1] + 2]))
-        odds = np.where(enough, log_odds(fitted, features), -pages.odds[first:end])
-        probabilities[first:end] = 1 / (1 + np.exp(-odds))
-        classify(run, blocks, probabilities[first:end], is_usual(features), threshold, reasons[first:end])
+        probabilities[first:end] = 1 / (1 + np.exp(-np.where(enough, odds, -pages.odds[first:end])))
+        classify(run, blocks, probabilities[first:end], usual, threshold, reasons[first:end])
 
     for _ in ordered_map(pool, judge, runs(pages.bounds), 2):
         pass
     return Boilerplate(reasons, probabilities, recurrence, of_source)
-
-
-def is_usual(features: F32) -> Bool:
-    """Whether blocks look like the furniture of their source: on much of it, and with a number or once a page.
-
-    Titles in a list of news are on many pages too, and twice on some.
-    """
-    usual: Bool = (features[:, SHARE] >= USUAL) & ((features[:, WITH_NUMBER] > 0) | (features[:, REPEATED] == 0))
-    return usual
 
 
 def runs(bounds: I64) -> Iterator[I64]:
@@ -116,16 +111,11 @@ def runs(bounds: I64) -> Iterator[I64]:
     yield from (run for run in np.split(docs, np.flatnonzero(np.diff(numbers)) + 1) if run.size)
 
 
-def count_spread(pages: Pages, sources: int, workspace: Workspace) -> I32:
-    """Count the sources that have each block's template: int32[n]."""
-    n = pages.keys.size
-    spread: I32 = workspace.scratch(n, np.int32, 0)
-    if sources < 2:
-        return spread
-    kind = index_type(2 * n)
-    entries, sizes = group_rows(pages.keys, pages.keys != 0, Tables(n, kind))
-    templates: Index = np.full(n, FREE, kind)
+def count_spread(pages: Pages, spread: I32) -> None:
+    """Count the sources that have each block's template, in ``spread``, int32[n]."""
+    kind = index_type(2 * spread.size)
+    entries, sizes = group_rows(pages.keys, pages.keys != 0, Tables(spread.size, kind))
+    templates: Index = np.full(spread.size, FREE, kind)
     templates[entries[:, 0]] = entries[:, 1]
     order = np.argsort(pages.sources, kind="stable")
     count_sources(pages, order, templates, np.zeros(sizes.size, np.int32), spread)
-    return spread

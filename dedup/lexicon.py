@@ -33,10 +33,12 @@ class Lexicon(NamedTuple):
     Attributes:
         words: uint64, a power of two; 0 where free.
         roles: uint16, what each word may be, see ``dedup.kernels.template``.
+        sieve: uint64[1024], a bit for each value of the highest 16 of a word's.
     """
 
     words: U64
     roles: U16
+    sieve: U64
 
 
 def read_words(name: str) -> dict[str, list[str]]:
@@ -65,7 +67,7 @@ def lexicon() -> Lexicon:
 def make_table(roles: dict[int, int]) -> Lexicon:
     """Enter token hashes and their roles into a table."""
     size = 1 << (SPARE * len(roles)).bit_length()
-    table = Lexicon(np.zeros(size, np.uint64), np.zeros(size, np.uint16))
+    table = Lexicon(np.zeros(size, np.uint64), np.zeros(size, np.uint16), np.zeros(1024, np.uint64))
     taken: set[int] = set()
     for token, role in roles.items():
         place = token >> 32 & size - 1
@@ -73,6 +75,7 @@ def make_table(roles: dict[int, int]) -> Lexicon:
             place = place + 1 & size - 1
         taken.add(place)
         table.words[place], table.roles[place] = token, role
+        table.sieve[token >> 54] |= np.uint64(1 << (token >> 48 & 63))
     return table
 
 

@@ -27,7 +27,6 @@ from dedup.kernels.shape import ENDS
 from dedup.kernels.template import NONE
 from dedup.kernels.triggers import flag_triggers
 from dedup.lexicon import phrases
-from dedup.placeholders import Severity, worst
 from dedup.schema import KINDS, Blocks
 from dedup.shape import Shapes
 from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
@@ -78,16 +77,18 @@ def find_marks(
     line = ~ends_sentence & (shapes.words <= LIST_WORDS)
     count_dividers(data, starts, ends, line, dividers)
     linked = (dividers > 0) & (shapes.words <= WORDS_A_LINK * (dividers + 1)) & (templates.numbered == 0)
-    heads = np.append(tokens.hashes, np.uint64(0))[tokens.bounds[:-1]]
-    linked &= (blocks.kinds != OTHER) & (blocks.kinds != HEADING)
-    marks[linked & ~is_in(heads, action_words())] |= LIST_OF_LINKS
+    rows = np.flatnonzero(linked & (blocks.kinds != OTHER) & (blocks.kinds != HEADING))
+    marks[rows[~is_in(tokens.hashes[tokens.bounds[rows]], action_words())]] |= LIST_OF_LINKS
     numbers = (templates.numbered > 0) & (lengths <= PAGE_TOKENS)
     marks[numbers & (templates.numbered + templates.paged == lengths) & (templates.paged > 0)] |= PAGE_NUMBER
     marks[numbers & (templates.numbered == 1) & (lengths == 1)] |= NUMBER_ALONE
     marks[leads(data, starts, ends, line & (blocks.kinds != OTHER) & (blocks.kinds != HEADING))] |= LEAD
     flags = np.empty(starts.size, np.bool_)
     flag_triggers(data, starts, ends, flags)
-    for row in np.flatnonzero(flags):
+    rows = np.flatnonzero(flags)
+    if rows.size:
+        from dedup.placeholders import Severity, worst  # its patterns take as long to compile as NumPy to load
+    for row in rows:
         severity = worst(str(data[starts[row] : ends[row]].data, "utf-8"))
         if severity is not None:
             marks[row] |= NOTE if severity == Severity.NOTE else TEMPLATE
@@ -119,10 +120,13 @@ def is_in(keys: U64, known: U64) -> Bool:
 def leads(data: U8, starts: I64, ends: I64, fit: Bool) -> I64:
     """Return the blocks, of those that are fit, that begin with words that lead to other pages, and a colon."""
     colons = np.empty(starts.size, np.int64)
-    first_colons(data, starts, ends, colons)
-    rows = np.flatnonzero(fit & (colons >= 0))
+    first_colons(data, starts, ends, fit, colons)
+    rows = np.flatnonzero(colons >= 0)
     if rows.size == 0:
         return rows
-    heads = Blocks(np.array([0, rows.size]), starts[rows], colons[rows], np.zeros(rows.size, np.uint8))
-    tokens = tokenize_blocks(data, np.array([0, data.size]), heads)
+    lengths = colons[rows] - starts[rows]
+    bounds = np.cumsum(np.append(0, lengths))
+    heads = data[np.repeat(starts[rows] - bounds[:-1], lengths) + np.arange(bounds[-1])]
+    each = Blocks(np.arange(rows.size + 1), np.zeros(rows.size, np.int64), lengths, np.zeros(rows.size, np.uint8))
+    tokens = tokenize_blocks(heads, bounds, each)
     return rows[is_in(tokens.fingerprints[:, 0], known_phrases("navigation_leads"))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from dedup.kernels.tables import FREE
 from dedup.lexicon import lexicon
 from dedup.store import Workspace
 
+SHARES = 8  # parts of the documents that threads take
 LEAST_CLUSTERS = 2  # clusters of documents that a template stands in, ...
 LEAST_SHARE = 0.002  # ... and share of its source's
 # Documents without a source may have nothing in common: what recurs among them does so in many.
@@ -99,7 +102,7 @@ def no_counts(size: int) -> Counts:
     )
 
 
-def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Workspace) -> Recurrence:
+def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Workspace, pool: Executor) -> Recurrence:
     """Count templates in each source over clusters of documents; learn templates of blocks that are left.
 
     Nothing depends on the order of documents but the numbers of templates.
@@ -109,6 +112,7 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
         texts: their tokens.
         sources: the documents' sources.
         workspace: where large arrays rest.
+        pool: threads to work in.
     """
     n = pages.keys.size
     kind = index_type(2 * n)
@@ -142,9 +146,15 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
 
     keep_common(templates, counts, LEAST_CLUSTERS)
     found, known = [(counts, names)], counts.docs.size
+    shares = np.searchsorted(pages.bounds, np.linspace(0, n, SHARES + 1)).tolist()
     for outline, least in OUTLINES:
         more = np.full(n, FREE, kind)
-        outline_keys(pages, templates, *texts, *lexicon(), outline, keys, alone)
+        tasks = [
+            pool.submit(outline_keys, pages, templates, *texts, *lexicon()[:2], outline, a, b, keys, alone)
+            for a, b in itertools.pairwise(shares)
+        ]
+        for task in tasks:
+            task.result()
         counts, names = group(more)
         keep_common(more, counts, least)
         new = more != FREE

@@ -55,10 +55,9 @@ def tokenize_blocks(data: U8, doc_bounds: I64, blocks: Blocks) -> Tokens:
 def tokenize_texts(texts: Sequence[str]) -> Tokens:
     """Hash the tokens of texts, each a block and a document."""
     encoded = [text.encode() for text in texts]
-    data = np.frombuffer(b"".join(encoded), np.uint8)
-    bounds = np.cumsum([0, *map(len, encoded)])
-    n = len(texts)
-    return tokenize_blocks(data, bounds, Blocks(np.arange(n + 1), np.zeros(n, np.int64), np.diff(bounds), np.zeros(n, np.uint8)))
+    bounds, n = np.cumsum([0, *map(len, encoded)]), len(texts)
+    blocks = Blocks(np.arange(n + 1), np.zeros(n, np.int64), np.diff(bounds), np.zeros(n, np.uint8))
+    return tokenize_blocks(np.frombuffer(b"".join(encoded), np.uint8), bounds, blocks)
 
 
 def tokenize_text(text: str) -> U64:

@@ -157,7 +157,7 @@ def block_verdicts(
                 pa.array(judged.partner_block, mask=judged.partner_block == FREE),
                 pa.array(judged.similarity, mask=np.isnan(judged.similarity)),
                 cluster_names(fingerprints, judged.cluster),
-                boilerplate.probabilities[rows],
+                np.round(boilerplate.probabilities[rows], 2),
                 cluster_names(names, templates[rows].astype(np.int64)),
             ],
             names=VERDICTS.names,

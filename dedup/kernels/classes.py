@@ -208,7 +208,7 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
                 reason = NAVIGATION if mark & LIST_OF_LINKS else SITE_TEMPLATE
             elif mark & LIST_OF_LINKS and (p >= LIKELY or i < EDGE or i >= n - EDGE):
                 reason = NAVIGATION
-            elif blocks.spread[row] >= SOURCES and p >= EVEN:
+            elif blocks.spread[row] >= SOURCES and blocks.pages[doc] < LEAST_PAGES and p >= EVEN:
                 reason = SITE_TEMPLATE
             elif p >= SURE:
                 reason = UNSURE

@@ -58,6 +58,7 @@ SITE = (
 )
 WIDTH = 43
 SHARE, REPEATED, WITH_NUMBER = (SITE.index(name) for name in ("share_of_clusters", "repeated", "recurs_with_number"))
+USUAL = 1 / 3  # share of a source's clusters of documents in which its furniture stands
 START = 0.02  # share of a text that may stand outside it
 
 
@@ -76,7 +77,8 @@ def flag_at(flags: F64, i: int, n: int) -> float:
 @kernel
 def site_features(
     run: I64, bounds: I64, odds: F32, page_odds: F32, words: F32, weak: U64, templates: Index, counts: Counts,
-    learnt: Bool, clusters: F64, kinds: U8, marks: U16, features: F32,
+    learnt: Bool, clusters: F64, kinds: U8, marks: U16,
+    coefficients: F32, intercept: float, odds_out: F32, usual: Bool, features: F32,
 ) -> None:  # fmt: skip
     """Say what blocks of some documents are among the pages of their source, see ``SITE``.
 
@@ -93,7 +95,12 @@ def site_features(
         clusters: float64[docs], clusters of documents that each document's source has.
         kinds: uint8[n]; ``marks``, uint16[n], see ``dedup.kernels.classes``.
         marks: see ``kinds``.
-        features: float32[m, WIDTH], filled for the blocks of these documents one behind the other.
+        coefficients: float32[WIDTH], of a logistic model.
+        intercept: of it.
+        odds_out: float32[m], filled for the blocks of these documents one behind the other: the model's log-odds.
+        usual: bool[m], filled: whether a block looks like the furniture of its source: its template is on much of it,
+            and has a number or never stands on a page twice; titles in lists of news are on many pages too.
+        features: float32[m, WIDTH], filled if there is room.
     """
     longest = 0
     for doc in run:
@@ -101,6 +108,7 @@ def site_features(
     flags, flagged, total, flagged_words, own = (
         np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1)
     )  # fmt: skip
+    out = np.zeros(WIDTH, np.float32)
     at = 0
     for doc in run:
         first = bounds[doc]
@@ -115,7 +123,7 @@ def site_features(
             own[i + 1] = own[i] + (0.0 if recurs else words[row] / (1.0 + np.exp(-page_odds[row])))
         all_own = own[n] + 1.0
         for i in range(n):
-            row, out = first + i, features[at]
+            row = first + i
             template = templates[row]
             z = page_odds[row]
             for k in range(WIDTH):
@@ -151,4 +159,12 @@ def site_features(
             out[27], out[28] = near / (within(total, i, n, 10) + 1.0), near / all_own
             out[29], out[30] = np.log(all_own), (own[i + 1] - own[i]) / all_own
             out[34], out[35] = np.log(1.0 + i), np.log(float(n - i))
+            odds_of = intercept
+            for k in range(WIDTH):
+                odds_of += out[k] * coefficients[k]
+            odds_out[at] = odds_of
+            usual[at] = out[SHARE] >= USUAL and (out[WITH_NUMBER] > 0 or out[REPEATED] == 0)
+            if features.shape[0] > 0:
+                for k in range(WIDTH):
+                    features[at, k] = out[k]
             at += 1

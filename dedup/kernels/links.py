@@ -76,17 +76,20 @@ def find_links(data: U8, spans: I64) -> int:
 
 
 @kernel
-def first_colons(data: U8, starts: I64, ends: I64, colons: I64) -> None:
+def first_colons(data: U8, starts: I64, ends: I64, fit: Bool, colons: I64) -> None:
     """Find the first colon, of any width, among the first bytes of each block.
 
     Args:
         data: uint8, valid UTF-8.
         starts: int64[n], first byte of each block. ``ends`` likewise, the byte after its last.
         ends: see ``starts``.
-        colons: int64[n], filled; -1 where there is none.
+        fit: bool[n], blocks to look at.
+        colons: int64[n], filled; -1 where there is none, and for others.
     """
     for i in range(starts.size):
         colons[i] = -1
+        if not fit[i]:
+            continue
         for p in range(starts[i], min(ends[i], starts[i] + HEAD)):
             wide = data[p] == 0xEF and p + 2 < ends[i] and data[p + 1] == 0xBC and data[p + 2] == 0x9A
             if data[p] == COLON or wide:

@@ -10,14 +10,15 @@ from dedup.arrays import F32, I32, I64, U16, U64, Bool, Index
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import K_FIRST, K_SECOND, mix64
 from dedup.kernels.tables import FREE
-from dedup.kernels.template import DATE, SEED, SLOT, role_of
+from dedup.kernels.template import DATE, SEED, SLOT, role_of, take_item
 
 BODY_WORDS = 12  # a block of the body of a page has so many words,
 BODY_SHARE = 0.7  # and pages are copies of each other where so much of their bodies is the same, ...
 RARE_SHARE, RARE = 0.3, 3  # ... of what at most this share of a source's pages has, or so many
 CANDIDATES = 32  # pages that one page's body is compared with
 BELOW, ABOVE = 1, 2
-LONGEST_LINE = 40  # tokens of a block that is known by what stands beside it
+PLAINLY_CONTENT = 2.0  # log-odds above which a block is not looked at again
+LONGEST_LINE = 40  # words of a block that is known by what stands beside it
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
 
@@ -196,13 +197,6 @@ def item(token: np.uint64, words: U64, roles: U16) -> np.uint64:
 
 
 @helper
-def take_item(h: np.uint64, token: np.uint64) -> np.uint64:
-    """Take an item into a running hash."""
-    h = (h ^ token) * K_FIRST
-    return h ^ h >> np.uint64(32)
-
-
-@helper
 def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, roles: U16) -> tuple[np.uint64, int]:
     """Hash so many items from the beginning (step 1) or the end (-1) of a block, runs of slots one item each.
 
@@ -215,7 +209,7 @@ def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, rol
     while found < wanted and at >= lo and at < hi:
         this = item(tokens[at], words, roles)
         if this != SLOT or before != SLOT:
-            h = take_item(h, this)
+            h = take_item(h, this, found)
             found += 1
         before = this
         at += step
@@ -233,6 +227,8 @@ def outline_keys(
     words: U64,
     roles: U16,
     outline: tuple[int, int, int],
+    first_doc: int,
+    end_doc: int,
     keys: U64,
     alone: Bool,
 ) -> None:
@@ -248,33 +244,37 @@ def outline_keys(
         roles: see ``words``.
         outline: how many items from the beginning count, how many from the end, and which neighbours' templates: none, BELOW,
             ABOVE, or both.
+        first_doc: the first document to look at; ``end_doc``, the one after the last.
+        end_doc: see ``first_doc``.
         keys: uint64[n], filled.
         alone: bool[n], filled: whether the block takes no part.
     """
     head, tail, beside = outline
-    for doc in range(pages.sources.size):
+    for doc in range(first_doc, end_doc):
         salt = mix64(np.uint64(pages.sources[doc] + 1) * K_SECOND)
         first, end = pages.bounds[doc], pages.bounds[doc + 1]
         for row in range(first, end):
             alone[row] = True
-            if known[row] != FREE or content[row] == FREE or pages.sources[doc] == FREE:
-                continue
-            lo, hi = token_bounds[content[row]], token_bounds[content[row] + 1]
-            if hi - lo < head + tail or (beside and hi - lo > LONGEST_LINE):
-                continue
             above = known[row - 1] if row > first else FREE
             below = known[row + 1] if row + 1 < end else FREE
             if (beside & BELOW and below == FREE) or (beside & ABOVE and above == FREE):
+                continue
+            if known[row] != FREE or content[row] == FREE or pages.sources[doc] == FREE:
+                continue
+            if pages.odds[row] > PLAINLY_CONTENT or (beside and pages.words[row] > LONGEST_LINE):
+                continue
+            lo, hi = token_bounds[content[row]], token_bounds[content[row] + 1]
+            if hi - lo < head + tail:
                 continue
             front, used = outer(tokens, lo, hi, head, 1, words, roles)
             back, used_back = outer(tokens, lo, hi, tail, -1, words, roles)
             if used + used_back > hi - lo:
                 continue
-            h = take_item(take_item(salt, front), back)
+            h = take_item(take_item(salt, front, 1), back, 2)
             if beside & BELOW:
-                h = take_item(h, np.uint64(below))
+                h = take_item(h, np.uint64(below), 3)
             if beside & ABOVE:
-                h = take_item(h, np.uint64(above))
+                h = take_item(h, np.uint64(above), 4)
             alone[row] = False
             keys[row] = mix64(h)
 

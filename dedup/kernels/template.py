@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dedup.arrays import I32, I64, U8, U16, U64, Bool
-from dedup.kernels.compile import helper, kernel
-from dedup.kernels.mixing import K_FIRST, mix64
+from dedup.kernels.compile import helper, inline, kernel
+from dedup.kernels.mixing import K_FIRST, K_LENGTH, mix64
 
 # what a word may be; a word may be several things
 DATE = np.uint16(1)  # name of a month or a day
@@ -32,6 +32,12 @@ TOP = 8  # blocks of a document among which its title is looked for
 LEAST_TITLE = 4  # tokens of a title that is known by standing there again
 
 
+@inline
+def may_have_role(token: np.uint64, sieve: U64) -> bool:
+    """Whether a bit of a small table, which stays in the nearest cache, says that a token may be in the large one."""
+    return sieve[token >> np.uint64(54)] >> (token >> np.uint64(48) & np.uint64(63)) & ONE != ZERO
+
+
 @helper
 def role_of(token: np.uint64, words: U64, roles: U16) -> np.uint16:
     """Look a token up in an open-addressing table; 0 for other tokens."""
@@ -40,6 +46,16 @@ def role_of(token: np.uint64, words: U64, roles: U16) -> np.uint16:
     while words[place] != ZERO and words[place] != token:
         place = (place + ONE) & mask
     return roles[place]
+
+
+@inline
+def take_item(h: np.uint64, token: np.uint64, place: int) -> np.uint64:
+    """Take a token, or SLOT, into the running hash of a template.
+
+    A sum of hashes of what stands and where: a hash of hashes would wait for itself at each token.
+    """
+    item = (token ^ np.uint64(place) * K_LENGTH) * K_FIRST
+    return h + (item ^ item >> np.uint64(32))
 
 
 @helper
@@ -80,7 +96,7 @@ def mask_dates(tokens: U64, lo: int, hi: int, words: U64, roles: U16, slots: U8)
 
 
 @helper
-def note_title(tokens: U64, lo: int, hi: int, places: I32, following: I32) -> np.uint64:
+def note_title(tokens: U64, lo: int, hi: int, places: I32, following: I32) -> tuple[np.uint64, np.uint64]:
     """Enter a title's tokens into a table.
 
     Args:
@@ -91,17 +107,18 @@ def note_title(tokens: U64, lo: int, hi: int, places: I32, following: I32) -> np
         following: int32[LONGEST_TITLE], filled: for each place the one before it in the same slot.
 
     Returns:
-        Bits that the tokens' highest six set.
+        Bits that the tokens' highest six set; bits that the next six set.
     """
     for slot in range(places.size):
         places[slot] = NONE
-    seen = ZERO
+    first, second = ZERO, ZERO
     for k in range(hi - lo):
         slot = tokens[lo + k] & np.uint64(ROOM - 1)
         following[k] = places[slot]
         places[slot] = k
-        seen |= ONE << (tokens[lo + k] >> np.uint64(58))
-    return seen
+        first |= ONE << (tokens[lo + k] >> np.uint64(58))
+        second |= ONE << (tokens[lo + k] >> np.uint64(52) & np.uint64(63))
+    return first, second
 
 
 @helper
@@ -127,6 +144,7 @@ def template_keys(
     titles: I64,
     words: U64,
     roles: U16,
+    sieve: U64,
     slots: U8,
     keys: U64,
     bare: U64,
@@ -159,14 +177,14 @@ def template_keys(
     """
     places, following = np.empty(ROOM, np.int32), np.empty(LONGEST_TITLE, np.int32)
     for doc in range(titles.size):
-        title, size, seen = 0, 0, ZERO
+        title, size, seen, seen_next = 0, 0, ZERO, ZERO
         if titles[doc] != NONE:
             title = firsts[titles[doc]]
             size = lasts[titles[doc]] - title
             if size > LONGEST_TITLE:
                 size = 0
             if size > 1:
-                seen = note_title(tokens, title, title + size, places, following)
+                seen, seen_next = note_title(tokens, title, title + size, places, following)
         least = min(LEAST_RUN, size)
         for block in range(block_bounds[doc], block_bounds[doc + 1]):
             lo, hi = firsts[block], lasts[block]
@@ -174,13 +192,16 @@ def template_keys(
             numbers, words_of_page = 0, 0
             for i in range(lo, hi):
                 token = tokens[i]
-                role = role_of(token, words, roles)
-                slots[i] = NUMBER if token & ONE != ZERO or role & DATE else LITERAL
+                is_number = token & ONE
+                slots[i] = is_number  # NUMBER or LITERAL
+                numbers += np.int64(is_number)
+                if may_have_role(token, sieve):
+                    role = role_of(token, words, roles)
+                    slots[i] |= np.uint8(role & DATE)
+                    near |= role & NEAR != 0
+                    words_of_page += role & PAGE_WORD != 0 and is_number == ZERO
                 if token == LINK_TOKEN:
                     slots[i] = LINK
-                near |= role & NEAR != 0
-                numbers += token & ONE != ZERO
-                words_of_page += role & PAGE_WORD != 0 and token & ONE == ZERO
             if near:
                 mask_dates(tokens, lo, hi, words, roles, slots)
             echo = 0
@@ -188,7 +209,8 @@ def template_keys(
                 i = lo
                 while i < hi:
                     run = 0
-                    if seen >> (tokens[i] >> np.uint64(58)) & ONE != ZERO:
+                    bits = seen >> (tokens[i] >> np.uint64(58)) & seen_next >> (tokens[i] >> np.uint64(52) & np.uint64(63))
+                    if bits & ONE != ZERO:
                         run = title_run(tokens, i, hi, title, size, places, following)
                     if run >= least:
                         echo += run
@@ -197,23 +219,25 @@ def template_keys(
                         i += run
                     else:
                         i += 1
-            h, g, left, masked = SEED, SEED, 0, 0
+            h, g, left, masked, place = SEED, SEED, 0, 0, 0
+            i = lo
+            while i < hi and slots[i] != LITERAL:
+                i += 1
+            opened = i > lo
             before = LITERAL
-            for i in range(lo, hi):
-                if slots[i] == LITERAL:
-                    left += 1
-                    h = (h ^ tokens[i]) * K_FIRST
-                    h ^= h >> np.uint64(32)
-                    g = (g ^ tokens[i]) * K_FIRST
-                    g ^= g >> np.uint64(32)
-                elif before == LITERAL:
+            for k in range(i, hi):
+                item = tokens[k]
+                if slots[k] != LITERAL:
+                    if before != LITERAL:
+                        continue
+                    item = SLOT
                     masked += 1
-                    h = (h ^ SLOT) * K_FIRST
-                    h ^= h >> np.uint64(32)
-                    if left > 0:
-                        g = (g ^ SLOT) * K_FIRST
-                        g ^= g >> np.uint64(32)
-                before = slots[i]
+                before = slots[k]
+                left += item != SLOT
+                g = take_item(g, item, place)
+                place += 1
+            masked += opened
+            h = take_item(g, SLOT, hi - lo + 1) if opened else g
             weak = left == 0 or (left == 1 and masked > 1)
             keys[block] = mix64(h) & ~ONE | np.uint64(weak) if hi > lo else ZERO
             bare[block] = mix64(g) if left > 0 else ZERO
