@@ -237,7 +237,13 @@ def site_figures(sites: Labelled, probability: F64) -> list[Figure]:
     figures = [
         Figure("sites: repetition alone, precision", precision, "at least", 0.986),
         Figure("sites: repetition alone, recall", recall, "at least", 0.72),
-        Figure("sites: content lost", lost, "at most", 0.01, f"recurring, probability >= {Settings().boilerplate}, {FAIR} where usual"),
+        Figure(
+            "sites: content lost",
+            lost,
+            "at most",
+            0.01,
+            f"recurring, probability >= {Settings().boilerplate}, {FAIR} where usual",
+        ),
         Figure("sites: boilerplate recall", found, "at least", 0.80),
         Figure("sites: AUC per line", float(roc_auc_score(y, p)), "at least", 0.96, f"{y.size:,} lines"),
     ]

@@ -111,12 +111,13 @@ def describe(name: str, records: list[dict[str, Any]], split: Split, labels: Seq
         site_features(
             np.arange(bounds.size - 1), pages.bounds, table.odds, pages.odds, pages.words, pages.keys,
             recurrence.templates, recurrence.counts, recurrence.learnt, clusters.astype(np.float64),
-            table.kinds, table.marks, np.zeros(WIDTH, np.float32), 0.0, np.empty(starts.size, np.float32), usual, features,
+            table.kinds, table.marks, np.zeros(WIDTH, np.float32), 0.0, np.empty(starts.size, np.float32), usual,
+            features,
         )  # fmt: skip
         doc = np.repeat(np.arange(bounds.size - 1), np.diff(bounds))
         sources, docs_of = pages.sources.astype(np.int64), recurrence.docs_of
         blocks = Blocks(bounds.copy(), starts, ends, corpus.kinds.map().copy())
-        recurrence = recurrence._replace(templates=recurrence.templates.copy())
+        found = recurrence._replace(templates=recurrence.templates.copy())
     values, texts = np.empty(starts.size, np.int64), []
     for number, (record, (places, value)) in enumerate(zip(records, labels, strict=True)):
         rows = slice(bounds[number], bounds[number + 1])
@@ -125,7 +126,7 @@ def describe(name: str, records: list[dict[str, Any]], split: Split, labels: Seq
         texts += [data[a:b].decode() for a, b in zip(starts[rows], ends[rows], strict=True)]
     return Labelled(
         name, records, doc, values, np.array(list(map(len, texts))), texts, blocks, sources[doc],
-        docs_of[sources][doc].astype(np.int64), recurrence, features, usual,
+        docs_of[sources][doc].astype(np.int64), found, features, usual,
     )  # fmt: skip
 
 

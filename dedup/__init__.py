@@ -27,6 +27,8 @@ from dedup.version import __version__
 if TYPE_CHECKING:
     from dedup.cleaning import Cleaned, clean
     from dedup.comparison import Comparison, compare
+    from dedup.detector import BoilerplateDetector
+    from dedup.headers import Header, headers
     from dedup.interop import minhash
     from dedup.pipeline import scan
     from dedup.run import Run
@@ -39,17 +41,22 @@ _LAZY = {
     "undo": "dedup.undoing",
     "Comparison": "dedup.comparison",
     "compare": "dedup.comparison",
+    "BoilerplateDetector": "dedup.detector",
+    "Header": "dedup.headers",
+    "headers": "dedup.headers",
     "minhash": "dedup.interop",
     "scan": "dedup.pipeline",
     "Run": "dedup.run",
 }
 
 __all__ = [
+    "BoilerplateDetector",
     "Cleaned",
     "Comparison",
     "Corrupt",
     "DedupError",
     "GuardRail",
+    "Header",
     "InputError",
     "NotFound",
     "Run",
@@ -61,6 +68,7 @@ __all__ = [
     "__version__",
     "clean",
     "compare",
+    "headers",
     "minhash",
     "scan",
     "undo",

@@ -22,6 +22,7 @@ from dedup.version import __version__
 
 if TYPE_CHECKING:
     from dedup.comparison import Comparison
+    from dedup.headers import Header
     from dedup.pipeline import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,6 +46,7 @@ SETTINGS: list[Callable[[Any], Any]] = [
     setting("threshold", "Least Jaccard similarity of near-duplicate blocks.", type=float),
     setting("doc_threshold", "Least Jaccard similarity of near-duplicate documents.", type=float),
     setting("containment", "Share of a document's blocks that another must hold, in order.", type=float),
+    setting("boilerplate", "Least probability of a block that recurs in its source to be boilerplate.", type=float),
     setting("min_tokens", "Shorter blocks are never dropped as duplicates.", type=int),
     setting("survivor", "Which copy stays.", type=click.Choice(SURVIVORS)),
     setting("newest", "Field to compare with --survivor newest.", metavar="FIELD"),
@@ -144,7 +146,7 @@ def shown_progress() -> Iterator[Progress]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dedup")
 def cli() -> None:
-    """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents.
+    """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents, headers, templates.
 
     INPUT is JSON lines (plain, gzip or zstd), a directory of .txt and .md files, or - for JSON lines on
     standard input. Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error, 2 usage, 3 stopped by a
@@ -221,6 +223,48 @@ def clean_command(
             cleaned = clean(list(inputs), out, settings, run=run, dry_run=dry_run, progress=progress)
         summary = cleaned.run.summary
         click.echo(json.dumps(summary) if as_json else summary_table(summary), err=out == "-")
+
+
+@cli.command("headers")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, a template each.")
+@with_settings
+def headers_command(inputs: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """List the repeated headers and other templates found, by source, the commonest first.
+
+    Each with its slots, what fills them, in how many clusters of near-duplicate documents of its source it stands, how
+    many blocks above and below it, and a document that has it. INPUT is read twice, so it cannot be -.
+    """
+    with reported_errors():
+        if "-" in inputs:
+            raise click.UsageError("INPUT is read twice, which - cannot be: name a file")
+        settings = make_settings(options)
+        ready_memory(inputs)
+        from dedup.headers import headers
+
+        with shown_progress() as progress:
+            found = headers(list(inputs), settings, progress=progress)
+        for header in found:
+            if as_json:
+                click.echo(json.dumps(dataclasses.asdict(header), ensure_ascii=False))
+            else:
+                click.echo(header_line(header))
+
+
+def header_line(header: Header) -> str:
+    """Lay a template out in a line: source, class, clusters, place, text, values of its slots, example."""
+    values = "; ".join(", ".join(column) for column in header.values)
+    return "\t".join(
+        (
+            header.source or "-",
+            header.reason or "-",
+            f"{header.clusters}/{header.source_clusters}",
+            f"+{header.from_top:g}/-{header.from_bottom:g}",
+            " ".join(header.text.split()),
+            " ".join(values.split()),
+            f"{header.doc}:{header.block}",
+        )
+    )
 
 
 @cli.command("compare")

@@ -96,7 +96,8 @@ def prints_of(corpus: Corpus) -> U64:
     """Return uint64[docs], a hash of each document's content, 0 for those without a token."""
     content = corpus.doc_content.map()
     fingerprints = np.append(corpus.doc_numbers.fingerprints()[:, 0], np.uint64(0))
-    return fingerprints[content]  # FREE is the last
+    prints: U64 = fingerprints[content]  # FREE is the last
+    return prints
 
 
 def without(corpus: Corpus, going: Bool) -> I64:
@@ -112,7 +113,9 @@ def tell_contained(corpus: Corpus, decisions: Decisions, settings: Settings) -> 
     """Add the contained documents that stay; no verdict on a block depends on them."""
     if "contained_document" in settings.drop:
         return decisions
-    docs, left_out = find_contained(corpus, decisions.content, decisions.docs, decisions.blocks, decisions.rank, settings)
+    docs, left_out = find_contained(
+        corpus, decisions.content, decisions.docs, decisions.blocks, decisions.rank, settings
+    )
     return decisions._replace(docs=docs, skipped=decisions.skipped + left_out)
 
 

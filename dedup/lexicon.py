@@ -58,7 +58,9 @@ def lexicon() -> Lexicon:
     single = np.diff(tokens.bounds) == 1
     roles: dict[int, int] = {}
     for token, (_, role) in zip(
-        tokens.hashes[tokens.bounds[:-1][single]].tolist(), [one for one, ok in zip(listed, single, strict=True) if ok], strict=True
+        tokens.hashes[tokens.bounds[:-1][single]].tolist(),
+        [one for one, ok in zip(listed, single, strict=True) if ok],
+        strict=True,
     ):
         roles[token] = roles.get(token, 0) | int(role)
     return make_table(roles)

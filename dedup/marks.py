@@ -47,9 +47,7 @@ def known_phrases(name: str) -> U64:
     return keys
 
 
-def find_marks(
-    data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templates: Templates, shapes: Shapes
-) -> U16:
+def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templates: Templates, shapes: Shapes) -> U16:
     """Mark ``n`` blocks: uint16[n], see ``dedup.kernels.classes``.
 
     Args:

@@ -60,11 +60,11 @@ class Sources(NamedTuple):
     """Sources of documents.
 
     Attributes:
-        count: how many there are.
+        number: how many there are.
         unnamed: the one that documents without a source are in, FREE if all have one.
     """
 
-    count: int
+    number: int
     unnamed: int
 
 
@@ -96,8 +96,8 @@ def no_counts(size: int) -> Counts:
         clusters=np.zeros(size, np.int32),
         repeated=np.zeros(size, np.int32),
         blocks=np.zeros(size, np.int32),
-        from_top=np.zeros(size, np.float32),
-        from_bottom=np.zeros(size, np.float32),
+        from_top=np.zeros(size),
+        from_bottom=np.zeros(size),
         first=np.full(size, FREE, np.int64),
     )
 
@@ -116,7 +116,7 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     """
     n = pages.keys.size
     kind = index_type(2 * n)
-    docs_of = np.bincount(pages.sources, minlength=sources.count).astype(np.int32)
+    docs_of = np.bincount(pages.sources, minlength=sources.number).astype(np.int32)
     keys, alone = workspace.scratch(n, np.uint64), np.empty(n, np.bool_)
     tables = Tables(n, kind)
     templates = workspace.scratch(n, kind, FREE)
@@ -134,7 +134,7 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     counts, names = group(templates)
     join_copies(pages, templates, counts, docs_of)
     order = np.argsort(pages.clusters, kind="stable")
-    clusters_of = np.bincount(pages.sources[np.unique(pages.clusters)], minlength=sources.count).astype(np.int32)
+    clusters_of = np.bincount(pages.sources[np.unique(pages.clusters)], minlength=sources.number).astype(np.int32)
     least_of = np.floor(LEAST_SHARE * clusters_of)
     if sources.unnamed != FREE:
         share = np.ceil(LEAST_UNNAMED_SHARE * clusters_of[sources.unnamed])
@@ -148,9 +148,9 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     found, known = [(counts, names)], counts.docs.size
     shares = np.searchsorted(pages.bounds, np.linspace(0, n, SHARES + 1)).tolist()
     for outline, least in OUTLINES:
-        more = np.full(n, FREE, kind)
+        more, so_far = np.full(n, FREE, kind), np.concatenate([one for _, one in found])
         tasks = [
-            pool.submit(outline_keys, pages, templates, *texts, *lexicon()[:2], outline, a, b, keys, alone)
+            pool.submit(outline_keys, pages, templates, so_far, *texts, *lexicon()[:2], outline, a, b, keys, alone)
             for a, b in itertools.pairwise(shares)
         ]
         for task in tasks:
@@ -158,7 +158,7 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
         counts, names = group(more)
         keep_common(more, counts, least)
         new = more != FREE
-        templates[new] = more[new] + sum(one.docs.size for one, _ in found)
+        templates[new] = more[new] + so_far.size
         found.append((counts, names))
     all_counts = Counts(*(np.concatenate(columns) for columns in zip(*(one for one, _ in found), strict=True)))
     all_names = np.concatenate([one for _, one in found])

@@ -70,8 +70,8 @@ TEMPLATES = pa.schema(
         ("documents", pa.int32()),
         ("documents_repeating", pa.int32()),
         ("blocks", pa.int32()),
-        ("from_top", pa.float32()),
-        ("from_bottom", pa.float32()),
+        ("from_top", pa.float64()),
+        ("from_bottom", pa.float64()),
         ("doc", pa.string()),
         ("block", pa.int32()),
     ]

@@ -14,7 +14,16 @@ import msgspec
 import numpy as np
 
 from dedup.arrays import F32, F64, I32, I64, U8
-from dedup.kernels.shape import COLUMNS, FEATURES, PAGE, SHAPE, TRANSITIONS, count_characters, page_features, shape_features
+from dedup.kernels.shape import (
+    COLUMNS,
+    FEATURES,
+    PAGE,
+    SHAPE,
+    TRANSITIONS,
+    count_characters,
+    page_features,
+    shape_features,
+)
 from dedup.schema import Blocks
 from dedup.unicode import character_kinds
 

@@ -29,8 +29,8 @@ class Templates(NamedTuple):
         numbered: int32[n], tokens that are numbers; ``paged``: int32[n], words that stand beside the number of a page.
         echoes: uint8[n], how much of the title and of the block are the same, from 0 to 255.
         titles: int64[docs], the block with each document's title, NONE where there is none.
-        slots: uint8, for each token what it is, see ``dedup.kernels.template``; of blocks with links the tokens stand at
-            the end.
+        slots: uint8, for each token what it is, see ``dedup.kernels.template``; the tokens of blocks with links stand
+            at the end.
         firsts: int64[n], each block's first token in ``slots``. ``lasts`` likewise, the token after its last.
     """
 

@@ -120,7 +120,7 @@ def build_fold_table(unicodedata: ModuleType) -> FoldTable:
 
 
 def build_kinds(fold: FoldTable, unicodedata: ModuleType) -> npt.NDArray[np.uint8]:
-    """Build uint8[65537]: the kind of each code point, see ``dedup.kernels.shape``; the last entry is for all others."""
+    """Build uint8[65537]: the kind of each code point, see ``dedup.kernels.shape``; the last is for all others."""
     letters = {"Ll": 2, "Lu": 3, "Lt": 3}
     punctuation = {char: FIRST_PUNCTUATION + k for k, chars in enumerate(PUNCTUATION.values()) for char in chars}
 

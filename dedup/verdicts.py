@@ -179,7 +179,10 @@ def told_templates(corpus: Corpus, decisions: Decisions) -> pa.Table:
     rows = np.flatnonzero(used)
     first = counts.first[rows]
     blocks = np.array(
-        [int(np.argmax(found.templates[bounds[doc] : bounds[doc + 1]] == row)) for row, doc in zip(rows, first, strict=True)],
+        [
+            int(np.argmax(found.templates[bounds[doc] : bounds[doc + 1]] == row))
+            for row, doc in zip(rows, first, strict=True)
+        ],
         np.int32,
     )
     sources, ids = (Words(*strings.arrays()) for strings in (corpus.sources, corpus.ids))

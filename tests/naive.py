@@ -392,7 +392,7 @@ LEAST_RUN = 4  # tokens of a title in a row that are taken for it, fewer in shor
 Roles = dict[str, frozenset[str]]  # for each token the parts it may play: see words/date_units.txt, and "date"
 
 
-def mask_dates(tokens: Sequence[str], roles: Roles) -> list[str | None]:
+def mask_dates(tokens: Sequence[str], roles: Roles) -> list[str | None]:  # noqa: C901 - a case for each rule
     """Say of each token whether it is part of a date or a number: NUMBER, or None."""
     slots: list[str | None] = [NUMBER if is_number(t) or "date" in roles.get(t, ()) else None for t in tokens]
 
@@ -411,9 +411,9 @@ def mask_dates(tokens: Sequence[str], roles: Roles) -> list[str | None]:
                 before and plays(i, "weekday") and plays(i - 1, "after_number")
             ):
                 end = i
-            elif (k := run_of(i, "numeral")) > i and plays(k, "after_number"):
-                end = k
-            elif (k := run_of(i, "week")) > i and plays(k, "weekday"):
+            elif ((k := run_of(i, "numeral")) > i and plays(k, "after_number")) or (
+                (k := run_of(i, "week")) > i and plays(k, "weekday")
+            ):
                 end = k
             elif plays(i, "weekday") and plays(i + 1, "week") and (before or i == 0):
                 end = i + 1
@@ -422,9 +422,9 @@ def mask_dates(tokens: Sequence[str], roles: Roles) -> list[str | None]:
                 i = end
         i += 1
     for i in range(len(tokens) - 2, 0, -1):
-        if slots[i + 1] == NUMBER and slots[i] is None and slots[i - 1] is None:
-            if plays(i, "before_number") and plays(i - 1, "before_number"):
-                slots[i] = slots[i - 1] = NUMBER
+        free = slots[i + 1] == NUMBER and slots[i] is None and slots[i - 1] is None
+        if free and plays(i, "before_number") and plays(i - 1, "before_number"):
+            slots[i] = slots[i - 1] = NUMBER
     return slots
 
 

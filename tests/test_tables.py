@@ -15,8 +15,8 @@ from strategies import frozen
 
 from dedup.arrays import I64, U64, Bool
 from dedup.cluster import candidate_pairs
-from dedup.grouping import Tables, group_rows, index_type
 from dedup.corpus import Interner
+from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.tables import FREE, best_occurrences, count_members, gather, intern, rehash, transpose
 
 # Few different words, some of which end alike in binary: fingerprints and keys that share a slot.

@@ -79,7 +79,7 @@ def group_of(value: np.uint64, slots: I64, values: U64, used: int) -> tuple[int,
 
 @helper
 def closes(blocks: Judgeable, row: int, start: int, end: int) -> bool:
-    """Whether a row is a heading or ends with a stop, or there is none: a header stands between such, a verse does not."""
+    """Whether a row is a heading or ends with a stop, or there is none: headers stand between such, verses do not."""
     return row < start or row >= end or blocks.kinds[row] == HEADING_KIND or blocks.marks[row] & LINE_END != 0
 
 
@@ -103,8 +103,9 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
     Args:
         run: int64[r], the documents.
         blocks: all blocks.
-        probabilities: float32[m], probability of each block of these documents, one behind the other, to be boilerplate.
-        usual: bool[m], whether much of its source has each block's template, as furniture is had: see ``is_usual``.
+        probabilities: float32[m], probability of each block of these documents, one behind the other, to be
+            boilerplate.
+        usual: bool[m], whether much of its source has each block's template, see ``site_features``.
         threshold: least probability of a block whose template recurs; ``FAIR`` is enough where it is usual.
         reasons: uint8[m], filled with codes of ``Reason``.
     """
@@ -116,9 +117,8 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
         room *= 2
     slots, values = np.empty(room, np.int64), np.empty(longest, np.uint64)
     group, header = np.empty(longest, np.int64), np.empty(longest, np.bool_)
-    count, changes, first, last = (
-        np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64)
-    )  # fmt: skip
+    count, changes = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    first, last = np.empty(longest, np.int64), np.empty(longest, np.int64)
     beside, apart = np.empty(longest, np.int64), np.empty(longest, np.int64)
     at = 0
     for doc in run:
@@ -194,16 +194,24 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
                 reason = TITLE_ECHO
             elif mark & LABEL and kind != LIST_ITEM_KIND and kind != OTHER_KIND:
                 reason = SECTION_LABEL
-            elif same > 1 and i != first[g] and (kind == HEADING_KIND or (kind == PARAGRAPH_KIND and apart[g] == same and mark & LINE_END == 0)):
+            elif (
+                same > 1
+                and i != first[g]
+                and (kind == HEADING_KIND or (kind == PARAGRAPH_KIND and apart[g] == same and mark & LINE_END == 0))
+            ):
                 reason = REPEATED_HEADER
             elif kind == OTHER_KIND:
                 reason = NONE
             elif mark & LEAD:
                 reason = NAVIGATION
-            elif recurs and p >= least and (
-                mark & (WEAK | TITLE) == 0
-                or (mark & TITLE != 0 and p >= SURE)
-                or (mark & TITLE == 0 and usual[at + i] and framed(blocks, row, start, end))
+            elif (
+                recurs
+                and p >= least
+                and (
+                    mark & (WEAK | TITLE) == 0
+                    or (mark & TITLE != 0 and p >= SURE)
+                    or (mark & TITLE == 0 and usual[at + i] and framed(blocks, row, start, end))
+                )
             ):
                 reason = NAVIGATION if mark & LIST_OF_LINKS else SITE_TEMPLATE
             elif mark & LIST_OF_LINKS and (p >= LIKELY or i < EDGE or i >= n - EDGE):

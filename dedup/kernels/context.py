@@ -105,9 +105,8 @@ def site_features(
     longest = 0
     for doc in run:
         longest = max(longest, bounds[doc + 1] - bounds[doc])
-    flags, flagged, total, flagged_words, own = (
-        np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1)
-    )  # fmt: skip
+    flags, flagged, flagged_words = np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1)
+    total, own = np.zeros(longest + 1), np.zeros(longest + 1)
     out = np.zeros(WIDTH, np.float32)
     at = 0
     for doc in run:

@@ -16,13 +16,14 @@ HEAD = 48  # bytes of a block in which a colon is looked for
 @helper
 def breaks(c: np.uint8) -> bool:
     """Whether a byte ends a URL or an address: white space, quotation marks, brackets, what no URL holds."""
-    return c <= SPACE or c == 34 or c == 39 or c == 40 or c == 41 or c == 60 or c == 62 or c == 91 or c == 93 or c == 124
+    quote = c == 34 or c == 39 or c == 124
+    return bool(c <= SPACE or quote or c == 40 or c == 41 or c == 60 or c == 62 or c == 91 or c == 93)
 
 
 @helper
 def is_word(c: np.uint8) -> bool:
     """Whether a byte is a letter or a digit of ASCII, or beyond ASCII."""
-    return np.uint8((c | 32) - 97) < 26 or np.uint8(c - 48) < 10 or c >= 128
+    return bool(np.uint8((c | 32) - 97) < 26 or np.uint8(c - 48) < 10 or c >= 128)
 
 
 @kernel
@@ -42,7 +43,11 @@ def find_links(data: U8, spans: I64) -> int:
     count, done = 0, 0
     for base in range(0, data.size - 3, STRIDE):
         size = min(STRIDE, data.size - 3 - base)
-        part, next1, next2 = data[base : base + size], data[base + 1 : base + 1 + size], data[base + 2 : base + 2 + size]
+        part, next1, next2 = (
+            data[base : base + size],
+            data[base + 1 : base + 1 + size],
+            data[base + 2 : base + 2 + size],
+        )
         if size < STRIDE:
             for k in range(STRIDE):
                 flags[k] = 0
@@ -54,7 +59,7 @@ def find_links(data: U8, spans: I64) -> int:
             )
         bits = pack(eights)
         while bits != ZERO:
-            at = base + np.int64(lowest_bit(bits))
+            at = base + int(np.int64(lowest_bit(bits)))
             bits &= bits - ONE
             if at < done:
                 continue

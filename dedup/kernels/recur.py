@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, I32, I64, U16, U64, Bool, Index
+from dedup.arrays import F32, F64, I32, I64, U16, U64, Bool, Index
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import K_FIRST, K_SECOND, mix64
 from dedup.kernels.tables import FREE
@@ -52,7 +52,7 @@ class Counts(NamedTuple):
         clusters: int32[t], clusters of documents with it.
         repeated: int32[t], documents in which it stands more than once.
         blocks: int32[t], blocks with it.
-        from_top: float32[t], mean number of blocks above it in its document; ``from_bottom``, below it.
+        from_top: float64[t], mean number of blocks above it in its document; ``from_bottom``, below it.
         first: int64[t], a document with it: the one of the smallest hash.
     """
 
@@ -60,8 +60,8 @@ class Counts(NamedTuple):
     clusters: I32
     repeated: I32
     blocks: I32
-    from_top: F32
-    from_bottom: F32
+    from_top: F64
+    from_bottom: F64
     first: I64
 
 
@@ -221,6 +221,7 @@ def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, rol
 def outline_keys(
     pages: Pages,
     known: Index,
+    names: U64,
     content: I64,
     tokens: U64,
     token_bounds: I64,
@@ -237,13 +238,14 @@ def outline_keys(
     Args:
         pages: the blocks.
         known: int32 or int64[n], each block's template, FREE for none yet.
+        names: uint64[t], what tells a template from others.
         content: int64[n], number of each block's content.
         tokens: uint64, token hashes of the contents.
         token_bounds: int64, where each content begins in ``tokens``.
         words: uint64, see ``template_keys``. ``roles`` likewise.
         roles: see ``words``.
-        outline: how many items from the beginning count, how many from the end, and which neighbours' templates: none, BELOW,
-            ABOVE, or both.
+        outline: how many items from the beginning count, how many from the end, and which neighbours' templates: none,
+            BELOW, ABOVE, or both.
         first_doc: the first document to look at; ``end_doc``, the one after the last.
         end_doc: see ``first_doc``.
         keys: uint64[n], filled.
@@ -272,9 +274,9 @@ def outline_keys(
                 continue
             h = take_item(take_item(salt, front, 1), back, 2)
             if beside & BELOW:
-                h = take_item(h, np.uint64(below), 3)
+                h = take_item(h, names[below], 3)
             if beside & ABOVE:
-                h = take_item(h, np.uint64(above), 4)
+                h = take_item(h, names[above], 4)
             alone[row] = False
             keys[row] = mix64(h)
 

@@ -10,7 +10,8 @@ from dedup.kernels.tokens import TWO_BYTES, code_point
 
 # kinds of character, as numbered in the table of ``dedup.unicode``
 (
-    OTHER, SPACE, LOWER, UPPER, CASELESS, DIGIT, MARK, IDEOGRAPH, COMMA, STOP, WIDE_STOP, COLON, SEPARATOR, QUOTE, CLOSE, SKIP,
+    OTHER, SPACE, LOWER, UPPER, CASELESS, DIGIT, MARK, IDEOGRAPH, COMMA, STOP, WIDE_STOP, COLON, SEPARATOR, QUOTE,
+    CLOSE, SKIP,
 ) = range(16)  # fmt: skip
 KINDS = 16
 LAST_TABLED = np.uint32(65536)  # the entry of the table for all code points beyond it
@@ -19,8 +20,8 @@ SUPPLEMENT_END = np.uint32(0x32000)  # ... to there
 
 # columns of the counts; the first eight are counted together, a byte of a word each
 (
-    LETTERS, LOWERS, UPPERS, CASELESSES, NUMBERS, COMMAS, STOPS, SEPARATORS, CHARS, IDEOGRAPHS, SYMBOL_FIRST, ENDS, DOTS,
-    COLON_LAST,
+    LETTERS, LOWERS, UPPERS, CASELESSES, NUMBERS, COMMAS, STOPS, SEPARATORS, CHARS, IDEOGRAPHS, SYMBOL_FIRST, ENDS,
+    DOTS, COLON_LAST,
 ) = range(14)  # fmt: skip
 COLUMNS = 14
 PACKED = 8
@@ -104,9 +105,10 @@ def count_characters(
         ends: see ``starts``.
         kinds: uint8[65537], kind of each code point, see ``dedup.unicode``.
         transitions: uint64[256], see there.
-        counts: int32[n, COLUMNS], all zero; filled: letters and digits; words that begin with a small letter, a capital,
-            a letter without case, a digit; commas, stops (before white space, a quotation mark or the end), separators;
-            characters, ideographs; whether the block begins with a symbol, ends with a stop, with dots, with a colon.
+        counts: int32[n, COLUMNS], all zero; filled: letters and digits; words that begin with a small letter, a
+            capital, a letter without case, a digit; commas, stops (before white space, a quotation mark or the end),
+            separators; characters, ideographs; whether the block begins with a symbol, ends with a stop, with dots,
+            with a colon.
     """
     for doc in range(block_bounds.size - 1):
         for block in range(block_bounds[doc], block_bounds[doc + 1]):
@@ -123,11 +125,11 @@ def count_characters(
                 while p < end:
                     c = data[p]
                     if c < TWO_BYTES:
-                        kind = np.int64(kinds[c])
+                        kind = int(kinds[c])
                         p += np.uint64(1)
                     else:
                         cp, p = code_point(data, p, c)
-                        kind = np.int64(kind_of(kinds, cp))
+                        kind = int(kind_of(kinds, cp))
                         ideographs += kind == IDEOGRAPH
                         if kind == SKIP:
                             continue

@@ -66,9 +66,8 @@ def mask_dates(tokens: U64, lo: int, hi: int, words: U64, roles: U16, slots: U8)
         role = role_of(tokens[i], words, roles)
         before = i > lo and slots[i - 1] == NUMBER
         if slots[i] == LITERAL and role & NEAR != 0:
-            if before and role & (AFTER_NUMBER | MERIDIEM):
-                slots[i] = NUMBER
-            elif before and role & WEEKDAY and role_of(tokens[i - 1], words, roles) & AFTER_NUMBER:
+            last = role_of(tokens[i - 1], words, roles) if before else np.uint16(0)
+            if before and (role & (AFTER_NUMBER | MERIDIEM) or (role & WEEKDAY and last & AFTER_NUMBER)):
                 slots[i] = NUMBER
             elif role & (NUMERAL | WEEKDAY | WEEK):
                 # numerals up to a unit; the word for week and a day; a day and the word for weekday
@@ -90,9 +89,10 @@ def mask_dates(tokens: U64, lo: int, hi: int, words: U64, roles: U16, slots: U8)
                     i = end
         i += 1
     for i in range(hi - 2, lo, -1):  # halves of eras' names, and of morning and evening, that stand before a number
-        if slots[i + 1] == NUMBER and slots[i] == LITERAL and slots[i - 1] == LITERAL:
-            if role_of(tokens[i], words, roles) & BEFORE_NUMBER and role_of(tokens[i - 1], words, roles) & BEFORE_NUMBER:
-                slots[i] = slots[i - 1] = NUMBER
+        if slots[i + 1] != NUMBER or slots[i] != LITERAL or slots[i - 1] != LITERAL:
+            continue
+        if role_of(tokens[i], words, roles) & role_of(tokens[i - 1], words, roles) & BEFORE_NUMBER:
+            slots[i] = slots[i - 1] = NUMBER
 
 
 @helper
@@ -165,7 +165,8 @@ def template_keys(
         block_bounds: int64[docs + 1], where each document's blocks begin.
         titles: int64[docs], the block with each document's title, NONE where none is known.
         words: uint64, a power of two: open-addressing table of token hashes, 0 where free.
-        roles: uint8, what each of them may be.
+        roles: uint16, what each of them may be.
+        sieve: uint64[1024], a bit for each value of the highest 16 of a token's that is in the table.
         slots: uint8, like ``tokens``, filled with what each token is in its template.
         keys: uint64[n], filled; 0 for blocks without a token. The lowest bit tells that hardly any literal is left.
         bare: uint64[n], filled: the same of what follows the slots that the block begins with; 0 where nothing does.
@@ -194,7 +195,7 @@ def template_keys(
                 token = tokens[i]
                 is_number = token & ONE
                 slots[i] = is_number  # NUMBER or LITERAL
-                numbers += np.int64(is_number)
+                numbers += int(np.int64(is_number))
                 if may_have_role(token, sieve):
                     role = role_of(token, words, roles)
                     slots[i] |= np.uint8(role & DATE)
@@ -209,7 +210,9 @@ def template_keys(
                 i = lo
                 while i < hi:
                     run = 0
-                    bits = seen >> (tokens[i] >> np.uint64(58)) & seen_next >> (tokens[i] >> np.uint64(52) & np.uint64(63))
+                    bits = seen >> (tokens[i] >> np.uint64(58)) & seen_next >> (
+                        tokens[i] >> np.uint64(52) & np.uint64(63)
+                    )
                     if bits & ONE != ZERO:
                         run = title_run(tokens, i, hi, title, size, places, following)
                     if run >= least:

@@ -1,0 +1,249 @@
+"""Inputs in; the templates that recur in them, with their slots and what fills them, out."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dedup.arrays import U8
+from dedup.blocks import split_blocks
+from dedup.formats import open_inputs
+from dedup.kernels.links import find_links
+from dedup.kernels.shape import IDEOGRAPH
+from dedup.kernels.template import LINK, LITERAL, NUMBER, TITLE
+from dedup.pipeline import Progress, pool_of, scan, silent
+from dedup.run import Run
+from dedup.settings import Settings
+from dedup.sketch import tokenize_blocks, tokenize_texts
+from dedup.templates import find_templates
+from dedup.threads import ordered_map
+from dedup.unicode import character_kinds
+
+SLOTS = {int(NUMBER): "number", int(LINK): "link", int(TITLE): "title"}
+ANY = "any"  # what fills a slot that was learnt
+SAMPLES = 4  # lines that are looked at of each template
+WORD = re.compile(r"([^\W_]+)")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Header:
+    """A template that recurs.
+
+    Attributes:
+        template: its name, as in the verdicts.
+        source: the source it recurs in, None where documents name none.
+        reason: the class of its example.
+        text: its text, each slot in braces, such as ``{number} min read``.
+        values: for each slot a few values.
+        clusters: in how many clusters of near-duplicate documents of the source it is.
+        source_clusters: how many clusters the source has.
+        documents: in how many documents it is; ``documents_repeating``, in how many more than once.
+        documents_repeating: see ``documents``.
+        blocks: how often it stands there.
+        from_top: mean number of blocks above it; ``from_bottom``, below it.
+        from_bottom: see ``from_top``.
+        learnt: whether it was learnt from what its lines share, not from dates, numbers, links and titles.
+        doc: a document with it, and ``block``, the place in that.
+        block: see ``doc``.
+    """
+
+    template: str
+    source: str | None
+    reason: str | None
+    text: str
+    values: list[list[str]]
+    clusters: int
+    source_clusters: int
+    documents: int
+    documents_repeating: int
+    blocks: int
+    from_top: float
+    from_bottom: float
+    learnt: bool
+    doc: str
+    block: int
+
+
+def headers(inputs: Any, settings: Settings | None = None, *, progress: Progress | None = None) -> list[Header]:
+    r"""List the repeated headers and other templates of a corpus, by source, the commonest first.
+
+    Args:
+        inputs: as for ``scan``; read twice, so no iterator that ends.
+        settings: see ``Settings``.
+        progress: see ``scan``.
+
+    Raises:
+        InputError: an input cannot be read, or is not the same when it is read again.
+
+    >>> found = headers([{"id": str(k), "source": "a.example", "text": f"{k} min read\\n\\n{body}"}
+    ...                  for k, body in enumerate(["The kiln was cold.", "Rain fell on the pier.", "Nobody sang."])])
+    >>> found[0].text, found[0].clusters, found[0].values
+    ('{number} min read', 3, [['0', '1', '2']])
+    """
+    settings = dataclasses.replace(settings or Settings(), allow=True)
+    run = scan(inputs, settings, progress=progress)
+    wanted = lines_wanted(run)
+    lines = read_lines(inputs, settings, wanted, progress or silent)
+    return [told(row, lines.get(row["template"], [])) for row in run.templates.to_pylist()]
+
+
+def lines_wanted(run: Run) -> dict[int, list[tuple[str, int]]]:
+    """Choose lines of each template: for each document of the input, in order, names of templates and blocks."""
+    verdicts = run.verdicts.select(["doc", "block", "template"])
+    names = verdicts["template"].to_numpy(zero_copy_only=False)
+    has = np.flatnonzero(verdicts["template"].is_valid().to_numpy(zero_copy_only=False))
+    # rows stand document by document, in the order of the table of documents
+    doc_of = np.repeat(np.arange(run.documents.num_rows), run.documents["blocks"].to_numpy())
+    place = np.empty(run.documents.num_rows, np.int64)
+    place[run.input_order()] = np.arange(run.documents.num_rows)
+    blocks = verdicts["block"].to_numpy()
+    listed = set(run.templates["template"].to_pylist())
+    taken: dict[str, set[int]] = {}
+    wanted: dict[int, list[tuple[str, int]]] = {}
+    for row in has.tolist():
+        name, doc = names[row], int(doc_of[row])
+        docs = taken.setdefault(name, set())
+        if name in listed and len(docs) < SAMPLES and doc not in docs:
+            docs.add(doc)
+            wanted.setdefault(int(place[doc]), []).append((name, int(blocks[row])))
+    return wanted
+
+
+def read_lines(
+    inputs: Any, settings: Settings, wanted: dict[int, list[tuple[str, int]]], progress: Progress
+) -> dict[str, list[list[tuple[str, int]]]]:
+    """Read lines again: for each template, lines as pieces of text and what each is (LITERAL or a slot)."""
+    opened = open_inputs(inputs)
+    total = sum(one.size or 0 for one in opened)
+    lines: dict[str, list[list[tuple[str, int]]]] = {}
+    first = 0
+    with pool_of(settings.workers) as pool:
+        work = ((source, chunk) for source in opened for chunk in source.chunks(settings.batch_bytes))
+        parsed = ordered_map(pool, lambda one: (one[1].read, one[0].parse(one[1], settings)), work, settings.workers)
+        for read, batch in parsed:
+            documents = batch.documents
+            for doc in range(len(documents.ids)):
+                if first + doc in wanted:
+                    data = documents.data[documents.bounds[doc] : documents.bounds[doc + 1]]
+                    for name, line in split_lines(data, settings, wanted[first + doc]):
+                        lines.setdefault(name, []).append(line)
+            first += len(documents.ids)
+            progress("reading lines", read, total)
+    return lines
+
+
+def split_lines(
+    data: U8, settings: Settings, wanted: Sequence[tuple[str, int]]
+) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """Cut blocks of a document into pieces: literals, and what fills slots."""
+    whole = np.array([0, data.size])
+    blocks = split_blocks(data, whole, settings.split)
+    templates = find_templates(data, whole, blocks, tokenize_blocks(data, whole, blocks))
+    for name, block in wanted:
+        line = data[blocks.starts[block] : blocks.ends[block]]
+        slots = templates.slots[templates.firsts[block] : templates.lasts[block]].tolist()
+        yield name, merge(pieces(line, slots))
+
+
+def pieces(line: U8, slots: list[int]) -> Iterator[tuple[str, int]]:
+    """Say of each word of a line, and of what stands between words, what it is."""
+    spans = np.empty((line.size, 2), np.int64)
+    links = spans[: find_links(line, spans)].tolist()
+    at, end = 0, 0
+    for start, stop in [*links, [line.size, line.size]]:
+        parts = list(words_of(str(line[end:start].data, "utf-8")))
+        counts = np.diff(tokenize_texts(parts).bounds).tolist() if parts else []
+        for part, count in zip(parts, counts, strict=True):
+            yield part, slots[at] if count and at < len(slots) else int(LITERAL)
+            at += count
+        if start < stop:
+            yield str(line[start:stop].data, "utf-8"), int(LINK)
+            at += 1
+        end = stop
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Cut a text into words, letters of scripts without spaces, and what stands between."""
+    kinds = character_kinds()
+    for part in WORD.split(text):
+        for alone, run in itertools.groupby(part, lambda char: kinds[min(ord(char), kinds.size - 1)] == IDEOGRAPH):
+            if alone:
+                yield from run
+            else:
+                yield "".join(run)
+
+
+def merge(found: Iterator[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Join what belongs to one slot, with what stands between its words, and literals."""
+    merged: list[tuple[str, int]] = []
+    for text, slot in found:
+        if not text:
+            continue
+        if merged and merged[-1][1] == slot:
+            merged[-1] = (merged[-1][0] + text, slot)
+        elif len(merged) > 1 and slot == merged[-2][1] != LITERAL and not WORD.search(merged[-1][0]):
+            between, _ = merged.pop()
+            merged[-1] = (merged[-1][0] + between + text, slot)
+        else:
+            merged.append((text, slot))
+    return merged
+
+
+def told(row: dict[str, Any], lines: list[list[tuple[str, int]]]) -> Header:
+    """Put a template and its lines into words."""
+    text, values = outline(lines) if row["learnt"] else fill(lines)
+    return Header(
+        template=row["template"],
+        source=row["source"],
+        reason=row["reason"],
+        text=text,
+        values=values,
+        clusters=row["clusters"],
+        source_clusters=row["source_clusters"],
+        documents=row["documents"],
+        documents_repeating=row["documents_repeating"],
+        blocks=row["blocks"],
+        from_top=round(row["from_top"], 1),
+        from_bottom=round(row["from_bottom"], 1),
+        learnt=row["learnt"],
+        doc=row["doc"],
+        block=row["block"],
+    )
+
+
+def fill(lines: list[list[tuple[str, int]]]) -> tuple[str, list[list[str]]]:
+    """Return a template's text with its slots named, and the values of each."""
+    if not lines:
+        return "", []
+    text = "".join(part if slot == LITERAL else "{" + SLOTS[slot] + "}" for part, slot in lines[0])
+    filled = [[part for part, slot in line if slot != LITERAL] for line in lines]
+    return text, [
+        distinct(column) for column in zip(*(one for one in filled if len(one) == len(filled[0])), strict=True)
+    ]
+
+
+def outline(lines: list[list[tuple[str, int]]]) -> tuple[str, list[list[str]]]:
+    """Return what lines begin and end with alike, and what stands between."""
+    words = [re.findall(r"\w+\W*|\W+", "".join(part for part, _ in line)) for line in lines]
+    if not words:
+        return "", []
+    shortest = min(map(len, words))
+    head = sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False)))
+    backwards = zip(*(reversed(one) for one in words), strict=False)
+    tail = sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, backwards))
+    tail = min(tail, shortest - head)
+    ends = "".join(words[0][len(words[0]) - tail :])
+    values = distinct(["".join(one[head : len(one) - tail]).strip() for one in words])
+    return "".join(words[0][:head]) + "{" + ANY + "}" + (" " + ends if ends and not ends[0].isspace() else ends), [
+        values
+    ]
+
+
+def distinct(values: Sequence[str]) -> list[str]:
+    """Leave out repetitions."""
+    return list(dict.fromkeys(values))
