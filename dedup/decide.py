@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from dedup.arrays import I64, U64, Bool
 from dedup.boilerplate import Boilerplate, Columns, find_boilerplate
@@ -81,6 +82,7 @@ def columns_of(corpus: Corpus, docs: DocDecisions) -> tuple[Columns, Sources]:
     pages = Pages(
         corpus.block_bounds.map(),
         np.asarray(codes.indices.fill_null(named)).astype(np.int32),
+        np.array([*(xxhash.xxh64_intdigest(name.encode()) for name in codes.dictionary.to_pylist()), 0], np.uint64),
         np.where(docs.keeper != FREE, docs.keeper, np.arange(corpus.doc_count)),
         prints_of(corpus),
         corpus.keys.map(),

@@ -62,7 +62,7 @@ class BoilerplateDetector(BaseEstimator):  # type: ignore[misc]
 
     >>> detector = BoilerplateDetector()
     >>> body = ["The kiln was cold by noon.", "Rain fell on the old pier.", "Nobody sang at the fair this year."]
-    >>> pages = [("a.example", f"{k} min read\\n\\n{text}\\n\\nSubscribe to our letter") for k, text in enumerate(body)]
+    >>> pages = [("a.example", f"{k} min read\n\n{text}\n\nSubscribe to our letter") for k, text in enumerate(body)]
     >>> detector.partial_fit(pages).judge(pages[0])[2].reason
     'site_template'
     """

@@ -80,7 +80,7 @@ def headers(inputs: Any, settings: Settings | None = None, *, progress: Progress
     Raises:
         InputError: an input cannot be read, or is not the same when it is read again.
 
-    >>> found = headers([{"id": str(k), "source": "a.example", "text": f"{k} min read\\n\\n{body}"}
+    >>> found = headers([{"id": str(k), "source": "a.example", "text": f"{k} min read\n\n{body}"}
     ...                  for k, body in enumerate(["The kiln was cold.", "Rain fell on the pier.", "Nobody sang."])])
     >>> found[0].text, found[0].clusters, found[0].values
     ('{number} min read', 3, [['0', '1', '2']])

@@ -452,3 +452,230 @@ def mask_template(tokens: Sequence[str], title: Sequence[str], roles: Roles) -> 
 def contains_run(tokens: Sequence[str], run: Sequence[str]) -> bool:
     """Whether some tokens stand in a text one behind the other."""
     return any(list(tokens[k : k + len(run)]) == list(run) for k in range(len(tokens) - len(run) + 1))
+
+
+def title_echo(tokens: Sequence[str], title: Sequence[str]) -> float:
+    """Return the share of a title that stands in a block, or of the block in the title, whichever is less."""
+    least = min(LEAST_RUN, len(title))
+    found = i = 0
+    while i < len(tokens) and len(title) > 1:
+        run = next((n for n in range(len(tokens) - i, 0, -1) if contains_run(title, tokens[i : i + n])), 0)
+        found += run if run >= least else 0
+        i += run if run >= least else 1
+    longest = max(len(title), len(tokens))
+    return min(found, longest) / longest if longest else 0.0
+
+
+TOP, LEAST_TITLE, LONGEST_TITLE = 8, 4, 64
+
+
+def find_title(blocks: Sequence[tuple[str, Sequence[str]]], link: str) -> int | None:
+    """Return the place of a document's title: what stands among its first blocks again, links aside; else a heading."""
+    for a, (kind, tokens) in enumerate(blocks[:TOP]):
+        if kind != "list_item" and LEAST_TITLE <= len(tokens) <= LONGEST_TITLE:
+            for _, again in blocks[a + 1 : TOP]:
+                if list(again[: len(tokens)]) == list(tokens) and set(again[len(tokens) :]) <= {link}:
+                    return a
+    headings = (k for k, (kind, tokens) in enumerate(blocks) if kind == "heading" and 2 <= len(tokens) <= LONGEST_TITLE)
+    return next(headings, None)
+
+
+LINK_START = re.compile(rb"(?=@|://|[wW]{3}\.)")
+NO_BREAKS = re.compile(rb"[^\x00-\x20\"'()<>\[\]|]*")
+ADDRESS_BEFORE = re.compile(rb"[^\x00-\x20\"'()<>\[\]|]*\Z")
+WORD_BEFORE = re.compile(rb"[0-9A-Za-z\x80-\xff]*\Z")
+
+
+def find_links(data: bytes) -> list[tuple[int, int]]:
+    """Return the spans of URLs and e-mail addresses."""
+    spans: list[tuple[int, int]] = []
+    for at in (match.start() for match in LINK_START.finditer(data)):
+        done = spans[-1][1] if spans else 0
+        if at < done:
+            continue
+        before = (ADDRESS_BEFORE if data[at : at + 1] == b"@" else WORD_BEFORE).search(data, done, at)
+        after = NO_BREAKS.match(data, at + 1)
+        if before is None or after is None or after.end() - at < 4:
+            continue
+        if before.start() < at or data[at : at + 1] in b"wW":
+            spans.append((before.start(), after.end()))
+    return spans
+
+
+# -------------------------------------------------------------------------------------------------------------- shapes
+
+PUNCTUATION = {
+    "comma": ",;，、；،؛",
+    "stop": ".!?…．؟।",
+    "wide stop": "。！？｡",
+    "colon": ":：",
+    "separator": "|›→←‹•·></\\▶►▼▲★☆✓✔■●○◆–—_=+*#~",
+    "quote": "\"'“”‘’„«»",
+    "close": ")]）」』",
+}
+IN_WORDS = {"lower", "upper", "caseless", "digit", "mark"}
+
+
+def character_kind(char: str) -> str:
+    """Say what a character is in a text: a letter, a stop, an ideograph, ..."""
+    if ord(char) > 0xFFFF:
+        return "ideograph" if 0x20000 <= ord(char) < 0x32000 else "other"
+    for name, chars in PUNCTUATION.items():
+        if char in chars:
+            return name
+    if IGNORABLE.match(char):
+        return "skip"
+    if char.isspace():
+        return "space"
+    folded = fold(char)
+    if len(folded) == 1 and stands_alone(folded):
+        return "ideograph"
+    category = unicodedata.category(char)
+    cased = {"Ll": "lower", "Lu": "upper", "Lt": "upper"}
+    return cased.get(category) or {"L": "caseless", "N": "digit", "M": "mark"}.get(category[0], "other")
+
+
+def count_characters(text: str) -> dict[str, int]:
+    """Count what a block is made of."""
+    chars = [char for char in text if character_kind(char) != "skip"]
+    kinds = [character_kind(char) for char in chars]
+    pairs = list(zip(["space", *kinds], kinds, strict=False))
+
+    def begin(kind: str) -> int:
+        return sum(this == kind and before not in IN_WORDS for before, this in pairs)
+
+    stops = sum(before == "stop" and this in {"space", "quote"} for before, this in [*pairs, *zip(kinds[-1:], ["space"])])
+    core = text
+    while core and character_kind(core[-1]) in {"space", "quote", "close", "skip"}:
+        core = core[:-1]
+    last = character_kind(core[-1]) if core else ""
+    first = character_kind(text[0]) if text else ""
+    return {
+        "letters": sum(kind in IN_WORDS for kind in kinds),
+        "lowers": begin("lower"),
+        "uppers": begin("upper"),
+        "caselesses": begin("caseless"),
+        "numbers": begin("digit"),
+        "commas": kinds.count("comma"),
+        "stops": kinds.count("wide stop") + stops,
+        "separators": kinds.count("separator"),
+        "chars": len(chars),
+        "ideographs": kinds.count("ideograph"),
+        "symbol_first": first in {"other", "comma", "stop", "wide stop", "colon", "separator"},
+        "ends": last in {"stop", "wide stop"},
+        "dots": core.endswith(("…", "..")),
+        "colon_last": last == "colon",
+    }
+
+
+def count_words(counts: dict[str, int]) -> float:
+    """Return the words of a block; an ideograph is half a word."""
+    return sum(counts[name] for name in ("lowers", "uppers", "caselesses", "numbers")) + counts["ideographs"] / 2
+
+
+def describe_shapes(blocks: Sequence[dict[str, int]]) -> list[dict[str, float]]:
+    """Say what the blocks of a document look like."""
+    words = list(map(count_words, blocks))
+    log_words = [0.0, *(math.log1p(n) for n in words), 0.0]
+    ended = [bool(block["ends"] and not block["dots"]) for block in blocks]
+    in_text = [n if ends and n >= 5 else 0.0 for n, ends in zip(words, ended, strict=True)]
+    long = [k for k, n in enumerate(words) if ended[k] and n >= 12]
+    n, total, text = len(blocks), sum(words), sum(in_text)
+    described = []
+    for i, block in enumerate(blocks):
+        own = max(words[i], 1.0)
+        length = math.log1p(block["chars"] + 2 * block["ideographs"])
+        lower = block["lowers"] + 0.6 * (block["caselesses"] + block["ideographs"] / 2)
+        above, below = sum(in_text[:i]), sum(in_text[i + 1 :])
+        through = (above + in_text[i] / 2) / max(text, 1.0)
+        up = min([20, *(i - k for k in long if k < i)])
+        down = min([20, *(k - i for k in long if k > i)])
+        wide, near = slice(max(0, i - 8), i + 9), slice(max(0, i - 3), i + 4)
+        described.append({
+            "length": length,
+            "length_beyond_25": max(0.0, length - math.log1p(25)),
+            "letters_per_word": min(12.0, (block["letters"] + 2.5 * block["ideographs"]) / own),
+            "lower_case": lower / own * log_words[i + 1],
+            "commas": min(4, block["commas"]),
+            "capitals": block["uppers"] / own,
+            "ends": ended[i],
+            "ends_with_colon": block["colon_last"],
+            "page_words": math.log1p(total),
+            "page_sentences": (text / max(total, 1.0)) ** 2,
+            "against_page": log_words[i + 1] - math.log1p(total / n),
+            "above": math.log1p(i),
+            "below": math.log1p(n - 1 - i),
+            "through_text": through,
+            "in_the_middle": through * (1 - through),
+            "text_above": math.log1p(above),
+            "text_below": math.log1p(below),
+            "between_texts": math.log1p(min(above, below)),
+            "far_from_text": math.log(up) * math.log(down),
+            "uneven": abs(log_words[i + 1] - log_words[i]) + abs(log_words[i + 1] - log_words[i + 2]),
+            "around": math.log1p(sum(words[wide]) / len(words[wide])),
+            "stops_around": sum(one["stops"] for one in blocks[near]) / max(1.0, sum(words[near])),
+        })  # fmt: skip
+    return described
+
+
+def likelihood(odds: float) -> float:
+    """Return the probability of log-odds."""
+    return 1 / (1 + math.exp(-odds))
+
+
+def run_gains(odds: Sequence[float], words: Sequence[float]) -> list[float]:
+    """Return what each block adds to a run of a document's text: more than 0 where it is likely to be content."""
+    weights = [n + 0.5 for n in words]
+    mean = sum(likelihood(z) * w for z, w in zip(odds, weights, strict=True)) / sum(weights)
+    return [(likelihood(z) - 0.6 * mean) * w for z, w in zip(odds, weights, strict=True)]
+
+
+# ---------------------------------------------------------------------------------------------------------- recurrence
+
+
+class Page(NamedTuple):
+    """A document: its source, the cluster it is in, the template keys of its blocks, 0 for none."""
+
+    source: str
+    cluster: int
+    keys: Sequence[int]
+
+
+class Recurring(NamedTuple):
+    """What is counted of a template."""
+
+    documents: int
+    clusters: int
+    repeated: int
+    blocks: int
+    from_top: float
+    from_bottom: float
+
+
+def recurring(pages: Sequence[Page], unnamed: str) -> dict[tuple[str, int], Recurring]:
+    """Return the templates that recur in each source, over clusters of documents."""
+    found: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    clusters_of: dict[str, set[int]] = defaultdict(set)
+    for number, page in enumerate(pages):
+        clusters_of[pages[page.cluster].source].add(page.cluster)
+        for place, key in enumerate(page.keys):
+            if key:
+                found[page.source, key].append((number, place))
+    counted = {}
+    for (source, key), places in found.items():
+        clusters = {pages[number].cluster for number, _ in places}
+        least = max(2, math.floor(0.002 * len(clusters_of[source])))
+        if source == unnamed:
+            least = max(3, math.ceil(0.1 * len(clusters_of[source])))
+        if len(clusters) >= least:
+            times = Counter(number for number, _ in places)
+            below = [len(pages[number].keys) - 1 - place for number, place in places]
+            counted[source, key] = Recurring(
+                len(times),
+                len(clusters),
+                sum(n > 1 for n in times.values()),
+                len(places),
+                sum(place for _, place in places) / len(places),
+                sum(below) / len(places),
+            )
+    return counted

@@ -18,12 +18,13 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from dedup import GuardRail, Run, Settings, StoreError, VersionMismatch, scan
-from dedup.schema import DOCUMENTS, VERDICTS
+from dedup.run import FORMAT
+from dedup.schema import BOILERPLATE, DOCUMENTS, VERDICTS
 from dedup.settings import DEFAULT_DROP, Survivor
 
 BAD_LINES = [b"no JSON", b'{"text": 5}', b'{"id": true, "text": "x"}', b'{"text": "\xff"}', b"", b"{", b" \t\r"]
 NO_WARNING = pytest.mark.filterwarnings("ignore:Specifying null_placement:FutureWarning")
-KEPT = ("verdicts.parquet", "documents.parquet", "rejects.jsonl")
+KEPT = ("verdicts.parquet", "documents.parquet", "templates.parquet", "rejects.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def written(path: Path | list[Path], out: Path, **settings: Any) -> dict[str, by
 @pytest.mark.parametrize("survivor", ["first", "longest"])
 def test_batches_and_threads_change_nothing(mixed: Path, tmp_path: Path, survivor: Survivor) -> None:
     one = written(mixed, tmp_path / "0", survivor=survivor, threads=2)
-    assert len(one) == 3
+    assert len(one) == len(KEPT)
     assert one["rejects.jsonl"].count(b"\n") == 3 * 5
     for k, (size, threads) in enumerate([(1, 1), (100, 2), (1 << 20, 1), (30_000, 2)]):
         assert written(mixed, tmp_path / str(k), survivor=survivor, batch_bytes=size, threads=threads) == one
@@ -163,7 +164,11 @@ def test_tables_of_a_run(mixed: Path, tmp_path: Path) -> None:
     assert {row["reason"] for row in dropped} <= DEFAULT_DROP
     kept = {(row["doc"], row["block"]) for row in verdicts.to_pylist() if row["action"] == "keep"}
     names = {row["doc"] for row in documents.to_pylist() if row["action"] == "keep"}
+    boilerplate = {reason.name.lower() for reason in BOILERPLATE}
     for row in dropped:
+        if row["reason"] in boilerplate:
+            assert row["partner_doc"] is row["partner_block"] is row["similarity"] is None
+            continue
         assert row["partner_doc"] in names
         assert row["partner_block"] is None or (row["partner_doc"], row["partner_block"]) in kept
 
@@ -207,7 +212,7 @@ def test_run_directories(mixed: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "note").write_text("mine")
     assert set(files(scan([mixed], out=tmp_path / "run").path)) == {*KEPT, "summary.json"}
     summary = tmp_path / "run" / "summary.json"
-    summary.write_text(summary.read_text().replace('"format": 1', '"format": 999'))
+    summary.write_text(summary.read_text().replace(f'"format": {FORMAT}', '"format": 999'))
     with pytest.raises(VersionMismatch, match="format 999"):
         Run.open(tmp_path / "run")
     summary.write_text("{")

@@ -8,7 +8,7 @@ import numpy as np
 
 from dedup.arrays import F32, F64, I32, I64, U16, U64, Bool, Index
 from dedup.kernels.compile import helper, kernel
-from dedup.kernels.mixing import K_FIRST, K_SECOND, mix64
+from dedup.kernels.mixing import K_FIRST, mix64
 from dedup.kernels.tables import FREE
 from dedup.kernels.template import DATE, SEED, SLOT, role_of, take_item
 
@@ -27,7 +27,8 @@ class Pages(NamedTuple):
 
     Attributes:
         bounds: int64[docs + 1], where each document's blocks begin.
-        sources: int32[docs], each document's source; FREE where unknown.
+        sources: int32[docs], each document's source.
+        salts: uint64[s], a hash of each source's name.
         clusters: int64[docs], the document that stands for its near-duplicates, itself where there are none.
         prints: uint64[docs], a hash of each document's content.
         keys: uint64[n], template keys, see ``dedup.kernels.template``.
@@ -37,6 +38,7 @@ class Pages(NamedTuple):
 
     bounds: I64
     sources: I32
+    salts: U64
     clusters: I64
     prints: U64
     keys: U64
@@ -72,13 +74,12 @@ def keys_in_sources(pages: Pages, keys: U64, alone: Bool) -> None:
     Args:
         pages: the blocks.
         keys: uint64[n], filled.
-        alone: bool[n], filled: whether there is nothing to count, for want of a key or a source.
+        alone: bool[n], filled: whether there is no key to count.
     """
     for doc in range(pages.sources.size):
-        source = np.uint64(pages.sources[doc] + 1)
-        salt = mix64(source * K_SECOND)
+        salt = pages.salts[pages.sources[doc]]
         for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
-            alone[row] = pages.keys[row] == ZERO or source == ZERO
+            alone[row] = pages.keys[row] == ZERO
             keys[row] = (pages.keys[row] ^ salt) * K_FIRST
 
 
@@ -109,10 +110,7 @@ def join_copies(pages: Pages, templates: Index, counts: Counts, pages_of: I32) -
     others, shared = np.empty(CANDIDATES, np.int64), np.empty(CANDIDATES, np.float32)
     for turn in range(2):
         for doc in range(docs):
-            source = pages.sources[doc]
-            if source == FREE:
-                continue
-            most = max(RARE, int(RARE_SHARE * pages_of[source]))
+            most = max(RARE, int(RARE_SHARE * pages_of[pages.sources[doc]]))
             mass, found = np.float32(0), 0
             for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
                 template = templates[row]
@@ -253,7 +251,7 @@ def outline_keys(
     """
     head, tail, beside = outline
     for doc in range(first_doc, end_doc):
-        salt = mix64(np.uint64(pages.sources[doc] + 1) * K_SECOND)
+        salt = pages.salts[pages.sources[doc]]
         first, end = pages.bounds[doc], pages.bounds[doc + 1]
         for row in range(first, end):
             alone[row] = True
@@ -261,7 +259,7 @@ def outline_keys(
             below = known[row + 1] if row + 1 < end else FREE
             if (beside & BELOW and below == FREE) or (beside & ABOVE and above == FREE):
                 continue
-            if known[row] != FREE or content[row] == FREE or pages.sources[doc] == FREE:
+            if known[row] != FREE or content[row] == FREE:
                 continue
             if pages.odds[row] > PLAINLY_CONTENT or (beside and pages.words[row] > LONGEST_LINE):
                 continue
@@ -294,8 +292,6 @@ def count_sources(pages: Pages, order: I64, templates: Index, counts: I32, sprea
     """
     last = np.full(counts.size, FREE, np.int64)
     for doc in order:
-        if pages.sources[doc] == FREE:
-            continue
         for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
             template = templates[row]
             if template != FREE and last[template] != pages.sources[doc]:
