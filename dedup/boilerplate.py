@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Index
+from dedup.arrays import F32, F64, I32, I64, U8, U32, U64, Index
 from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
 from dedup.kernels.context import SITE, WIDTH, site_features
@@ -31,7 +31,7 @@ class Columns(NamedTuple):
         texts: their tokens.
         bare: uint64[n], see ``Templates``.
         kinds: uint8[n].
-        marks: uint16[n], see ``dedup.kernels.classes``.
+        marks: uint32[n], see ``dedup.kernels.classes``.
         odds: float32[n], log-odds to be content by the block's shape alone; ``pages.odds`` consider its page.
     """
 
@@ -39,7 +39,7 @@ class Columns(NamedTuple):
     texts: Texts
     bare: U64
     kinds: U8
-    marks: U16
+    marks: U32
     odds: F32
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, I64, U16, U64, Bool
+from dedup.arrays import F32, I64, U32, U64, Bool
 from dedup.kernels.tables import FREE, gather, intern, rehash
 from dedup.lsh import Scheme
 from dedup.schema import Blocks, Documents
@@ -70,7 +70,7 @@ class Looks(NamedTuple):
 
     keys: U64
     bare: U64
-    marks: U16
+    marks: U32
     words: F32
     odds: F32
     page_odds: F32
@@ -88,7 +88,7 @@ class Corpus:
         starts: int64[n], first byte of each block in its document. ``ends`` likewise.
         kinds: uint8[n].
         keys: uint64[n], template keys; ``bare``, without the slots that blocks begin with, likewise.
-        marks: uint16[n], see ``dedup.kernels.classes``.
+        marks: uint32[n], see ``dedup.kernels.classes``.
         words: float32[n]; ``odds`` and ``page_odds``, float32[n], log-odds to be content, see ``Shapes``.
         content: int64[n], number of each block's content, FREE for blocks without a token.
         doc_content: int64[docs], likewise of documents.
@@ -109,7 +109,7 @@ class Corpus:
         self.starts, self.ends = column("starts", np.int64), column("ends", np.int64)
         self.kinds = column("kinds", np.uint8)
         self.keys, self.bare = column("keys", np.uint64), column("bare", np.uint64)
-        self.marks = column("marks", np.uint16)
+        self.marks = column("marks", np.uint32)
         self.words, self.odds, self.page_odds = (column(name, np.float32) for name in ("words", "odds", "page_odds"))
         self.content, self.doc_content = column("content", np.int64), column("doc_content", np.int64)
         self.tokens = column("tokens", np.uint64)

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import numpy as np
 
-from dedup.arrays import I64, U8, U16, U64, Bool
+from dedup.arrays import I64, U8, U32, U64, Bool
 from dedup.kernels.classes import (
     CONTENTS,
+    DEEPEST,
     ECHO,
     LABEL,
     LEAD,
+    LEVEL,
     LINE_END,
     LIST_OF_LINKS,
     NOTE,
     NUMBER_ALONE,
     NUMBERED,
     PAGE_NUMBER,
+    PAGED,
     TEMPLATE,
     TITLE,
     WEAK,
 )
 from dedup.kernels.links import count_dividers, first_colons
-from dedup.kernels.shape import ENDS
-from dedup.kernels.template import NONE
+from dedup.kernels.shape import ENDS, IDEOGRAPHS, LETTERS
+from dedup.kernels.template import NONE, NUMBER
 from dedup.kernels.triggers import flag_triggers
 from dedup.lexicon import phrases
 from dedup.schema import KINDS, Blocks
@@ -32,11 +36,14 @@ from dedup.shape import Shapes
 from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
 from dedup.templates import Templates
 
-HEADING, OTHER = KINDS.index("heading"), KINDS.index("other")
+HEADING, PARAGRAPH, OTHER = (KINDS.index(kind) for kind in ("heading", "paragraph", "other"))
 ECHO_SHARE = 0.7  # of a title and of a block that are the same where one repeats the other
 LABEL_WORDS = 8  # words that a label has at most
 LIST_WORDS = 40  # words that a line of links has at most
 WORDS_A_LINK = 4  # words between the separators of a line of links, at most
+LETTERS_A_WORD = 3  # in a line of links, at least, in the mean
+FENCES = (ord("`"), ord("~"))
+PAGE = re.compile(r"[\s|·\[\]()~*–—-]*\d{1,5}[\s|·\[\]()~*–—-]*")  # a page's number by itself
 PAGE_TOKENS = 8  # tokens of a page's number and what stands beside it, at most
 
 
@@ -47,8 +54,8 @@ def known_phrases(name: str) -> U64:
     return keys
 
 
-def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templates: Templates, shapes: Shapes) -> U16:
-    """Mark ``n`` blocks: uint16[n], see ``dedup.kernels.classes``.
+def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templates: Templates, shapes: Shapes) -> U32:
+    """Mark ``n`` blocks: uint32[n], see ``dedup.kernels.classes``.
 
     Args:
         data: uint8, valid UTF-8 of the documents.
@@ -61,10 +68,12 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
     offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
     starts, ends = blocks.starts + offsets, blocks.ends + offsets
     lengths = np.diff(tokens.bounds)
-    marks = np.zeros(blocks.starts.size, np.uint16)
+    marks = np.zeros(blocks.starts.size, np.uint32)
     marks[templates.echoes >= ECHO_SHARE * 255] |= ECHO
     marks[templates.titles[templates.titles != NONE]] |= TITLE
-    short = np.flatnonzero((templates.literals > 0) & (lengths <= LABEL_WORDS))
+    first = np.append(data, np.uint8(0))[starts]
+    lower = (first >= ord("a")) & (first <= ord("z"))  # a label begins with a capital, where there are any
+    short = np.flatnonzero((templates.literals > 0) & (lengths <= LABEL_WORDS) & ~lower)
     for name, mark in (("section_labels", LABEL), ("contents_labels", CONTENTS | LABEL)):
         marks[short[is_in(templates.bare[short], label_keys(name))]] |= mark
     ends_sentence = shapes.counts[:, ENDS] != 0
@@ -75,11 +84,20 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
     line = ~ends_sentence & (shapes.words <= LIST_WORDS)
     count_dividers(data, starts, ends, line, dividers)
     linked = (dividers > 0) & (shapes.words <= WORDS_A_LINK * (dividers + 1)) & (templates.numbered == 0)
-    rows = np.flatnonzero(linked & (blocks.kinds != OTHER) & (blocks.kinds != HEADING))
+    letters = shapes.counts[:, LETTERS] + 2 * shapes.counts[:, IDEOGRAPHS]
+    linked &= (letters >= LETTERS_A_WORD * shapes.words) & (shapes.words > dividers)
+    linked &= (blocks.kinds == PARAGRAPH) & (first != ord(">")) & (first != ord("|"))
+    rows = np.flatnonzero(linked)
     marks[rows[~is_in(tokens.hashes[tokens.bounds[rows]], action_words())]] |= LIST_OF_LINKS
     numbers = (templates.numbered > 0) & (lengths <= PAGE_TOKENS)
     marks[numbers & (templates.numbered + templates.paged == lengths) & (templates.paged > 0)] |= PAGE_NUMBER
-    marks[numbers & (templates.numbered == 1) & (lengths == 1)] |= NUMBER_ALONE
+    for row in np.flatnonzero(numbers & (lengths == 1)):
+        if PAGE.fullmatch(str(data[starts[row] : ends[row]].data, "utf-8")):
+            marks[row] |= NUMBER_ALONE
+    leading = (lengths > 0) & (np.append(templates.slots, np.uint8(0))[templates.firsts] == NUMBER)
+    marks[leading | (templates.paged > 0)] |= PAGED
+    heads = np.flatnonzero(blocks.kinds == HEADING)
+    marks[heads] |= levels(data, starts[heads]) << LEVEL
     marks[leads(data, starts, ends, line & (blocks.kinds != OTHER) & (blocks.kinds != HEADING))] |= LEAD
     flags = np.empty(starts.size, np.bool_)
     flag_triggers(data, starts, ends, flags)
@@ -87,10 +105,21 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
     if rows.size:
         from dedup.placeholders import Severity, worst  # its patterns take as long to compile as NumPy to load
     for row in rows:
+        if data[starts[row]] in FENCES:
+            continue  # code
         severity = worst(str(data[starts[row] : ends[row]].data, "utf-8"))
         if severity is not None:
             marks[row] |= NOTE if severity == Severity.NOTE else TEMPLATE
     return marks
+
+
+def levels(data: U8, starts: I64) -> U32:
+    """Return how many ``#`` headings begin with: uint32[n]; 0 for underlined ones, ``DEEPEST`` at the most."""
+    depth, open_ = np.zeros(starts.size, np.uint32), np.ones(starts.size, np.bool_)
+    for k in range(DEEPEST):
+        open_ &= np.append(data, np.zeros(DEEPEST, np.uint8))[starts + k] == ord("#")
+        depth += open_
+    return depth
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U64, Bool, Index
+from dedup.arrays import F64, I32, I64, U64, Bool, Index
 from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.recur import (
     ABOVE,
@@ -27,7 +27,8 @@ from dedup.store import Workspace
 
 SHARES = 8  # parts of the documents that threads take
 LEAST_CLUSTERS = 2  # clusters of documents that a template stands in, ...
-LEAST_SHARE = 0.002  # ... and share of its source's
+# ... and share of its source's, for templates of up to so many words: one word recurs by chance, a sentence does not
+LEAST_SHARES = ((3.0, 0.1), (7.0, 0.01), (np.inf, 0.002))
 # Documents without a source may have nothing in common: what recurs among them does so in many.
 LEAST_UNNAMED, LEAST_UNNAMED_SHARE = 3, 0.1
 # What blocks whose keys are theirs alone may share: so many items from the beginning, from the end, the templates of
@@ -118,33 +119,39 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     kind = index_type(2 * n)
     docs_of = np.bincount(pages.sources, minlength=sources.number).astype(np.int32)
     keys, alone = workspace.scratch(n, np.uint64), np.empty(n, np.bool_)
+    shown = keys.view()
+    shown.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
     tables = Tables(n, kind)
     templates = workspace.scratch(n, kind, FREE)
 
-    def group(into: Index) -> tuple[Counts, U64]:
-        entries, sizes = group_rows(keys, ~alone, tables)
+    def group(into: Index) -> tuple[Counts, U64, F64]:
+        entries, sizes = group_rows(shown, ~alone, tables)
         into[entries[:, 0]] = entries[:, 1]
         names = np.empty(sizes.size, np.uint64)
         names[entries[:, 1]] = keys[entries[:, 0]]
         counts = no_counts(sizes.size)
         count_documents(pages, into, counts)
-        return counts, names
+        shares = np.empty(sizes.size)
+        lengths = pages.words[entries[:, 0]]
+        shares[entries[:, 1]] = np.select([lengths <= words for words, _ in LEAST_SHARES], [s for _, s in LEAST_SHARES])
+        return counts, names, shares
 
     keys_in_sources(pages, keys, alone)
-    counts, names = group(templates)
+    counts, names, least_shares = group(templates)
     join_copies(pages, templates, counts, docs_of)
     order = np.argsort(pages.clusters, kind="stable")
     clusters_of = np.bincount(pages.sources[np.unique(pages.clusters)], minlength=sources.number).astype(np.int32)
-    least_of = np.floor(LEAST_SHARE * clusters_of)
+    least_of = np.zeros(sources.number)
     if sources.unnamed != FREE:
         share = np.ceil(LEAST_UNNAMED_SHARE * clusters_of[sources.unnamed])
         least_of[sources.unnamed] = max(LEAST_UNNAMED, share)
 
-    def keep_common(into: Index, counts: Counts, least: int) -> None:
+    def keep_common(into: Index, counts: Counts, least: int, least_shares: F64) -> None:
         count_clusters(pages, order, into, counts)
-        drop_rare(into, counts.clusters >= np.maximum(least, least_of[pages.sources[counts.first]]))
+        of = pages.sources[counts.first]
+        drop_rare(into, counts.clusters >= np.maximum(np.maximum(least, least_of[of]), least_shares * clusters_of[of]))
 
-    keep_common(templates, counts, LEAST_CLUSTERS)
+    keep_common(templates, counts, LEAST_CLUSTERS, least_shares)
     found, known = [(counts, names)], counts.docs.size
     shares = np.searchsorted(pages.bounds, np.linspace(0, n, SHARES + 1)).tolist()
     for outline, least in OUTLINES:
@@ -155,8 +162,8 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
         ]
         for task in tasks:
             task.result()
-        counts, names = group(more)
-        keep_common(more, counts, least)
+        counts, names, least_shares = group(more)
+        keep_common(more, counts, least, least_shares)
         new = more != FREE
         templates[new] = more[new] + so_far.size
         found.append((counts, names))

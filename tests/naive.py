@@ -544,7 +544,8 @@ def count_characters(text: str) -> dict[str, int]:
     def begin(kind: str) -> int:
         return sum(this == kind and before not in IN_WORDS for before, this in pairs)
 
-    stops = sum(before == "stop" and this in {"space", "quote"} for before, this in [*pairs, *zip(kinds[-1:], ["space"])])
+    closed = [*pairs, *((last, "space") for last in kinds[-1:])]
+    stops = sum(before == "stop" and this in {"space", "quote"} for before, this in closed)
     core = text
     while core and character_kind(core[-1]) in {"space", "quote", "close", "skip"}:
         core = core[:-1]
@@ -598,8 +599,8 @@ def describe_shapes(blocks: Sequence[dict[str, int]]) -> list[dict[str, float]]:
             "lower_case": lower / own * log_words[i + 1],
             "commas": min(4, block["commas"]),
             "capitals": block["uppers"] / own,
-            "ends": ended[i],
-            "ends_with_colon": block["colon_last"],
+            "ends": float(ended[i]),
+            "ends_with_colon": float(block["colon_last"]),
             "page_words": math.log1p(total),
             "page_sentences": (text / max(total, 1.0)) ** 2,
             "against_page": log_words[i + 1] - math.log1p(total / n),
@@ -634,11 +635,12 @@ def run_gains(odds: Sequence[float], words: Sequence[float]) -> list[float]:
 
 
 class Page(NamedTuple):
-    """A document: its source, the cluster it is in, the template keys of its blocks, 0 for none."""
+    """A document: its source, the cluster it is in, the template keys of its blocks, 0 for none, and their words."""
 
     source: str
     cluster: int
     keys: Sequence[int]
+    words: int
 
 
 class Recurring(NamedTuple):
@@ -664,9 +666,11 @@ def recurring(pages: Sequence[Page], unnamed: str) -> dict[tuple[str, int], Recu
     counted = {}
     for (source, key), places in found.items():
         clusters = {pages[number].cluster for number, _ in places}
-        least = max(2, math.floor(0.002 * len(clusters_of[source])))
+        words = pages[places[0][0]].words
+        share = 0.1 if words <= 3 else 0.01 if words <= 7 else 0.002
+        least = max(2, share * len(clusters_of[source]))
         if source == unnamed:
-            least = max(3, math.ceil(0.1 * len(clusters_of[source])))
+            least = max(3, least, math.ceil(0.1 * len(clusters_of[source])))
         if len(clusters) >= least:
             times = Counter(number for number, _ in places)
             below = [len(pages[number].keys) - 1 - place for number, place in places]
@@ -679,3 +683,66 @@ def recurring(pages: Sequence[Page], unnamed: str) -> dict[tuple[str, int], Recu
                 sum(below) / len(places),
             )
     return counted
+
+
+OUTLINES = (
+    ((2, 2, ""), 3),
+    ((6, 1, ""), 2),
+    ((1, 0, "above below"), 3),
+    ((0, 1, "above below"), 3),
+    ((0, 1, "below"), 3),
+)
+
+
+class TextBlock(NamedTuple):
+    """A block: its template key, its tokens, dates as ``#``, and whether its shape is plainly that of content."""
+
+    key: int
+    tokens: Sequence[str]
+    plain: bool
+
+
+def outer(tokens: Sequence[str], wanted: int) -> tuple[tuple[str, ...], int]:
+    """Return the first so many items, a run of numbers being one, and the tokens that they are; all and one if too few."""
+    items: list[str] = []
+    for taken, token in enumerate(tokens):
+        if len(items) == wanted:
+            return tuple(items), taken
+        this = NUMBER if token == NUMBER or is_number(token) else token
+        before = tokens[taken - 1] if taken else ""
+        if this != NUMBER or not (before == NUMBER or is_number(before or "x")):
+            items.append(this)
+    return tuple(items), len(tokens) if len(items) == wanted else len(tokens) + 1
+
+
+def learn(pages: Sequence[tuple[str, Sequence[TextBlock]]]) -> list[list[Hashable]]:
+    """Return the template of each block, None for none: keys that recur in a source, then outlines that do."""
+    templates: list[list[Hashable]] = [[None] * len(blocks) for _, blocks in pages]
+
+    def keep(keys: list[list[Hashable]], least: int) -> None:
+        documents: dict[Hashable, set[int]] = defaultdict(set)
+        for number, row in enumerate(keys):
+            for key in row:
+                documents[key].add(number)
+        for row, known in zip(keys, templates, strict=True):
+            for place, key in enumerate(row):
+                if key is not None and len(documents[key]) >= least:
+                    known[place] = key
+
+    keep([[(source, block.key) if block.key else None for block in blocks] for source, blocks in pages], 2)
+    for outline, least in OUTLINES:
+        head, tail, beside = outline
+        keys: list[list[Hashable]] = []
+        for (source, blocks), known in zip(pages, templates, strict=True):
+            row: list[Hashable] = [None] * len(blocks)
+            for place, block in enumerate(blocks):
+                around = {"above": known[place - 1] if place else None, "below": (*known, None)[place + 1]}
+                near = [around[side] for side in beside.split()]
+                front, used = outer(block.tokens, head)
+                back, used_back = outer(block.tokens[::-1], tail)
+                fits = head + tail <= len(block.tokens) and used + used_back <= len(block.tokens)
+                if known[place] is None and block.tokens and not block.plain and fits and None not in near:
+                    row[place] = (source, outline, front, back, *near)
+            keys.append(row)
+        keep(keys, least)
+    return templates

@@ -6,19 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, F64, I32, I64, U8, U16, U64, Bool, Index
+from dedup.arrays import F32, F64, I32, I64, U8, U32, U64, Bool, Index
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.tables import FREE
 
 # marks
-ECHO, TITLE = np.uint16(1), np.uint16(2)  # says what the title says; is the title
-LABEL, CONTENTS = np.uint16(4), np.uint16(8)  # a heading that names no subject; one of a table of contents
-LIST_OF_LINKS, LEAD = np.uint16(16), np.uint16(32)  # short pieces between separators; words that lead to other pages
-PAGE_NUMBER, NUMBER_ALONE = np.uint16(64), np.uint16(128)  # a page's number and the words beside it; one number
-TEMPLATE, NOTE = np.uint16(256), np.uint16(512)  # a placeholder nobody filled; an editor's note
-LINE_END = np.uint16(1024)  # ends with a stop
-NUMBERED = np.uint16(2048)  # has a number
-WEAK = np.uint16(4096)  # its template has hardly any literal
+ECHO, TITLE = np.uint32(1), np.uint32(2)  # says what the title says; is the title
+LABEL, CONTENTS = np.uint32(4), np.uint32(8)  # a heading that names no subject; one of a table of contents
+LIST_OF_LINKS, LEAD = np.uint32(16), np.uint32(32)  # short pieces between separators; words that lead to other pages
+PAGE_NUMBER, NUMBER_ALONE = np.uint32(64), np.uint32(128)  # a page's number and the words beside it; one number
+TEMPLATE, NOTE = np.uint32(256), np.uint32(512)  # a placeholder nobody filled; an editor's note
+LINE_END = np.uint32(1024)  # ends with a stop
+NUMBERED = np.uint32(2048)  # has a number
+WEAK = np.uint32(4096)  # its template has hardly any literal
+PAGED = np.uint32(8192)  # begins with a number, or has a word that stands beside the number of a page
+LEVEL, DEEPEST = np.uint32(14), 7  # how deep a heading is stands in the bits from this one on, three of them
 
 # the codes of dedup.schema.Reason
 NONE, SITE_TEMPLATE, NAVIGATION, SECTION_LABEL, TITLE_ECHO, REPEATED_HEADER, PAGE_HEADER, PLACEHOLDER, UNSURE = (
@@ -45,7 +47,7 @@ class Judgeable(NamedTuple):
         bare: uint64[n], template keys without the slots that blocks begin with.
         content: int64[n], number of each block's content, FREE for blocks without a token.
         kinds: uint8[n].
-        marks: uint16[n].
+        marks: uint32[n].
         words: float32[n].
         templates: int32 or int64[n], each block's template, FREE where none recurs.
         spread: int32[n], sources that have the block's template.
@@ -56,7 +58,7 @@ class Judgeable(NamedTuple):
     bare: U64
     content: I64
     kinds: U8
-    marks: U16
+    marks: U32
     words: F32
     templates: Index
     spread: I32
@@ -120,6 +122,8 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
     count, changes = np.empty(longest, np.int64), np.empty(longest, np.int64)
     first, last = np.empty(longest, np.int64), np.empty(longest, np.int64)
     beside, apart = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    above = np.empty(longest, np.int64)  # the heading that the first of a group stands under
+    at_level, under = np.empty(DEEPEST + 1, np.int64), np.empty(longest, np.int64)
     at = 0
     for doc in run:
         start, end = blocks.bounds[doc], blocks.bounds[doc + 1]
@@ -142,7 +146,10 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
             row = start + i
             header[i] |= alone and blocks.marks[row] & NUMBER_ALONE != 0
             group[i] = FREE
-            if blocks.marks[row] & (NUMBERED | LINE_END) == NUMBERED and blocks.words[row] <= LABEL_WORDS:
+            if (
+                blocks.marks[row] & (NUMBERED | PAGED | LINE_END) == NUMBERED | PAGED
+                and blocks.words[row] <= LABEL_WORDS
+            ):
                 g, now = group_of(blocks.bare[row], slots, values, used)
                 if now > used:
                     count[g], changes[g], first[g] = 0, 0, i
@@ -160,16 +167,24 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
         for k in range(room):
             slots[k] = FREE
         used = 0
+        for level in range(DEEPEST + 1):
+            at_level[level] = FREE
         for i in range(n):
             row = start + i
             group[i] = FREE
+            under[i] = FREE
+            if blocks.kinds[row] == HEADING_KIND:
+                own = blocks.marks[row] >> LEVEL
+                at_level[own] = i
+                for level in range(own):
+                    under[i] = max(under[i], at_level[level])
             if blocks.content[row] == FREE or blocks.words[row] > LABEL_WORDS:
                 continue
             if blocks.kinds[row] == OTHER_KIND or blocks.kinds[row] == LIST_ITEM_KIND:
                 continue
             g, now = group_of(np.uint64(blocks.content[row]), slots, values, used)
             if now > used:
-                count[g], first[g], beside[g], apart[g] = 0, i, 0, 0
+                count[g], first[g], beside[g], apart[g], above[g] = 0, i, 0, 0, under[i]
                 used = now
             count[g] += 1
             last[g] = i
@@ -197,7 +212,10 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
             elif (
                 same > 1
                 and i != first[g]
-                and (kind == HEADING_KIND or (kind == PARAGRAPH_KIND and apart[g] == same and mark & LINE_END == 0))
+                and (
+                    (kind == HEADING_KIND and under[i] == above[g])
+                    or (kind == PARAGRAPH_KIND and apart[g] == same and mark & LINE_END == 0)
+                )
             ):
                 reason = REPEATED_HEADER
             elif kind == OTHER_KIND:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import F32, F64, I64, U8, U16, U64, Bool, Index
+from dedup.arrays import F32, F64, I64, U8, U32, U64, Bool, Index
 from dedup.kernels.classes import HEADING_KIND, LINE_END, LIST_OF_LINKS, NUMBERED
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.recur import Counts
@@ -77,7 +77,7 @@ def flag_at(flags: F64, i: int, n: int) -> float:
 @kernel
 def site_features(
     run: I64, bounds: I64, odds: F32, page_odds: F32, words: F32, weak: U64, templates: Index, counts: Counts,
-    learnt: Bool, clusters: F64, kinds: U8, marks: U16,
+    learnt: Bool, clusters: F64, kinds: U8, marks: U32,
     coefficients: F32, intercept: float, odds_out: F32, usual: Bool, features: F32,
 ) -> None:  # fmt: skip
     """Say what blocks of some documents are among the pages of their source, see ``SITE``.
@@ -93,7 +93,7 @@ def site_features(
         counts: what is known of each template.
         learnt: bool[t], whether a template was learnt from what lines share.
         clusters: float64[docs], clusters of documents that each document's source has.
-        kinds: uint8[n]; ``marks``, uint16[n], see ``dedup.kernels.classes``.
+        kinds: uint8[n]; ``marks``, uint32[n], see ``dedup.kernels.classes``.
         marks: see ``kinds``.
         coefficients: float32[WIDTH], of a logistic model.
         intercept: of it.
