@@ -112,7 +112,7 @@ def describe(name: str, records: list[dict[str, Any]], split: Split, labels: Seq
             np.arange(bounds.size - 1), pages.bounds, table.odds, pages.odds, pages.words, pages.keys,
             recurrence.templates, recurrence.counts, recurrence.learnt, clusters.astype(np.float64),
             table.kinds, table.marks, np.zeros(WIDTH, np.float32), 0.0, np.empty(starts.size, np.float32), usual,
-            features,
+            np.empty(bounds.size - 1, np.float32), features,
         )  # fmt: skip
         doc = np.repeat(np.arange(bounds.size - 1), np.diff(bounds))
         sources, docs_of = pages.sources.astype(np.int64), recurrence.docs_of

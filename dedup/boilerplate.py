@@ -90,14 +90,15 @@ def find_boilerplate(
     def judge(run: I64) -> None:
         first, end = pages.bounds[run[0]], pages.bounds[run[-1] + 1]
         odds, usual = np.empty(end - first, np.float32), np.empty(end - first, np.bool_)
+        own_words = np.empty(run.size, np.float32)
         site_features(
             run, pages.bounds, columns.odds, pages.odds, pages.words, pages.keys, recurrence.templates,
             recurrence.counts, recurrence.learnt, of_source, columns.kinds, columns.marks, coefficients,
-            fitted.intercept, odds, usual, NO_FEATURES,
+            fitted.intercept, odds, usual, own_words, NO_FEATURES,
         )  # fmt: skip
         enough = np.repeat(of_source[run] >= LEAST_PAGES, np.diff(pages.bounds[run[0] : run[-1] + 2]))
         probabilities[first:end] = 1 / (1 + np.exp(-np.where(enough, odds, -pages.odds[first:end])))
-        classify(run, blocks, probabilities[first:end], usual, threshold, reasons[first:end])
+        classify(run, blocks, probabilities[first:end], usual, own_words, threshold, reasons[first:end])
 
     for _ in ordered_map(pool, judge, runs(pages.bounds), 2):
         pass

@@ -703,7 +703,7 @@ class TextBlock(NamedTuple):
 
 
 def outer(tokens: Sequence[str], wanted: int) -> tuple[tuple[str, ...], int]:
-    """Return the first so many items, a run of numbers being one, and the tokens that they are; all and one if too few."""
+    """Return the first so many items, a run of numbers being one, and how many tokens they are: too many if too few."""
     items: list[str] = []
     for taken, token in enumerate(tokens):
         if len(items) == wanted:
@@ -715,34 +715,43 @@ def outer(tokens: Sequence[str], wanted: int) -> tuple[tuple[str, ...], int]:
     return tuple(items), len(tokens) if len(items) == wanted else len(tokens) + 1
 
 
+def outline_of(known: Sequence[Hashable], block: TextBlock, place: int, outline: tuple[int, int, str]) -> Hashable:
+    """Return the outer items of a block and the templates beside it, None where it has not as many."""
+    head, tail, beside = outline
+    around = {"above": known[place - 1] if place else None, "below": (*known, None)[place + 1]}
+    near = [around[side] for side in beside.split()]
+    front, used = outer(block.tokens, head)
+    back, used_back = outer(block.tokens[::-1], tail)
+    fits = head + tail <= len(block.tokens) and used + used_back <= len(block.tokens)
+    return (outline, front, back, *near) if block.tokens and fits and None not in near else None
+
+
 def learn(pages: Sequence[tuple[str, Sequence[TextBlock]]]) -> list[list[Hashable]]:
     """Return the template of each block, None for none: keys that recur in a source, then outlines that do."""
     templates: list[list[Hashable]] = [[None] * len(blocks) for _, blocks in pages]
 
     def keep(keys: list[list[Hashable]], least: int) -> None:
         documents: dict[Hashable, set[int]] = defaultdict(set)
-        for number, row in enumerate(keys):
-            for key in row:
-                documents[key].add(number)
-        for row, known in zip(keys, templates, strict=True):
+        for number, (source, _) in enumerate(pages):
+            for key in keys[number]:
+                documents[source, key].add(number)
+        for (source, _), row, known in zip(pages, keys, templates, strict=True):
             for place, key in enumerate(row):
-                if key is not None and len(documents[key]) >= least:
-                    known[place] = key
+                if key is not None and len(documents[source, key]) >= least:
+                    known[place] = (source, key)
 
-    keep([[(source, block.key) if block.key else None for block in blocks] for source, blocks in pages], 2)
+    keep([[block.key or None for block in blocks] for _, blocks in pages], 2)
     for outline, least in OUTLINES:
-        head, tail, beside = outline
-        keys: list[list[Hashable]] = []
-        for (source, blocks), known in zip(pages, templates, strict=True):
-            row: list[Hashable] = [None] * len(blocks)
-            for place, block in enumerate(blocks):
-                around = {"above": known[place - 1] if place else None, "below": (*known, None)[place + 1]}
-                near = [around[side] for side in beside.split()]
-                front, used = outer(block.tokens, head)
-                back, used_back = outer(block.tokens[::-1], tail)
-                fits = head + tail <= len(block.tokens) and used + used_back <= len(block.tokens)
-                if known[place] is None and block.tokens and not block.plain and fits and None not in near:
-                    row[place] = (source, outline, front, back, *near)
-            keys.append(row)
+        open_to = [
+            [known[k] is None and not block.plain for k, block in enumerate(blocks)]
+            for (_, blocks), known in zip(pages, templates, strict=True)
+        ]
+        keys = [
+            [
+                outline_of(known, block, k, outline) if free else None
+                for k, (block, free) in enumerate(zip(blocks, row, strict=True))
+            ]
+            for (_, blocks), known, row in zip(pages, templates, open_to, strict=True)
+        ]
         keep(keys, least)
     return templates

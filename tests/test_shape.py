@@ -228,8 +228,7 @@ def test_the_best_run_by_hand() -> None:
 
 def test_log_odds_are_those_of_the_models() -> None:
     documents = [
-        "Home | News | Contact\n\n# Otters\n\nOtters, which had left the bay in 1931, came back this spring. "
-        "Two of them sleep under the ferry pier.\n\nShare this",
+        "Home | News | Contact\n\n# Otters\n\nOtters, who left the bay in 1931, are back. Two sleep under it.\n\nShare",
         "",
         "东京塔今年重新开放。门票比去年贵。\n\n分享",
     ]
@@ -251,7 +250,7 @@ def test_log_odds_are_those_of_the_models() -> None:
 def test_documents_are_judged_by_themselves(left: list[str], right: list[str]) -> None:
     def judged(documents: list[str]) -> list[float]:
         data, bounds = utf8(documents)
-        return find_shapes(data, bounds, split_blocks(data, bounds, "lines")).page_odds.tolist()
+        return list(map(float, find_shapes(data, bounds, split_blocks(data, bounds, "lines")).page_odds))
 
     first, second = "\n".join(left), "\n".join(right)
     assert judged([first, second]) == pytest.approx(judged([first]) + judged([second]), abs=1e-4)

@@ -33,9 +33,10 @@ PAGES = 3  # times that a page's header stands in a document
 BETWEEN_PAGES = 3  # blocks from one page's header to the next, in the mean
 BESIDE_NUMBERS = 0.6  # share of a running title's places beside the number of a page
 LABEL_WORDS = 12  # words that a header has at most
+LEAST_TEXT = 30  # words of a document's own text, or as many as it has blocks
 EDGE = 4  # blocks at the top and at the end of a document where menus and paths stand
 LISTED = 0.6  # share of a table of contents that stands further down as headings
-SOURCES = 3  # sources that a template recurs in across a corpus
+SOURCES, WORDS = 3, 3  # sources that a template recurs in across a corpus, and words that it has
 LIKELY, EVEN, FAIR, SURE = 0.9, 0.5, 0.4, 0.99  # probabilities
 
 
@@ -99,7 +100,9 @@ def framed(blocks: Judgeable, row: int, start: int, end: int) -> bool:
 
 
 @kernel
-def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, threshold: float, reasons: U8) -> None:
+def classify(
+    run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, own_words: F32, threshold: float, reasons: U8
+) -> None:
     """Tell the class of boilerplate of the blocks of some documents.
 
     Args:
@@ -108,6 +111,7 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
         probabilities: float32[m], probability of each block of these documents, one behind the other, to be
             boilerplate.
         usual: bool[m], whether much of its source has each block's template, see ``site_features``.
+        own_words: float32[r], words of each document's own text, see ``site_features``.
         threshold: least probability of a block whose template recurs; ``FAIR`` is enough where it is usual.
         reasons: uint8[m], filled with codes of ``Reason``.
     """
@@ -125,9 +129,12 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
     above = np.empty(longest, np.int64)  # the heading that the first of a group stands under
     at_level, under = np.empty(DEEPEST + 1, np.int64), np.empty(longest, np.int64)
     at = 0
-    for doc in run:
+    for number in range(run.size):
+        doc = run[number]
         start, end = blocks.bounds[doc], blocks.bounds[doc + 1]
         n = end - start
+        # where hardly anything stands that recurs nowhere, there is nothing that furniture would be around
+        has_text = own_words[number] >= LEAST_TEXT or own_words[number] >= n
         # numbers of pages: with the words for it, by themselves, or in a line that is else the same
         numbers, number_changes, number_first, number_last, before = 0, 0, 0, 0, FREE
         for i in range(n):
@@ -195,7 +202,7 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
             row = start + i
             g = group[i]
             mark, kind, p = blocks.marks[row], blocks.kinds[row], probabilities[at + i]
-            recurs = blocks.templates[row] != FREE and blocks.pages[doc] >= LEAST_PAGES
+            recurs = has_text and blocks.templates[row] != FREE and blocks.pages[doc] >= LEAST_PAGES
             same = count[g] if g != FREE else 1
             least = min(FAIR, threshold) if usual[at + i] else threshold
             reason = NONE
@@ -234,7 +241,12 @@ def classify(run: I64, blocks: Judgeable, probabilities: F32, usual: Bool, thres
                 reason = NAVIGATION if mark & LIST_OF_LINKS else SITE_TEMPLATE
             elif mark & LIST_OF_LINKS and (p >= LIKELY or i < EDGE or i >= n - EDGE):
                 reason = NAVIGATION
-            elif blocks.spread[row] >= SOURCES and blocks.pages[doc] < LEAST_PAGES and p >= EVEN:
+            elif (
+                blocks.pages[doc] < LEAST_PAGES
+                and blocks.spread[row] >= SOURCES
+                and blocks.words[row] >= WORDS
+                and p >= EVEN
+            ):
                 reason = SITE_TEMPLATE
             elif p >= SURE:
                 reason = UNSURE

@@ -57,7 +57,8 @@ SITE = (
     "in_two_clusters_words",
 )
 WIDTH = 43
-SHARE, REPEATED, WITH_NUMBER = (SITE.index(name) for name in ("share_of_clusters", "repeated", "recurs_with_number"))
+SHARE, LEARNT = SITE.index("share_of_clusters"), SITE.index("learnt")
+REPEATED, WITH_NUMBER = SITE.index("repeated"), SITE.index("recurs_with_number")
 USUAL = 1 / 3  # share of a source's clusters of documents in which its furniture stands
 START = 0.02  # share of a text that may stand outside it
 
@@ -78,7 +79,7 @@ def flag_at(flags: F64, i: int, n: int) -> float:
 def site_features(
     run: I64, bounds: I64, odds: F32, page_odds: F32, words: F32, weak: U64, templates: Index, counts: Counts,
     learnt: Bool, clusters: F64, kinds: U8, marks: U32,
-    coefficients: F32, intercept: float, odds_out: F32, usual: Bool, features: F32,
+    coefficients: F32, intercept: float, odds_out: F32, usual: Bool, own_words: F32, features: F32,
 ) -> None:  # fmt: skip
     """Say what blocks of some documents are among the pages of their source, see ``SITE``.
 
@@ -99,7 +100,9 @@ def site_features(
         intercept: of it.
         odds_out: float32[m], filled for the blocks of these documents one behind the other: the model's log-odds.
         usual: bool[m], filled: whether a block looks like the furniture of its source: its template is on much of it,
-            and has a number or never stands on a page twice; titles in lists of news are on many pages too.
+            and it is known by its key and has a number, or never stands on a page twice; titles in lists of news are on
+            many pages too.
+        own_words: float32[r], filled: words of each document's own text.
         features: float32[m, WIDTH], filled if there is room.
     """
     longest = 0
@@ -109,7 +112,8 @@ def site_features(
     total, own = np.zeros(longest + 1), np.zeros(longest + 1)
     out = np.zeros(WIDTH, np.float32)
     at = 0
-    for doc in run:
+    for number in range(run.size):
+        doc = run[number]
         first = bounds[doc]
         n = bounds[doc + 1] - first
         for i in range(n):
@@ -121,6 +125,7 @@ def site_features(
             flagged_words[i + 1] = flagged_words[i] + flags[i] * words[row]
             own[i + 1] = own[i] + (0.0 if recurs else words[row] / (1.0 + np.exp(-page_odds[row])))
         all_own = own[n] + 1.0
+        own_words[number] = own[n]
         for i in range(n):
             row = first + i
             template = templates[row]
@@ -162,7 +167,8 @@ def site_features(
             for k in range(WIDTH):
                 odds_of += out[k] * coefficients[k]
             odds_out[at] = odds_of
-            usual[at] = out[SHARE] >= USUAL and (out[WITH_NUMBER] > 0 or out[REPEATED] == 0)
+            by_number = out[WITH_NUMBER] > 0 and out[LEARNT] == 0
+            usual[at] = out[SHARE] >= USUAL and (by_number or out[REPEATED] == 0)
             if features.shape[0] > 0:
                 for k in range(WIDTH):
                     features[at, k] = out[k]
