@@ -82,7 +82,7 @@ class Settings:
     threshold: float = 0.7
     doc_threshold: float = 0.8
     containment: float = 0.8
-    boilerplate: float = 0.88
+    boilerplate: float = 0.89
     min_tokens: int = 8
     num_perm: int = 168
     doc_num_perm: int = 128

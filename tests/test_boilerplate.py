@@ -146,13 +146,22 @@ def test_a_page_crawled_five_times_loses_nothing_of_its_body(rest: int) -> None:
     assert kept(crawls[0].split("\n\n")[1], documents) >= 1
 
 
-def test_a_page_crawled_five_times_with_other_furniture_loses_nothing_of_its_body() -> None:
+FEW_OTHERS = pytest.mark.xfail(
+    reason="what more than three pages and three tenths of a source have is no body of a page"
+)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [pytest.param(0, marks=FEW_OTHERS), pytest.param(3, marks=FEW_OTHERS), pytest.param(8, marks=FEW_OTHERS), 14],
+)
+def test_a_page_crawled_five_times_with_other_furniture_loses_nothing_of_its_body(rest: int) -> None:
     body = [prose(900 + j) for j in range(2)]
     crawls = []
     for k in range(5):
         teasers = [f"- {prose(5000 + 20 * k + j, 1)}" for j in range(12)]
         crawls.append(page(40, [*body, *teasers], minutes=k + 2))
-    _, documents = judged([("harbour.example", text) for text in crawls + site(14)])
+    _, documents = judged([("harbour.example", text) for text in crawls + site(rest)])
     for text in body:
         assert kept(text, documents) == 1
         assert {reason for blocks in documents for block, reason, _ in blocks if block == text} == {
@@ -339,6 +348,37 @@ def test_a_list_below_a_label_of_contents_is_navigation(label: str) -> None:
 
 
 TITLE = "A winter without a ferry"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Home > News > Local",
+        "Startseite › Nachrichten › Politik",
+        "首页 > 新闻 > 本地",
+        "News | Sport | Weather",
+        "Home / Shop / Boats",
+        "Related: The otter",
+        "Siehe auch: Die Otter",
+        "Читайте также: Новый мост",
+        "関連記事：カワウソの話",
+        "Tags: otter, pier",
+        pytest.param(
+            "Contact | Imprint | info@x.example",
+            marks=pytest.mark.xfail(reason="the token that stands for a link counts as a number"),
+        ),
+    ],
+)
+def test_menus_paths_and_leads_are_navigation(line: str) -> None:
+    found = dict(one("\n\n".join([f"# {TITLE}", prose(1), line, *map(prose, range(2, 6))])))
+    assert found[line] == NAVIGATION
+    assert [found[prose(k)] for k in range(1, 6)] == [None] * 5
+
+
+@pytest.mark.parametrize("line", ["Share | Print | Email", "either / or", "He said: go", "Related work: none", "x > y"])
+def test_other_lines_are_no_navigation(line: str) -> None:
+    found = dict(one("\n\n".join([f"# {TITLE}", prose(1), line, *map(prose, range(2, 6))])))
+    assert found[line] is None
 
 
 @pytest.mark.parametrize("echo", [TITLE, TITLE.upper() + "!", f"{TITLE} https://harbour.example/winter"])
