@@ -153,7 +153,7 @@ def split_lines(
 def pieces(line: U8, slots: list[int]) -> Iterator[tuple[str, int]]:
     """Say of each word of a line, and of what stands between words, what it is."""
     spans = np.empty((line.size, 2), np.int64)
-    links = spans[: find_links(line, spans)].tolist()
+    links = spans[: find_links(line, np.array([0, line.size]), spans)].tolist()
     at, end = 0, 0
     for start, stop in [*links, [line.size, line.size]]:
         parts = list(words_of(str(line[end:start].data, "utf-8")))

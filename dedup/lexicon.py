@@ -55,14 +55,11 @@ def lexicon() -> Lexicon:
     listed += [(word, template.DATE) for words in read_words("dates").values() for word in words]
     listed += [(word, template.PAGE_WORD) for words in read_words("page_words").values() for word in words]
     tokens = tokenize_texts([word for word, _ in listed])
-    single = np.diff(tokens.bounds) == 1
     roles: dict[int, int] = {}
-    for token, (_, role) in zip(
-        tokens.hashes[tokens.bounds[:-1][single]].tolist(),
-        [one for one, ok in zip(listed, single, strict=True) if ok],
-        strict=True,
-    ):
-        roles[token] = roles.get(token, 0) | int(role)
+    for (_, role), first, end in zip(listed, tokens.bounds[:-1].tolist(), tokens.bounds[1:].tolist(), strict=True):
+        if end == first + 1 or role == template.PAGE_WORD:  # each letter of a word of a script without spaces
+            for token in tokens.hashes[first:end].tolist():
+                roles[token] = roles.get(token, 0) | int(role)
     return make_table(roles)
 
 

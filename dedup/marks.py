@@ -37,7 +37,7 @@ from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
 from dedup.templates import Templates
 
 HEADING, PARAGRAPH, OTHER = (KINDS.index(kind) for kind in ("heading", "paragraph", "other"))
-ECHO_SHARE = 0.7  # of a title and of a block that are the same where one repeats the other
+ECHO_SHARE = 0.85  # of a title and of a block that are the same where one repeats the other
 LABEL_WORDS = 8  # words that a label has at most
 LIST_WORDS = 40  # words that a line of links has at most
 WORDS_A_LINK = 4  # words between the separators of a line of links, at most

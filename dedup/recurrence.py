@@ -29,6 +29,9 @@ SHARES = 8  # parts of the documents that threads take
 LEAST_CLUSTERS = 2  # clusters of documents that a template stands in, ...
 # ... and share of its source's, for templates of up to so many words: one word recurs by chance, a sentence does not
 LEAST_SHARES = ((3.0, 0.1), (7.0, 0.01), (np.inf, 0.002))
+# Pages are copies of each other where so much of their bodies is the same, of what at most such a share of a source's
+# pages has: the more may have it, the more must be the same, for furniture may look like content.
+COPIES = ((0.3, 0.7), (0.5, 0.9))
 # Documents without a source may have nothing in common: what recurs among them does so in many.
 LEAST_UNNAMED, LEAST_UNNAMED_SHARE = 3, 0.1
 # What blocks whose keys are theirs alone may share: so many items from the beginning, from the end, the templates of
@@ -131,14 +134,15 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
         names[entries[:, 1]] = keys[entries[:, 0]]
         counts = no_counts(sizes.size)
         count_documents(pages, into, counts)
-        shares = np.empty(sizes.size)
-        lengths = pages.words[entries[:, 0]]
-        shares[entries[:, 1]] = np.select([lengths <= words for words, _ in LEAST_SHARES], [s for _, s in LEAST_SHARES])
+        lengths = np.full(sizes.size, np.inf)
+        np.minimum.at(lengths, entries[:, 1], pages.words[entries[:, 0]])
+        shares = np.select([lengths <= words for words, _ in LEAST_SHARES], [share for _, share in LEAST_SHARES])
         return counts, names, shares
 
     keys_in_sources(pages, keys, alone)
     counts, names, least_shares = group(templates)
-    join_copies(pages, templates, counts, docs_of)
+    for rare_share, body_share in COPIES:
+        join_copies(pages, templates, counts, docs_of, rare_share, body_share)
     order = np.argsort(pages.clusters, kind="stable")
     clusters_of = np.bincount(pages.sources[np.unique(pages.clusters)], minlength=sources.number).astype(np.int32)
     least_of = np.zeros(sources.number)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U8, U64
+from dedup.arrays import I32, I64, U8, U64, Bool
 from dedup.kernels.links import find_links
 from dedup.kernels.template import LINK_TOKEN, LONGEST_TITLE, NONE, find_repeated_tops, template_keys
 from dedup.lexicon import lexicon
@@ -57,7 +57,10 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
     """
     n = blocks.starts.size
     hashes, firsts, lasts = replace_links(data, doc_bounds, blocks, tokens)
-    titles = find_titles(blocks, hashes, firsts, lasts)
+    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
+    last = np.append(data, np.uint8(0))[blocks.ends + offsets - 1]
+    sentences = (last == ord(".")) | (last == ord(",")) | (last == ord(";"))
+    titles = find_titles(blocks, hashes, firsts, lasts, sentences)
     slots, echoes = np.empty(hashes.size, np.uint8), np.empty(n, np.uint8)
     keys, bare = np.empty(n, np.uint64), np.empty(n, np.uint64)
     literals, numbered, paged = (np.empty(n, np.int32) for _ in range(3))
@@ -67,18 +70,18 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
     return Templates(keys, bare, literals, numbered, paged, echoes, titles, slots, firsts, lasts)
 
 
-def find_titles(blocks: Blocks, hashes: U64, firsts: I64, lasts: I64) -> I64:
+def find_titles(blocks: Blocks, hashes: U64, firsts: I64, lasts: I64, sentences: Bool) -> I64:
     """Return int64[docs], the block with each document's title, NONE where none is known.
 
-    The title is the first of the blocks at the top that stands there again, but for links: scraped pages have it bare,
-    as a link and as a heading. Else it is the first heading.
+    The title is the first heading. Where that is not at the top, it is the first block there that stands there again,
+    but for links, and is no sentence: scraped pages have it bare, as a link and once more.
     """
     lengths = lasts - firsts
     fit = (lengths >= TITLE_TOKENS.start) & (lengths < TITLE_TOKENS.stop)
     headings = np.append(np.flatnonzero((blocks.kinds == HEADING) & fit), blocks.starts.size)
     first = headings[np.searchsorted(headings, blocks.bounds[:-1])]
     titles = np.where(first < blocks.bounds[1:], first, NONE)
-    find_repeated_tops(hashes, firsts, lasts, blocks.bounds, blocks.kinds == LIST_ITEM, titles)
+    find_repeated_tops(hashes, firsts, lasts, blocks.bounds, (blocks.kinds == LIST_ITEM) | sentences, titles)
     return titles
 
 
@@ -91,10 +94,10 @@ def replace_links(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) -> 
     """
     firsts, lasts = tokens.bounds[:-1], tokens.bounds[1:]
     spans = np.empty((256, 2), np.int64)
-    count = find_links(data, spans)
+    count = find_links(data, doc_bounds, spans)
     if count > len(spans):
         spans = np.empty((count, 2), np.int64)
-        find_links(data, spans)
+        find_links(data, doc_bounds, spans)
     offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
     starts, ends = blocks.starts + offsets, blocks.ends + offsets
     rows = np.searchsorted(starts, spans[:count, 0], side="right") - 1

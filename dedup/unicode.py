@@ -133,6 +133,8 @@ def build_kinds(fold: FoldTable, unicodedata: ModuleType) -> npt.NDArray[np.uint
             return 15
         if char.isspace():
             return 1
+        if entry & EXPANSION == EXPANSION and category[0] == "L":  # a letter and its marks, taken apart
+            entry = fold.expansions[entry & ((1 << 21) - 1)]
         if entry & EXPANSION == ALONE:
             return 7
         return letters.get(category) or {"L": 4, "N": 5, "M": 6}.get(category[0], 0)

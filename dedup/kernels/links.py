@@ -15,9 +15,9 @@ HEAD = 48  # bytes of a block in which a colon is looked for
 
 @helper
 def breaks(c: np.uint8) -> bool:
-    """Whether a byte ends a URL or an address: white space, quotation marks, brackets, what no URL holds."""
+    """Whether a byte ends a URL or an address: white space, quotation marks, brackets, letters of three bytes."""
     quote = c == 34 or c == 39 or c == 124
-    return bool(c <= SPACE or quote or c == 40 or c == 41 or c == 60 or c == 62 or c == 91 or c == 93)
+    return bool(c <= SPACE or c >= 0xE1 or quote or c == 40 or c == 41 or c == 60 or c == 62 or c == 91 or c == 93)
 
 
 @helper
@@ -27,11 +27,12 @@ def is_word(c: np.uint8) -> bool:
 
 
 @kernel
-def find_links(data: U8, spans: I64) -> int:
+def find_links(data: U8, doc_bounds: I64, spans: I64) -> int:
     """Find what looks like a URL (``://``, ``www.``) or an e-mail address.
 
     Args:
         data: uint8, valid UTF-8.
+        doc_bounds: int64[docs + 1], where each document begins in ``data``: no link goes on in another.
         spans: int64[m, 2], filled with the first byte and the byte after the last of each, ascending, apart; further
             ones than ``m`` are counted only.
 
@@ -40,7 +41,7 @@ def find_links(data: U8, spans: I64) -> int:
     """
     flags = np.zeros(STRIDE, np.uint8)
     eights = flags.view(np.uint64)
-    count, done = 0, 0
+    count, done, doc = 0, 0, 0
     for base in range(0, data.size - 3, STRIDE):
         size = min(STRIDE, data.size - 3 - base)
         part, next1, next2 = (
@@ -61,17 +62,22 @@ def find_links(data: U8, spans: I64) -> int:
         while bits != ZERO:
             at = base + int(np.int64(lowest_bit(bits)))
             bits &= bits - ONE
-            if at < done:
+            while doc_bounds[doc + 1] <= at:
+                doc += 1
+            first, end = max(doc_bounds[doc], done), doc_bounds[doc + 1]
+            if at < first or at + 3 >= end:
                 continue
-            address = data[at] == AT
-            if data[at] != COLON and not address and data[at + 3] != DOT:
+            address, scheme = data[at] == AT, data[at] == COLON
+            if not address and not scheme and (data[at + 3] != DOT or (at > first and is_word(data[at - 1]))):
                 continue
             lo, hi = at, at + 1
-            while lo > done and not breaks(data[lo - 1]) and (address or is_word(data[lo - 1])):
+            while (
+                (address or scheme) and lo > first and not breaks(data[lo - 1]) and (address or is_word(data[lo - 1]))
+            ):
                 lo -= 1
-            while hi < data.size and not breaks(data[hi]):
+            while hi < end and not breaks(data[hi]):
                 hi += 1
-            if hi - at < 4 or (lo == at and data[at] != W and data[at] | SPACE != W):
+            if hi - at < 4 or (lo == at and (address or scheme)):
                 continue
             if count < spans.shape[0]:
                 spans[count, 0], spans[count, 1] = lo, hi

@@ -13,8 +13,7 @@ from dedup.kernels.tables import FREE
 from dedup.kernels.template import DATE, SEED, SLOT, role_of, take_item
 
 BODY_WORDS = 12  # a block of the body of a page has so many words,
-BODY_SHARE = 0.7  # and pages are copies of each other where so much of their bodies is the same, ...
-RARE_SHARE, RARE = 0.3, 3  # ... of what at most this share of a source's pages has, or so many
+RARE = 3  # pages of a source that may have what is on few of them, whatever their share
 CANDIDATES = 32  # pages that one page's body is compared with
 BELOW, ABOVE = 1, 2
 PLAINLY_CONTENT = 2.0  # log-odds above which a block is not looked at again
@@ -93,7 +92,9 @@ def root_of(clusters: I64, doc: int) -> int:
 
 
 @kernel
-def join_copies(pages: Pages, templates: Index, counts: Counts, pages_of: I32) -> None:
+def join_copies(
+    pages: Pages, templates: Index, counts: Counts, pages_of: I32, rare_share: float, body_share: float
+) -> None:
     """Put documents with the same body into one cluster, however much the rest of the page differs.
 
     The body is what looks like content and what few pages of a source have; boilerplate of a source, which may look
@@ -104,13 +105,15 @@ def join_copies(pages: Pages, templates: Index, counts: Counts, pages_of: I32) -
         templates: int32 or int64[n], each block's template, FREE where no other block has it.
         counts: ``docs`` and ``first`` of the templates.
         pages_of: int32[s], documents of each source.
+        rare_share: share of a source's pages that has what is on few of them, at the most.
+        body_share: share of a body that is the same in copies, at the least.
     """
     docs = pages.sources.size
     masses = np.zeros(docs, np.float32)
     others, shared = np.empty(CANDIDATES, np.int64), np.empty(CANDIDATES, np.float32)
     for turn in range(2):
         for doc in range(docs):
-            most = max(RARE, int(RARE_SHARE * pages_of[pages.sources[doc]]))
+            most = max(RARE, int(rare_share * pages_of[pages.sources[doc]]))
             mass, found = np.float32(0), 0
             for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
                 template = templates[row]
@@ -130,7 +133,7 @@ def join_copies(pages: Pages, templates: Index, counts: Counts, pages_of: I32) -
                     shared[k] += own
             masses[doc] = mass
             for k in range(found):
-                if shared[k] >= BODY_SHARE * min(mass, masses[others[k]]):
+                if shared[k] >= body_share * min(mass, masses[others[k]]):
                     one, other = root_of(pages.clusters, doc), root_of(pages.clusters, others[k])
                     pages.clusters[max(one, other)] = min(one, other)
     for doc in range(docs):

@@ -20,12 +20,13 @@ PAGE_WORD = np.uint16(256)  # what stands beside the number of a page
 NEAR = np.uint16(2 | 4 | 8 | 16 | 32 | 64)  # what is part of a date because of what stands beside it
 
 LITERAL, NUMBER, LINK, TITLE = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)  # what a token is in a template
-LINK_TOKEN = np.uint64(0x13198A2E03707345)  # stands for a URL or an e-mail address
+LINK_TOKEN = np.uint64(0x13198A2E03707344)  # stands for a URL or an e-mail address; even, for it is no number
 SLOT = np.uint64(0xA4093822299F31D0)
 SEED = np.uint64(0x082EFA98EC4E6C89)
 ZERO, ONE = np.uint64(0), np.uint64(1)
 LONGEST_TITLE = 64  # tokens; longer first lines are no titles
 LEAST_RUN = 4  # tokens of a title that stand together before they are taken for the title; fewer in shorter titles
+OPENING = 1 << 20  # place of a slot that a block begins with: the places of what follows are those without it
 ROOM = 256  # slots of the table of a title's tokens
 NONE = -1
 TOP = 8  # blocks of a document among which its title is looked for
@@ -240,7 +241,7 @@ def template_keys(
                 g = take_item(g, item, place)
                 place += 1
             masked += opened
-            h = take_item(g, SLOT, hi - lo + 1) if opened else g
+            h = take_item(g, SLOT, OPENING) if opened else g
             weak = left == 0 or (left == 1 and masked > 1)
             keys[block] = mix64(h) & ~ONE | np.uint64(weak) if hi > lo else ZERO
             bare[block] = mix64(g) if left > 0 else ZERO
@@ -249,9 +250,21 @@ def template_keys(
             echoes[block] = 255 * min(echo, most) // most if most > 0 else 0
 
 
+@helper
+def same_but_links(tokens: U64, firsts: I64, lasts: I64, a: int, b: int) -> bool:
+    """Whether the tokens of block ``b`` are those of block ``a``, and links behind them."""
+    i, j = firsts[a], firsts[b]
+    while i < lasts[a] and j < lasts[b] and tokens[i] == tokens[j]:
+        i += 1
+        j += 1
+    while j < lasts[b] and tokens[j] == LINK_TOKEN:
+        j += 1
+    return i == lasts[a] and j == lasts[b]
+
+
 @kernel
 def find_repeated_tops(tokens: U64, firsts: I64, lasts: I64, block_bounds: I64, skipped: Bool, titles: I64) -> None:
-    """Find titles that stand among the first blocks of their document twice, but for links.
+    """Find titles that stand among the first blocks of their document twice, but for links, and nowhere else.
 
     Args:
         tokens: uint64, token hashes.
@@ -259,22 +272,24 @@ def find_repeated_tops(tokens: U64, firsts: I64, lasts: I64, block_bounds: I64, 
         lasts: see ``firsts``.
         block_bounds: int64[docs + 1], where each document's blocks begin.
         skipped: bool[n], blocks that are no titles.
-        titles: int64[docs], overwritten where one is found.
+        titles: int64[docs], the first heading of each document, NONE where there is none; overwritten where a title is
+            found that stands before it, and the heading is not among the first blocks.
     """
     for doc in range(titles.size):
         start, end = block_bounds[doc], min(block_bounds[doc + 1], block_bounds[doc] + TOP)
-        found = False
+        if titles[doc] != NONE and titles[doc] < end:
+            continue
+        found = NONE
         for a in range(start, end):
             size = lasts[a] - firsts[a]
-            if found or skipped[a] or size < LEAST_TITLE or size > LONGEST_TITLE:
+            if found != NONE or skipped[a] or size < LEAST_TITLE or size > LONGEST_TITLE:
                 continue
             for b in range(a + 1, end):
-                i, j = firsts[a], firsts[b]
-                while i < lasts[a] and j < lasts[b] and tokens[i] == tokens[j]:
-                    i += 1
-                    j += 1
-                while j < lasts[b] and tokens[j] == LINK_TOKEN:
-                    j += 1
-                if i == lasts[a] and j == lasts[b] and not found:
-                    titles[doc] = a
-                    found = True
+                if same_but_links(tokens, firsts, lasts, a, b):
+                    found = a
+        if found != NONE:
+            elsewhere = False
+            for b in range(end, block_bounds[doc + 1]):
+                elsewhere |= same_but_links(tokens, firsts, lasts, found, b)
+            if not elsewhere:
+                titles[doc] = found
