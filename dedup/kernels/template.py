@@ -174,8 +174,8 @@ def template_keys(
         literals: int32[n], filled with the number of tokens that are not masked.
         numbered: int32[n], filled with the number of tokens that are numbers.
         paged: int32[n], filled with the number of words that stand beside the number of a page.
-        echoes: uint8[n], filled with the share of the title that stands in the block, or of the block that stands in
-            the title, whichever is less, from 0 to 255.
+        echoes: uint8[n], filled with the share of the title that stands in the block, or of the block, links aside,
+            that stands in the title, whichever is less, from 0 to 255.
     """
     places, following = np.empty(ROOM, np.int32), np.empty(LONGEST_TITLE, np.int32)
     for doc in range(titles.size):
@@ -191,7 +191,7 @@ def template_keys(
         for block in range(block_bounds[doc], block_bounds[doc + 1]):
             lo, hi = firsts[block], lasts[block]
             near = False
-            numbers, words_of_page = 0, 0
+            numbers, words_of_page, links = 0, 0, 0
             for i in range(lo, hi):
                 token = tokens[i]
                 is_number = token & ONE
@@ -204,6 +204,7 @@ def template_keys(
                     words_of_page += role & PAGE_WORD != 0 and is_number == ZERO
                 if token == LINK_TOKEN:
                     slots[i] = LINK
+                    links += 1
             if near:
                 mask_dates(tokens, lo, hi, words, roles, slots)
             echo = 0
@@ -246,7 +247,7 @@ def template_keys(
             keys[block] = mix64(h) & ~ONE | np.uint64(weak) if hi > lo else ZERO
             bare[block] = mix64(g) if left > 0 else ZERO
             literals[block], numbered[block], paged[block] = left, numbers, words_of_page
-            most = max(size, hi - lo)
+            most = max(size, hi - lo - links)
             echoes[block] = 255 * min(echo, most) // most if most > 0 else 0
 
 
