@@ -32,7 +32,7 @@ ARTICLES = pathlib.Path(__file__).resolve().parent.parent / "corpus" / "articles
 BOILERPLATE_NAMES = {reason.name.lower() for reason in BOILERPLATE}
 KEEP_BOILERPLATE = [word for reason in REMOVABLE if reason in BOILERPLATE_NAMES for word in ("--keep", reason)]
 KEEP_DOCUMENTS = [word for reason in REMOVABLE if reason.endswith("_document") for word in ("--keep", reason)]
-PASSES = (
+PASSES: tuple[tuple[str, list[str]], ...] = (
     ("blocks", KEEP_BOILERPLATE + KEEP_DOCUMENTS),
     ("blocks and documents", KEEP_BOILERPLATE),
     ("boilerplate, blocks and documents", []),

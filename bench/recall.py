@@ -17,9 +17,12 @@ from reference import DOC_WORDS, number_sets, shingles, tokens
 from truth import Reported, candidate_figures, sketch, verdict_figures
 
 from dedup.pipeline import scan
-from dedup.settings import Settings
+from dedup.schema import BOILERPLATE
+from dedup.settings import DEFAULT_DROP, Settings
 
 STATUTES, CHINESE, VERSIONS = "statutes/paragraphs.jsonl.gz", "chinese/docs.jsonl.gz", "versions/docs.jsonl.gz"
+# what is measured is copies: boilerplate stays, so that all blocks are compared
+COPIES = Settings(drop=DEFAULT_DROP - {reason.name.lower() for reason in BOILERPLATE})
 PARTS = ("statutes", "generated", "edits", "versions")
 
 
@@ -48,13 +51,13 @@ def one_word_figures(name: str, edits: list[Edit], room: pathlib.Path) -> list[F
     """Scan short paragraphs and their edited copies with default settings."""
     records = edit_records(edits)
     path = write_records(room / f"{name}.jsonl", records)
-    settings = Settings()
+    settings = COPIES
     return edit_figures(name, edits, report(path, {row["id"]: row["text"] for row in records}, settings), settings)
 
 
 def version_figures(path: pathlib.Path) -> list[Figure]:
     """Say how many of the pages that are truly like another take part in a cluster."""
-    settings = Settings()
+    settings = COPIES
     texts = {record["id"]: record["text"] for record in read_records(path)}
     ids = list(texts)
     sets = number_sets(shingles(tokens(text), *DOC_WORDS) for text in texts.values())
@@ -113,7 +116,7 @@ def main(
             path = write_records(room / "statutes.jsonl", read_records(data / STATUTES, paragraphs))
             figures += corpus_figures("statutes", path, Settings(split="blank"))
         if "generated" in wanted:
-            figures += corpus_figures("generated", generate(generated, megabytes), Settings())
+            figures += corpus_figures("generated", generate(generated, megabytes), COPIES)
         if "edits" in wanted:
             generator = random.Random(seed)
             english = unlike(english_edits(list(texts_of(data / STATUTES)), 2 * edit_count, generator), edit_count)

@@ -84,7 +84,7 @@ class _Announcer(event.Listener):
     def on_start(self, event: Event) -> None:
         if not self.told:
             self.told = True
-            print("dedup: compiling kernels, once on this machine (up to 20 s) ...", file=sys.stderr, flush=True)
+            print("dedup: compiling kernels, once on this machine (half a minute) ...", file=sys.stderr, flush=True)
 
     def on_end(self, event: Event) -> None:
         """Nothing to say."""
