@@ -9,6 +9,7 @@ import numpy as np
 
 from dedup.arrays import I64, U8, U32, U64, Bool
 from dedup.kernels.classes import (
+    CLAUSE,
     CONTENTS,
     DEEPEST,
     ECHO,
@@ -41,6 +42,7 @@ ECHO_SHARE = 0.85  # of a title and of a block that are the same where one repea
 LABEL_WORDS = 8  # words that a label has at most
 LIST_WORDS = 40  # words that a line of links has at most
 WORDS_A_LINK = 4  # words between the separators of a line of links, at most
+CLAUSE_WORDS = 8  # words of a numbered sentence that may be a clause, at least
 LETTERS_A_WORD = 3  # in a line of links, at least, in the mean
 FENCES = (ord("`"), ord("~"))
 PAGE = re.compile(r"[\s|·\[\]()~*–—-]*\d{1,5}[\s|·\[\]()~*–—-]*")  # a page's number by itself
@@ -94,8 +96,9 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
     for row in np.flatnonzero(numbers & (lengths == 1)):
         if PAGE.fullmatch(str(data[starts[row] : ends[row]].data, "utf-8")):
             marks[row] |= NUMBER_ALONE
-    leading = (lengths > 0) & (np.append(templates.slots, np.uint8(0))[templates.firsts] == NUMBER)
-    marks[leading | (templates.paged > 0)] |= PAGED
+    marks[templates.paged > 0] |= PAGED
+    opens = np.append(templates.slots, np.uint8(0))[templates.firsts] == NUMBER
+    marks[opens & ends_sentence & (shapes.words >= CLAUSE_WORDS)] |= CLAUSE
     heads = np.flatnonzero(blocks.kinds == HEADING)
     marks[heads] |= levels(data, starts[heads]) << LEVEL
     marks[leads(data, starts, ends, line & (blocks.kinds != OTHER) & (blocks.kinds != HEADING))] |= LEAD

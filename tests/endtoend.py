@@ -28,7 +28,7 @@ def command(*arguments: str | os.PathLike[str]) -> list[str]:
     return [sys.executable, "-m", "dedup", *(os.fspath(one) for one in arguments)]
 
 
-COMPILING = b"dedup: compiling kernels, once on this machine (up to 20 s) ...\n"
+COMPILING = b"dedup: compiling kernels, once on this machine (half a minute) ...\n"
 
 
 def dedup(

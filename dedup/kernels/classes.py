@@ -19,7 +19,8 @@ TEMPLATE, NOTE = np.uint32(256), np.uint32(512)  # a placeholder nobody filled; 
 LINE_END = np.uint32(1024)  # ends with a stop
 NUMBERED = np.uint32(2048)  # has a number
 WEAK = np.uint32(4096)  # its template has hardly any literal
-PAGED = np.uint32(8192)  # begins with a number, or has a word that stands beside the number of a page
+PAGED = np.uint32(8192)  # has a word that stands beside the number of a page
+CLAUSE = np.uint32(1 << 17)  # a sentence of some length that begins with a number, as clauses of a contract do
 LEVEL, DEEPEST = np.uint32(14), 7  # how deep a heading is stands in the bits from this one on, three of them
 
 # the codes of dedup.schema.Reason
@@ -153,10 +154,9 @@ def classify(
             row = start + i
             header[i] |= alone and blocks.marks[row] & NUMBER_ALONE != 0
             group[i] = FREE
-            if (
-                blocks.marks[row] & (NUMBERED | PAGED | LINE_END) == NUMBERED | PAGED
-                and blocks.words[row] <= LABEL_WORDS
-            ):
+            mark = blocks.marks[row]
+            numbered = mark & (NUMBERED | LINE_END) == NUMBERED and mark & (PAGED | ECHO) != 0
+            if numbered and blocks.words[row] <= LABEL_WORDS:
                 g, now = group_of(blocks.bare[row], slots, values, used)
                 if now > used:
                     count[g], changes[g], first[g] = 0, 0, i
@@ -181,7 +181,7 @@ def classify(
             group[i] = FREE
             under[i] = FREE
             if blocks.kinds[row] == HEADING_KIND:
-                own = blocks.marks[row] >> LEVEL
+                own = blocks.marks[row] >> LEVEL & np.uint32(DEEPEST)
                 at_level[own] = i
                 for level in range(own):
                     under[i] = max(under[i], at_level[level])
@@ -233,9 +233,9 @@ def classify(
                 recurs
                 and p >= least
                 and (
-                    mark & (WEAK | TITLE) == 0
-                    or (mark & TITLE != 0 and p >= SURE)
-                    or (mark & TITLE == 0 and usual[at + i] and framed(blocks, row, start, end))
+                    mark & (WEAK | TITLE | CLAUSE) == 0
+                    or (mark & (TITLE | CLAUSE) != 0 and p >= SURE)
+                    or (mark & (TITLE | CLAUSE) == 0 and usual[at + i] and framed(blocks, row, start, end))
                 )
             ):
                 reason = NAVIGATION if mark & LIST_OF_LINKS else SITE_TEMPLATE

@@ -137,8 +137,11 @@ def count_dividers(data: U8, starts: I64, ends: I64, fit: Bool, counts: I32) -> 
                 bars += data[p - 1] == SPACE and data[p + 1] == 0x80 and data[p + 2] == 0xA2
                 angle = data[p + 1] == 0x80 and data[p + 2] == 0xBA
                 paths += data[p - 1] == SPACE and (angle or (data[p + 1] == 0x86 and data[p + 2] == 0x92))
-            elif c == 0xE3 and p + 2 < ends[i]:  # ideographic space
-                wide += data[p + 1] == 0x80 and data[p + 2] == 0x80
+            elif c == 0xE3 and p + 2 < ends[i]:  # ideographic space, alone: a run of them sets a table
+                blank = data[p + 1] == 0x80 and data[p + 2] == 0x80
+                again = p + 5 < ends[i] and data[p + 3] == 0xE3 and data[p + 4] == 0x80 and data[p + 5] == 0x80
+                before = p >= starts[i] + 3 and data[p - 3] == 0xE3 and data[p - 2] == 0x80 and data[p - 1] == 0x80
+                wide += blank and not again and not before
             elif c == 0xEF and p + 2 < ends[i]:  # full-width bar and greater-than sign
                 bars += data[p + 1] == 0xBD and data[p + 2] == 0x9C
                 paths += data[p + 1] == 0xBC and data[p + 2] == 0x9E
