@@ -98,7 +98,8 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
             marks[row] |= NUMBER_ALONE
     marks[templates.paged > 0] |= PAGED
     opens = np.append(templates.slots, np.uint8(0))[templates.firsts] == NUMBER
-    marks[opens & ends_sentence & (shapes.words >= CLAUSE_WORDS)] |= CLAUSE
+    digit = (first >= ord("0")) & (first <= ord("9"))
+    marks[opens & digit & ends_sentence & (shapes.words >= CLAUSE_WORDS)] |= CLAUSE
     heads = np.flatnonzero(blocks.kinds == HEADING)
     marks[heads] |= levels(data, starts[heads]) << LEVEL
     marks[leads(data, starts, ends, line & (blocks.kinds != OTHER) & (blocks.kinds != HEADING))] |= LEAD

@@ -35,14 +35,15 @@ COPIES = ((0.3, 0.7), (0.5, 0.9))
 # Documents without a source may have nothing in common: what recurs among them does so in many.
 LEAST_UNNAMED, LEAST_UNNAMED_SHARE = 3, 0.1
 # What blocks whose keys are theirs alone may share: so many items from the beginning, from the end, the templates of
-# none, one or both neighbours; and how many clusters must share it. Precision of each on pages of news sites in
+# none, one or both neighbours; how many clusters must share it, and what share of their source's. Precision of each on pages of news sites in
 # bench/templates.py.
 OUTLINES = (
-    ((2, 2, 0), 3),
-    ((6, 1, 0), 2),
-    ((1, 0, BELOW | ABOVE), 3),
-    ((0, 1, BELOW | ABOVE), 3),
-    ((0, 1, BELOW), 3),
+    ((2, 2, 0), 3, 0.0),
+    ((6, 1, 0), 2, 0.0),
+    ((1, 0, BELOW | ABOVE), 3, 0.0),
+    ((0, 1, BELOW | ABOVE), 3, 0.0),
+    ((0, 1, BELOW), 3, 0.0),
+    ((2, 0, 0), 3, 0.5),
 )
 
 
@@ -158,7 +159,7 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     keep_common(templates, counts, LEAST_CLUSTERS, least_shares)
     found, known = [(counts, names)], counts.docs.size
     shares = np.searchsorted(pages.bounds, np.linspace(0, n, SHARES + 1)).tolist()
-    for outline, least in OUTLINES:
+    for outline, least, share in OUTLINES:
         more, so_far = np.full(n, FREE, kind), np.concatenate([one for _, one in found])
         tasks = [
             pool.submit(outline_keys, pages, templates, so_far, *texts, *lexicon()[:2], outline, a, b, keys, alone)
@@ -167,7 +168,7 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
         for task in tasks:
             task.result()
         counts, names, least_shares = group(more)
-        keep_common(more, counts, least, least_shares)
+        keep_common(more, counts, least, np.maximum(least_shares, share))
         new = more != FREE
         templates[new] = more[new] + so_far.size
         found.append((counts, names))

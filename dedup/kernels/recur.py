@@ -17,7 +17,8 @@ RARE = 3  # pages of a source that may have what is on few of them, whatever the
 CANDIDATES = 32  # pages that one page's body is compared with
 BELOW, ABOVE = 1, 2
 PLAINLY_CONTENT = 2.0  # log-odds above which a block is not looked at again
-LONGEST_LINE = 40  # words of a block that is known by what stands beside it
+LONGEST_LINE = 40  # words of a block that is known by what stands beside it too, ...
+SHORT_LINE = 10  # ... or by its beginning alone
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
 
@@ -253,6 +254,7 @@ def outline_keys(
         alone: bool[n], filled: whether the block takes no part.
     """
     head, tail, beside = outline
+    longest = LONGEST_LINE if beside else (np.inf if tail else SHORT_LINE)
     for doc in range(first_doc, end_doc):
         salt = pages.salts[pages.sources[doc]]
         first, end = pages.bounds[doc], pages.bounds[doc + 1]
@@ -264,7 +266,7 @@ def outline_keys(
                 continue
             if known[row] != FREE or content[row] == FREE:
                 continue
-            if pages.odds[row] > PLAINLY_CONTENT or (beside and pages.words[row] > LONGEST_LINE):
+            if pages.odds[row] > PLAINLY_CONTENT or pages.words[row] > longest:
                 continue
             lo, hi = token_bounds[content[row]], token_bounds[content[row] + 1]
             if hi - lo < head + tail:

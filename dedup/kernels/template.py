@@ -243,7 +243,7 @@ def template_keys(
                 place += 1
             masked += opened
             h = take_item(g, SLOT, OPENING) if opened else g
-            weak = left == 0 or (left == 1 and masked > 1)
+            weak = left == 0
             keys[block] = mix64(h) & ~ONE | np.uint64(weak) if hi > lo else ZERO
             bare[block] = mix64(g) if left > 0 else ZERO
             literals[block], numbered[block], paged[block] = left, numbers, words_of_page
