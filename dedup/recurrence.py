@@ -35,8 +35,7 @@ COPIES = ((0.3, 0.7), (0.5, 0.9))
 # Documents without a source may have nothing in common: what recurs among them does so in many.
 LEAST_UNNAMED, LEAST_UNNAMED_SHARE = 3, 0.1
 # What blocks whose keys are theirs alone may share: so many items from the beginning, from the end, the templates of
-# none, one or both neighbours; how many clusters must share it, and what share of their source's. Precision of each on pages of news sites in
-# bench/templates.py.
+# none, one or both neighbours; how many clusters must share it, and what share of their source's.
 OUTLINES = (
     ((2, 2, 0), 3, 0.0),
     ((6, 1, 0), 2, 0.0),
