@@ -454,15 +454,15 @@ def contains_run(tokens: Sequence[str], run: Sequence[str]) -> bool:
     return any(list(tokens[k : k + len(run)]) == list(run) for k in range(len(tokens) - len(run) + 1))
 
 
-def title_echo(tokens: Sequence[str], title: Sequence[str]) -> float:
-    """Return the share of a title that stands in a block, or of the block in the title, whichever is less."""
+def title_echo(tokens: Sequence[str], title: Sequence[str], link: str) -> float:
+    """Return the share of a title that stands in a block, or of the block, links aside, in it, whichever is less."""
     least = min(LEAST_RUN, len(title))
     found = i = 0
     while i < len(tokens) and len(title) > 1:
         run = next((n for n in range(len(tokens) - i, 0, -1) if contains_run(title, tokens[i : i + n])), 0)
         found += run if run >= least else 0
         i += run if run >= least else 1
-    longest = max(len(title), len(tokens))
+    longest = max(len(title), len(tokens) - tokens.count(link))
     return min(found, longest) / longest if longest else 0.0
 
 
@@ -470,20 +470,27 @@ TOP, LEAST_TITLE, LONGEST_TITLE = 8, 4, 64
 
 
 def find_title(blocks: Sequence[tuple[str, Sequence[str]]], link: str) -> int | None:
-    """Return the place of a document's title: what stands among its first blocks again, links aside; else a heading."""
-    for a, (kind, tokens) in enumerate(blocks[:TOP]):
-        if kind != "list_item" and LEAST_TITLE <= len(tokens) <= LONGEST_TITLE:
-            for _, again in blocks[a + 1 : TOP]:
-                if list(again[: len(tokens)]) == list(tokens) and set(again[len(tokens) :]) <= {link}:
-                    return a
+    """Return the place of a document's title: a heading at the top, what stands there again, or a heading."""
     headings = (k for k, (kind, tokens) in enumerate(blocks) if kind == "heading" and 2 <= len(tokens) <= LONGEST_TITLE)
-    return next(headings, None)
+    heading = next(headings, None)
+    if heading is not None and heading < TOP:
+        return heading
+
+    def same(a: int, b: int) -> bool:
+        tokens, again = list(blocks[a][1]), list(blocks[b][1])
+        return again[: len(tokens)] == tokens and set(again[len(tokens) :]) <= {link}
+
+    top = range(min(TOP, len(blocks)))
+    fit = (a for a in top if blocks[a][0] != "list_item" and LEAST_TITLE <= len(blocks[a][1]) <= LONGEST_TITLE)
+    first = next((a for a in fit if any(same(a, b) for b in top if b > a)), None)
+    below = first is not None and any(same(first, b) for b in range(TOP, len(blocks)))
+    return heading if first is None or below else first
 
 
-LINK_START = re.compile(rb"(?=@|://|[wW]{3}\.)")
-NO_BREAKS = re.compile(rb"[^\x00-\x20\"'()<>\[\]|]*")
-ADDRESS_BEFORE = re.compile(rb"[^\x00-\x20\"'()<>\[\]|]*\Z")
-WORD_BEFORE = re.compile(rb"[0-9A-Za-z\x80-\xff]*\Z")
+LINK_START = re.compile(rb"(?=@|://|(?<![0-9A-Za-z\x80-\xff])[wW]{3}\.)")
+NO_BREAKS = re.compile(rb"[^\x00-\x20\"'()<>\[\]|\xe1-\xff]*")
+ADDRESS_BEFORE = re.compile(rb"[^\x00-\x20\"'()<>\[\]|\xe1-\xff]*\Z")
+WORD_BEFORE = re.compile(rb"[0-9A-Za-z\x80-\xe0]*\Z")
 
 
 def find_links(data: bytes) -> list[tuple[int, int]]:
@@ -528,9 +535,9 @@ def character_kind(char: str) -> str:
     if char.isspace():
         return "space"
     folded = fold(char)
-    if len(folded) == 1 and stands_alone(folded):
-        return "ideograph"
     category = unicodedata.category(char)
+    if stands_alone(folded[:1] or " ") and (len(folded) == 1 or category[0] == "L"):
+        return "ideograph"
     cased = {"Ll": "lower", "Lu": "upper", "Lt": "upper"}
     return cased.get(category) or {"L": "caseless", "N": "digit", "M": "mark"}.get(category[0], "other")
 

@@ -352,11 +352,11 @@ def test_pages_with_the_same_body_are_one_cluster() -> None:
         assert find(shuffled(docs, seed)).clusters() == found.clusters()
 
 
-def test_three_tenths_of_a_source_may_share_a_body() -> None:
+def test_half_of_a_source_may_share_a_body() -> None:
     copies = [crawled(BODY, "a", f"copy{k}", frames(k)) for k in range(6)]
-    assert len(find([*copies, *others(14)]).clusters()) == 15
-    found = find([*copies, *others(13)])  # six of nineteen: a template of the site
-    assert len(found.clusters()) == 19
+    assert len(find([*copies, *others(6)]).clusters()) == 7
+    found = find([*copies, *others(5)])  # six of eleven: a template of the site
+    assert len(found.clusters()) == 11
     assert sorted(map(len, found.groups().values())) == [6, 6]
 
 
@@ -410,7 +410,6 @@ def test_large_sources_need_a_share(words: int, pages: int, kept: list[int]) -> 
     assert sorted(map(len, find(docs).groups().values())) == kept
 
 
-@pytest.mark.xfail(reason="the words of a template are those of the last block that has it")
 def test_the_share_needed_does_not_depend_on_the_order() -> None:
     lines = ["a b c", "a b c d e f g h"]  # one template, as where a slot holds more words
     docs = [Doc(str(k), "a", str(k), [Block(2, line, SURE)]) for k, line in enumerate(lines)]

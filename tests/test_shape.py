@@ -80,7 +80,6 @@ def test_kinds_of_characters_are_those_of_unicode(plane: int) -> None:
     assert wrong == {}
 
 
-@pytest.mark.xfail(reason="kana with a voice mark fold to two characters, and are taken for letters of an alphabet")
 def test_kana_with_marks_are_ideographs() -> None:
     kinds = [KINDS[character_kinds()[ord(char)]] for char in "かがハパｶう゛ゔ"]
     assert {kinds[0], kinds[1], kinds[2], kinds[3], kinds[4], kinds[5], kinds[7]} == {"ideograph"}

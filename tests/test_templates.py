@@ -35,8 +35,8 @@ def read_roles() -> naive.Roles:
             part, _, words = line.partition(":")
             for word in words.split() if not line.startswith("#") else ():
                 tokens = naive.tokenize(word)
-                if len(tokens) == 1:
-                    roles[tokens[0]].add({"dates": "date", "page_words": "page"}.get(name, part))
+                for token in tokens if len(tokens) == 1 or name == "page_words" else ():
+                    roles[token].add({"dates": "date", "page_words": "page"}.get(name, part))
     return {token: frozenset(parts) for token, parts in roles.items()}
 
 
@@ -105,11 +105,6 @@ def echoing(draw: st.DrawFn) -> Document:
     return blocks
 
 
-def opening(tokens: Sequence[str], left: Sequence[str]) -> int:
-    """Return the tokens of a block that begins with a slot, 0 of others."""
-    return len(tokens) if left[:1] == [naive.NUMBER] else 0
-
-
 @given(st.lists(echoing(), min_size=1, max_size=3))
 def test_keys_are_equal_where_masked_tokens_are(documents: list[Document]) -> None:
     documents = [[*document, ("paragraph", "")] for document in documents]  # a line end, so that no links join
@@ -123,20 +118,18 @@ def test_keys_are_equal_where_masked_tokens_are(documents: list[Document]) -> No
             words = [] if title in {None, place} else all_tokens[title or 0]
             left = masked(tokens, words)
             literals = [token for token in left if token != naive.NUMBER]
-            slots = len(left) - len(literals)
             key, bare = int(templates.keys[row]), int(templates.bare[row])
             assert (key == 0) == (not tokens)
-            assert key & 1 == (bool(tokens) and (not literals or (len(literals) == 1 and slots > 1)))
+            assert key & 1 == (bool(tokens) and not literals)
             assert (bare != 0) == bool(literals)
             assert templates.literals[row] == len(literals)
-            assert templates.numbered[row] == sum(naive.is_number(token) or token == LINK for token in tokens)
+            assert templates.numbered[row] == sum(naive.is_number(token) for token in tokens)
             assert templates.paged[row] == sum("page" in ROLES.get(token, ()) for token in tokens)
-            assert templates.echoes[row] == int(255 * naive.title_echo(tokens, words) + 1e-9)
-            seen.append((key, bare, left, opening(tokens, left)))
+            assert templates.echoes[row] == int(255 * naive.title_echo(tokens, words, LINK) + 1e-9)
+            seen.append((key, bare, left))
             row += 1
-    for (key, bare, left, open_), (other, other_bare, other_left, other_open) in itertools.combinations(seen, 2):
-        if open_ == other_open or left != other_left:
-            assert (key == other) == (left == other_left)
+    for (key, bare, left), (other, other_bare, other_left) in itertools.combinations(seen, 2):
+        assert (key == other) == (left == other_left)
         without = [one[1:] if one[:1] == [naive.NUMBER] else one for one in (left, other_left)]
         assert (bare == other_bare) == (without[0] == without[1])
 
@@ -197,7 +190,6 @@ def test_other_templates_in_many_languages(left: str, right: str) -> None:
     assert masked(with_links(left), []) != masked(with_links(right), [])
 
 
-@pytest.mark.xfail(reason="the slot that a block begins with is hashed with the number of the block's tokens")
 def test_a_slot_at_the_beginning_may_have_any_length() -> None:
     templates = of_blocks("May 6, 2025 by the editors", "6/2025 by the editors", "17 by the editors")
     assert len(set(templates.keys.tolist())) == 1
@@ -223,7 +215,7 @@ def test_a_slot_at_the_beginning_counts() -> None:
         ("17", True),
         ("5 May 2020", True),
         ("page 17", False),
-        ("3 of 12", True),
+        ("3 of 12", False),
         ("3 min read 12", False),
         ("2025年5月6日", True),
         ("home", False),
@@ -255,7 +247,6 @@ def test_keys_do_not_depend_on_what_else_is_in_the_batch() -> None:
         )
 
 
-@pytest.mark.xfail(reason="links are looked for in the batch as a whole: one runs on from a document into the next")
 def test_links_end_with_their_document() -> None:
     alone = of_blocks("good morning").keys[0]
     assert of_blocks("good morning", "@alice thanks").keys[0] == alone
@@ -315,12 +306,10 @@ def test_numbers_and_words_of_pages_are_counted() -> None:
     assert templates.paged.tolist() == [2, 2, 2, 0, 1, 0, 2]
 
 
-@pytest.mark.xfail(reason="the token that stands for a link is odd, as those of numbers are")
 def test_links_are_no_numbers() -> None:
     assert of_blocks("write to info@a.example now").numbered.tolist() == [0]
 
 
-@pytest.mark.xfail(reason="the lexicon leaves out words of several tokens, such as this one in Japanese")
 def test_japanese_pages_are_pages() -> None:
     assert of_blocks("3ページ").paged.sum() > 0
 
@@ -347,7 +336,7 @@ def test_titles_are_those_of_the_twin(blocks: list[tuple[str, list[str]]]) -> No
     data, bounds, laid = lay_out([texts, texts])
     hashes, firsts, lasts = replace_links(data, bounds, laid, tokenize_blocks(data, bounds, laid))
     expected = naive.find_title(linked, LINK)
-    titles = find_titles(laid, hashes, firsts, lasts).tolist()
+    titles = find_titles(laid, hashes, firsts, lasts, np.zeros(firsts.size, np.bool_)).tolist()
     assert titles == ([NONE, NONE] if expected is None else [expected, expected + len(texts)])
 
 
@@ -355,7 +344,7 @@ def test_titles_are_those_of_the_twin(blocks: list[tuple[str, list[str]]]) -> No
     ("kinds", "texts", "title"),
     [
         (["paragraph", "heading"], ["The ferry to Elba", "Other heading here"], 1),
-        (["paragraph", "paragraph", "heading"], ["The ferry to Elba", "the FERRY to elba!", "Other heading here"], 0),
+        (["paragraph", "paragraph", "heading"], ["The ferry to Elba", "the FERRY to elba!", "Other heading here"], 2),
         (["paragraph", "paragraph"], ["The ferry to Elba", "The ferry to Elba https://a.example/b"], 0),
         (["list_item", "paragraph"], ["The ferry to Elba", "The ferry to Elba"], None),
         (["paragraph", "list_item"], ["The ferry to Elba", "The ferry to Elba"], 0),
@@ -373,7 +362,7 @@ def test_titles_by_hand(kinds: list[str], texts: list[str], title: int | None) -
 def spans_of(data: bytes, room: int = 64) -> list[tuple[int, int]]:
     """Find links."""
     spans = np.full((room, 2), -1, np.int64)
-    count = find_links(np.frombuffer(data, np.uint8), spans)
+    count = find_links(np.frombuffer(data, np.uint8), np.array([0, len(data)]), spans)
     return list(map(tuple, spans[: min(count, room)].tolist()))
 
 
@@ -397,7 +386,7 @@ def test_links_at_every_edge(before: int, after: int) -> None:
 def test_links_beyond_the_room_are_counted() -> None:
     data = b"a@bcd " * 10
     spans = np.full((3, 2), -1, np.int64)
-    assert find_links(np.frombuffer(data, np.uint8), spans) == 10
+    assert find_links(np.frombuffer(data, np.uint8), np.array([0, len(data)]), spans) == 10
     assert spans.tolist() == [[0, 5], [6, 11], [12, 17]]
 
 

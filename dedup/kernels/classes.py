@@ -219,6 +219,7 @@ def classify(
             elif (
                 same > 1
                 and i != first[g]
+                and mark & TITLE == 0
                 and (
                     (kind == HEADING_KIND and under[i] == above[g])
                     or (kind == PARAGRAPH_KIND and apart[g] == same and mark & LINE_END == 0)
