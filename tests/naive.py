@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import unicodedata2 as unicodedata  # the standard module of this Python may know fewer characters than the fold table
@@ -469,8 +469,11 @@ def title_echo(tokens: Sequence[str], title: Sequence[str], link: str) -> float:
 TOP, LEAST_TITLE, LONGEST_TITLE = 8, 4, 64
 
 
-def find_title(blocks: Sequence[tuple[str, Sequence[str]]], link: str) -> int | None:
-    """Return the place of a document's title: a heading at the top, what stands there again, or a heading."""
+def find_title(blocks: Sequence[tuple[str, Sequence[str]]], link: str, sentences: Collection[int] = ()) -> int | None:
+    """Return the place of a document's title: a heading at the top, what stands there again, or a heading.
+
+    What stands there again may be followed by links, but stands nowhere below, and is none of ``sentences``.
+    """
     headings = (k for k, (kind, tokens) in enumerate(blocks) if kind == "heading" and 2 <= len(tokens) <= LONGEST_TITLE)
     heading = next(headings, None)
     if heading is not None and heading < TOP:
@@ -481,16 +484,17 @@ def find_title(blocks: Sequence[tuple[str, Sequence[str]]], link: str) -> int | 
         return again[: len(tokens)] == tokens and set(again[len(tokens) :]) <= {link}
 
     top = range(min(TOP, len(blocks)))
-    fit = (a for a in top if blocks[a][0] != "list_item" and LEAST_TITLE <= len(blocks[a][1]) <= LONGEST_TITLE)
+    others = (a for a in top if blocks[a][0] != "list_item" and a not in sentences)
+    fit = (a for a in others if LEAST_TITLE <= len(blocks[a][1]) <= LONGEST_TITLE)
     first = next((a for a in fit if any(same(a, b) for b in top if b > a)), None)
     below = first is not None and any(same(first, b) for b in range(TOP, len(blocks)))
     return heading if first is None or below else first
 
 
 LINK_START = re.compile(rb"(?=@|://|(?<![0-9A-Za-z\x80-\xff])[wW]{3}\.)")
-NO_BREAKS = re.compile(rb"[^\x00-\x20\"'()<>\[\]|\xe1-\xff]*")
-ADDRESS_BEFORE = re.compile(rb"[^\x00-\x20\"'()<>\[\]|\xe1-\xff]*\Z")
-WORD_BEFORE = re.compile(rb"[0-9A-Za-z\x80-\xe0]*\Z")
+NO_BREAKS = re.compile(rb"[^\x00-\x20\"'()<>\[\]|\xe0-\xff]*")
+ADDRESS_BEFORE = re.compile(rb"[^\x00-\x20\"'()<>\[\]|\x80-\xff]*\Z")
+WORD_BEFORE = re.compile(rb"[0-9A-Za-z]*\Z")
 
 
 def find_links(data: bytes) -> list[tuple[int, int]]:
@@ -642,7 +646,7 @@ def run_gains(odds: Sequence[float], words: Sequence[float]) -> list[float]:
 
 
 class Page(NamedTuple):
-    """A document: its source, the cluster it is in, the template keys of its blocks, 0 for none, and their words."""
+    """A document: its source, the cluster it is in, the template keys of its blocks, 0 for none, and words of each."""
 
     source: str
     cluster: int
@@ -673,7 +677,7 @@ def recurring(pages: Sequence[Page], unnamed: str) -> dict[tuple[str, int], Recu
     counted = {}
     for (source, key), places in found.items():
         clusters = {pages[number].cluster for number, _ in places}
-        words = pages[places[0][0]].words
+        words = min(pages[number].words for number, _ in places)
         share = 0.1 if words <= 3 else 0.01 if words <= 7 else 0.002
         least = max(2, share * len(clusters_of[source]))
         if source == unnamed:
@@ -693,12 +697,14 @@ def recurring(pages: Sequence[Page], unnamed: str) -> dict[tuple[str, int], Recu
 
 
 OUTLINES = (
-    ((2, 2, ""), 3),
-    ((6, 1, ""), 2),
-    ((1, 0, "above below"), 3),
-    ((0, 1, "above below"), 3),
-    ((0, 1, "below"), 3),
+    ((2, 2, ""), 3, 0.0),
+    ((6, 1, ""), 2, 0.0),
+    ((1, 0, "above below"), 3, 0.0),
+    ((0, 1, "above below"), 3, 0.0),
+    ((0, 1, "below"), 3, 0.0),
+    ((2, 0, ""), 3, 0.5),
 )
+LONGEST_LINE, SHORT_LINE = 40, 10  # tokens of blocks known by their neighbours too, or by their beginning alone
 
 
 class TextBlock(NamedTuple):
@@ -729,26 +735,28 @@ def outline_of(known: Sequence[Hashable], block: TextBlock, place: int, outline:
     near = [around[side] for side in beside.split()]
     front, used = outer(block.tokens, head)
     back, used_back = outer(block.tokens[::-1], tail)
-    fits = head + tail <= len(block.tokens) and used + used_back <= len(block.tokens)
+    longest = LONGEST_LINE if beside else math.inf if tail else SHORT_LINE
+    fits = used + used_back <= len(block.tokens) <= longest
     return (outline, front, back, *near) if block.tokens and fits and None not in near else None
 
 
 def learn(pages: Sequence[tuple[str, Sequence[TextBlock]]]) -> list[list[Hashable]]:
     """Return the template of each block, None for none: keys that recur in a source, then outlines that do."""
     templates: list[list[Hashable]] = [[None] * len(blocks) for _, blocks in pages]
+    pages_of = Counter(source for source, _ in pages)
 
-    def keep(keys: list[list[Hashable]], least: int) -> None:
+    def keep(keys: list[list[Hashable]], least: int, share: float = 0.0) -> None:
         documents: dict[Hashable, set[int]] = defaultdict(set)
         for number, (source, _) in enumerate(pages):
             for key in keys[number]:
                 documents[source, key].add(number)
         for (source, _), row, known in zip(pages, keys, templates, strict=True):
             for place, key in enumerate(row):
-                if key is not None and len(documents[source, key]) >= least:
+                if key is not None and len(documents[source, key]) >= max(least, share * pages_of[source]):
                     known[place] = (source, key)
 
     keep([[block.key or None for block in blocks] for _, blocks in pages], 2)
-    for outline, least in OUTLINES:
+    for outline, least, share in OUTLINES:
         open_to = [
             [known[k] is None and not block.plain for k, block in enumerate(blocks)]
             for (_, blocks), known in zip(pages, templates, strict=True)
@@ -760,5 +768,5 @@ def learn(pages: Sequence[tuple[str, Sequence[TextBlock]]]) -> list[list[Hashabl
             ]
             for (_, blocks), known, row in zip(pages, templates, open_to, strict=True)
         ]
-        keep(keys, least)
+        keep(keys, least, share)
     return templates

@@ -147,7 +147,7 @@ def test_a_page_crawled_five_times_loses_nothing_of_its_body(rest: int) -> None:
 
 
 FEW_OTHERS = pytest.mark.xfail(
-    reason="what more than three pages and three tenths of a source have is no body of a page"
+    reason="more than three tenths of a source are copies only where nine tenths of their bodies are the same"
 )
 
 

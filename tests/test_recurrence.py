@@ -286,6 +286,22 @@ def test_lines_without_neighbours_that_recur_are_not_learnt() -> None:
     assert find(docs).groups() == {}
 
 
+@pytest.mark.parametrize(
+    ("lines", "pages", "learnt"),
+    [
+        (["Story by Ann", "Story by Bo Ek", "Story by Cem D. Quist"], 6, 3),
+        (["Story by Ann", "Story by Bo Ek", "Story by Cem D. Quist"], 7, 0),  # less than half of the source
+        (["Story by Ann", "Story by Bo Ek"], 2, 0),
+        ([f"Story by a{k} b c d e f g h{k}" for k in range(3)], 3, 3),
+        ([f"Story by a{k} b c d e f g h i{k}" for k in range(3)], 3, 0),  # more than ten words
+    ],
+)
+def test_short_lines_that_half_of_a_source_begins_alike_are_learnt(lines: list[str], pages: int, learnt: int) -> None:
+    texts = [*lines, *(f"w{k} x{k}" for k in range(pages - len(lines)))]
+    docs = [Doc(f"a{k}", "a", f"a{k}", [Block(10_000 + 2 * k, text)]) for k, text in enumerate(texts)]
+    assert sorted(map(len, find(docs).groups().values())) == ([learnt] if learnt else [])
+
+
 def test_what_looks_like_content_is_not_learnt() -> None:
     docs = site(BYLINES)
     docs = [doc._replace(blocks=[block._replace(odds=SURE) for block in doc.blocks]) for doc in docs]

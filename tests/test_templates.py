@@ -88,6 +88,7 @@ SAMPLED = st.sampled_from([
     "the", "river", "rose", "by", "two", "gate", "17", "2024", "1,000", "٣", "may", "Dezember", "марта", "pm", "utc",
     "page", "of", "年", "月", "日", "号", "星", "期", "三", "十", "曜", "午", "后", "令", "和", "周", "東", "京",
     "오", "월", "https://a.example/b", "info@a.example", "www.b.example", "。", "🎉",
+    "out.",
 ])  # fmt: skip
 LINES = st.lists(SAMPLED, max_size=14).map(" ".join)
 TITLES = st.lists(SAMPLED, max_size=8)
@@ -112,7 +113,9 @@ def test_keys_are_equal_where_masked_tokens_are(documents: list[Document]) -> No
     row, seen = 0, []
     for number, document in enumerate(documents):
         all_tokens = [with_links(text) for _, text in document]
-        title = naive.find_title([(kind, tokens) for (kind, _), tokens in zip(document, all_tokens, strict=True)], LINK)
+        kinds = [kind for kind, _ in document]
+        sentences = [k for k, (_, text) in enumerate(document) if text.endswith((".", ",", ";"))]
+        title = naive.find_title(list(zip(kinds, all_tokens, strict=True)), LINK, sentences)
         assert templates.titles[number] == (NONE if title is None else row + title)
         for place, tokens in enumerate(all_tokens):
             words = [] if title in {None, place} else all_tokens[title or 0]
@@ -328,15 +331,19 @@ def test_bare_keys_are_those_of_blocks(texts: list[str]) -> None:
     )
 
 
-@given(st.lists(st.tuples(st.sampled_from(KINDS), st.lists(st.sampled_from("abc"), max_size=5)), max_size=10))
-def test_titles_are_those_of_the_twin(blocks: list[tuple[str, list[str]]]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from(KINDS), st.lists(st.sampled_from("abc"), max_size=5)), max_size=10),
+    st.sets(st.integers(0, 11)),
+)
+def test_titles_are_those_of_the_twin(blocks: list[tuple[str, list[str]]], sentences: set[int]) -> None:
     repeated = [*blocks, *blocks[:2]]
     linked = [(kind, [*tokens, LINK] if k % 3 == 2 else tokens) for k, (kind, tokens) in enumerate(repeated)]
     texts: Document = [(kind, " ".join(tokens).replace(LINK, "www.x.example")) for kind, tokens in linked]
     data, bounds, laid = lay_out([texts, texts])
     hashes, firsts, lasts = replace_links(data, bounds, laid, tokenize_blocks(data, bounds, laid))
-    expected = naive.find_title(linked, LINK)
-    titles = find_titles(laid, hashes, firsts, lasts, np.zeros(firsts.size, np.bool_)).tolist()
+    expected = naive.find_title(linked, LINK, sentences)
+    skipped = np.array([k in sentences for k in range(len(texts))] * 2, np.bool_)
+    titles = find_titles(laid, hashes, firsts, lasts, skipped).tolist()
     assert titles == ([NONE, NONE] if expected is None else [expected, expected + len(texts)])
 
 
@@ -351,6 +358,13 @@ def test_titles_are_those_of_the_twin(blocks: list[tuple[str, list[str]]]) -> No
         (["paragraph", "paragraph"], ["Three words only", "Three words only"], None),
         (["heading", "heading"], ["Ferry", "To Elba"], 1),  # a word is no title
         (["paragraph"] * 9, ["A b c d", *"efghijk", "A b c d"], None),  # too far below
+        (["paragraph"] * 9, ["A b c d", "A b c d", *"efghij", "A b c d"], None),  # a refrain
+        (["paragraph"] * 2, ["The ferry to Elba.", "The ferry to Elba"], None),  # a sentence
+        (["paragraph"] * 2, ["The ferry to Elba,", "The ferry to Elba;"], None),
+        (["paragraph"] * 2, ["The ferry to Elba", "The ferry to Elba."], 0),
+        ([*["paragraph"] * 8, "heading"], ["A b c d", "A b c d", *"efghij", "Other heading"], 0),  # not at the top
+        ([*["paragraph"] * 7, "heading"], ["A b c d", "A b c d", *"efghi", "Other heading"], 7),
+        ([*["paragraph"] * 8, "heading"], [*"abcdefgh", "Other heading"], 8),
         (["paragraph", "paragraph"], ["www.x.example", "www.x.example"], None),
     ],
 )
@@ -383,6 +397,18 @@ def test_links_at_every_edge(before: int, after: int) -> None:
     assert spans_of(data) == naive.find_links(data) != []
 
 
+@given(st.lists(st.lists(LINK_PIECES, max_size=8).map(lambda pieces: "".join(pieces).encode()), max_size=5))
+def test_links_stay_in_their_document(documents: list[bytes]) -> None:
+    bounds = np.cumsum([0, *map(len, documents)])
+    spans = np.full((64, 2), -1, np.int64)
+    count = find_links(np.frombuffer(b"".join(documents), np.uint8), bounds, spans)
+    assert spans[:count].tolist() == [
+        [start + offset, end + offset]
+        for document, offset in zip(documents, bounds.tolist(), strict=False)
+        for start, end in naive.find_links(document)
+    ]
+
+
 def test_links_beyond_the_room_are_counted() -> None:
     data = b"a@bcd " * 10
     spans = np.full((3, 2), -1, np.int64)
@@ -404,6 +430,9 @@ def test_links_beyond_the_room_are_counted() -> None:
         ("://nothing", []),
         ("five @ 3 euros", []),
         ("wwwhat", []),
+        ("awww.a.example 9www.a.example 看www.a.example", []),
+        ("https://a.example/b。谢谢 a@b.example吧", ["https://a.example/b", "a@b.example"]),
+        ("https://a.example/é/ж", ["https://a.example/é/ж"]),
         ("a@b", []),
         ("", []),
         ("abc", []),

@@ -17,7 +17,7 @@ HEAD = 48  # bytes of a block in which a colon is looked for
 def breaks(c: np.uint8) -> bool:
     """Whether a byte ends a URL or an address: white space, quotation marks, brackets, letters of three bytes."""
     quote = c == 34 or c == 39 or c == 124
-    return bool(c <= SPACE or c >= 0xE1 or quote or c == 40 or c == 41 or c == 60 or c == 62 or c == 91 or c == 93)
+    return bool(c <= SPACE or c >= 0xE0 or quote or c == 40 or c == 41 or c == 60 or c == 62 or c == 91 or c == 93)
 
 
 @helper
@@ -71,9 +71,9 @@ def find_links(data: U8, doc_bounds: I64, spans: I64) -> int:
             if not address and not scheme and (data[at + 3] != DOT or (at > first and is_word(data[at - 1]))):
                 continue
             lo, hi = at, at + 1
-            while (
-                (address or scheme) and lo > first and not breaks(data[lo - 1]) and (address or is_word(data[lo - 1]))
-            ):
+            while (address or scheme) and lo > first and data[lo - 1] < 0x80 and not breaks(data[lo - 1]):
+                if scheme and not is_word(data[lo - 1]):
+                    break
                 lo -= 1
             while hi < end and not breaks(data[hi]):
                 hi += 1
