@@ -19,7 +19,7 @@ import click
 import numpy as np
 from figures import Figure, finish, json_option, say, share
 from inputs import read_records
-from labelled import Labelled, load_corpus, load_lines, page_columns
+from labelled import Labelled, line_starts, load_corpus, load_lines, page_columns
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -84,7 +84,7 @@ def load_pages(path: pathlib.Path) -> Pages:
     for number, record in enumerate(records):
         rows = range(blocks.bounds[number], blocks.bounds[number + 1])
         encoded = record["text"].encode()
-        lines = np.cumsum([0, *(len(line) + 1 for line in encoded.split(b"\n"))])[:-1]
+        lines = line_starts(record["text"])
         place = np.searchsorted(lines, blocks.starts[rows.start : rows.stop], side="right") - 1
         content[rows.start : rows.stop] = np.array(record["labels"])[place]
         bags += [collections.Counter(WORD.findall(encoded[blocks.starts[k] : blocks.ends[k]].decode())) for k in rows]
@@ -300,7 +300,8 @@ def main(data: pathlib.Path, part: tuple[str, ...], write: bool, as_json: bool) 
 
 def save(models: dict[str, dict[str, float]], figures: list[Figure]) -> None:
     """Write the models and how they scored."""
-    scores = {figure.name: round(figure.value, 4) for figure in figures}
+    before = json.loads(TARGET.read_text(encoding="utf-8")).get("cross_validation", {})  # of parts not scored now
+    scores = before | {figure.name: round(figure.value, 4) for figure in figures}
     text = {"made_by": "bench/fit_boilerplate.py", "cross_validation": scores, "models": models}
     TARGET.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
 

@@ -25,6 +25,7 @@ from dedup.recurrence import Recurrence, find_recurrence
 from dedup.run import TextsDigest
 from dedup.schema import Blocks
 from dedup.settings import Settings, Split
+from dedup.sketch import lay_out
 from dedup.store import Workspace
 
 CORPUS = pathlib.Path(__file__).resolve().parent.parent / "corpus"
@@ -80,14 +81,16 @@ def columns(records: Sequence[dict[str, Any]], split: Split) -> Iterator[tuple[C
         yield corpus, table, recurrence, recurrence.clusters_of[table.pages.sources].astype(np.int64)
 
 
+def line_starts(text: str) -> I64:
+    """Return where each line of a text begins in its UTF-8."""
+    starts: I64 = np.cumsum([0, *(len(line) + 1 for line in text.encode().split(b"\n"))])[:-1]
+    return starts
+
+
 def load_lines(name: str, path: pathlib.Path) -> Labelled:
     """Read pages whose lines are labelled: 1 for content."""
     records = list(read_records(path))
-    labels = []
-    for record in records:
-        lines = record["text"].encode().split(b"\n")
-        starts = np.cumsum([0, *(len(line) + 1 for line in lines)])[:-1]
-        labels.append((starts, 1 - np.array(record["labels"])))
+    labels = [(line_starts(record["text"]), 1 - np.array(record["labels"])) for record in records]
     return describe(name, records, "lines", labels)
 
 
@@ -132,7 +135,5 @@ def describe(name: str, records: list[dict[str, Any]], split: Split, labels: Seq
 
 def page_columns(records: Sequence[dict[str, Any]]) -> tuple[np.ndarray, I64, Blocks]:
     """Put the texts of pages behind each other and split them into lines."""
-    encoded = [record["text"].encode() for record in records]
-    data = np.frombuffer(b"".join(encoded), np.uint8)
-    bounds = np.cumsum([0, *map(len, encoded)])
+    data, bounds, _ = lay_out([record["text"] for record in records])
     return data, bounds, split_blocks(data, bounds, "lines")

@@ -43,3 +43,17 @@ def split_blocks(data: U8, bounds: I64, mode: Split) -> Blocks:
     offsets = bounds[docs]
     block_bounds = np.searchsorted(docs, np.arange(bounds.size))
     return Blocks(block_bounds, starts[:n] - offsets, ends[:n] - offsets, kinds[:n])
+
+
+def spans_in_data(doc_bounds: I64, blocks: Blocks) -> tuple[I64, I64]:
+    """Return where each block begins, and where it ends, in the bytes of the batch: int64[n] each."""
+    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
+    return blocks.starts + offsets, blocks.ends + offsets
+
+
+def bytes_at(data: U8, places: I64) -> U8:
+    """Return the bytes at some places, 0 outside: uint8[m]."""
+    inside = (places >= 0) & (places < data.size)
+    found = np.zeros(places.size, np.uint8)
+    found[inside] = data[places[inside]]
+    return found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
 
 from dedup.arrays import F32, F64, I32, I64, U8, U32, U64, Index
-from dedup.grouping import Tables, group_rows, index_type
+from dedup.grouping import Tables, group_rows, index_type, runs_of_documents
 from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
 from dedup.kernels.context import SITE, WIDTH, site_features
 from dedup.kernels.recur import Pages, count_sources
@@ -100,16 +99,11 @@ def find_boilerplate(
         probabilities[first:end] = 1 / (1 + np.exp(-np.where(enough, odds, -pages.odds[first:end])))
         classify(run, blocks, probabilities[first:end], usual, own_words, threshold, reasons[first:end])
 
-    for _ in ordered_map(pool, judge, runs(pages.bounds), 2):
+    every = np.arange(pages.sources.size)
+    runs = (run for run in runs_of_documents(every, pages.bounds, BLOCKS) if run.size)
+    for _ in ordered_map(pool, judge, runs, 2):
         pass
     return Boilerplate(reasons, probabilities, recurrence, of_source)
-
-
-def runs(bounds: I64) -> Iterator[I64]:
-    """Cut documents into runs of about ``BLOCKS`` blocks."""
-    docs = np.arange(bounds.size - 1)
-    numbers = bounds[:-1] // BLOCKS
-    yield from (run for run in np.split(docs, np.flatnonzero(np.diff(numbers)) + 1) if run.size)
 
 
 def count_spread(pages: Pages, spread: I32) -> None:

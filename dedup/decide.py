@@ -231,19 +231,14 @@ def match_documents(corpus: Corpus, settings: Settings, rank: I64, pool: Executo
     similarity[real[exact]] = 1.0
     counts = np.bincount(stands_for, minlength=distinct)
     keeper[real] = np.where(counts[stands_for] > 1, best[stands_for], FREE)
-    alive = ~np.isin(reason, codes_to_drop(settings))
+    alive = ~dropped_reasons(settings)[reason]
     return DocDecisions(reason, partner, similarity, alive, keeper), matches
 
 
 def dropped_reasons(settings: Settings) -> Bool:
     """Return, for each code of a reason, whether it leads to removal: bool[codes]."""
-    dropping: Bool = np.isin(np.arange(len(Reason)), codes_to_drop(settings))
+    dropping: Bool = np.array([bool(reason) and reason.name.lower() in settings.drop for reason in Reason])
     return dropping
-
-
-def codes_to_drop(settings: Settings) -> list[int]:
-    """Return the codes of the reasons that lead to removal."""
-    return [reason.value for reason in Reason if reason and reason.name.lower() in settings.drop]
 
 
 def match_blocks(

@@ -1,10 +1,12 @@
-"""Keys of rows in; the rows that share theirs with another, and their buckets, out."""
+"""Keys of rows in; the rows that share theirs with another, and their buckets, out. Also runs of documents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from dedup.arrays import U32, U64, Bool, Index
+from dedup.arrays import I64, U32, U64, Bool, Index
 from dedup.kernels.tables import group
 
 
@@ -35,3 +37,10 @@ def group_rows(keys: U32 | U64, alive: Bool, tables: Tables) -> tuple[Index, Ind
         keys, alive, tables.once, tables.twice, tables.slots, tables.heads, tables.entries, tables.sizes
     )
     return tables.entries[:found], tables.sizes[:count]
+
+
+def runs_of_documents(order: I64, bounds: I64, size: int) -> Iterator[I64]:
+    """Cut documents, in this order, into runs of about ``size`` blocks; ``bounds`` are where each one's begin."""
+    sizes = np.diff(bounds)[order]
+    runs = (np.cumsum(sizes) - sizes) // size
+    yield from np.split(order, np.flatnonzero(np.diff(runs)) + 1)

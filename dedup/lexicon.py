@@ -41,11 +41,21 @@ class Lexicon(NamedTuple):
     sieve: U64
 
 
-def read_words(name: str) -> dict[str, list[str]]:
-    """Read a list: for each language or part its words."""
+def read_lines(name: str) -> list[tuple[str, str]]:
+    """Read a list: of each line the language or part, and what stands behind the colon."""
     text = importlib.resources.files(__package__).joinpath("words", f"{name}.txt").read_text(encoding="utf-8")
     lines = (line.partition(":") for line in text.splitlines() if line and not line.startswith("#"))
-    return {key: words.split() for key, _, words in lines}
+    return [(key, rest) for key, _, rest in lines]
+
+
+def read_words(name: str) -> dict[str, list[str]]:
+    """Read a list of words: for each language or part its words."""
+    return {key: words.split() for key, words in read_lines(name)}
+
+
+def phrases(name: str) -> list[str]:
+    """Read a list of phrases."""
+    return [phrase.strip() for _, line in read_lines(name) for phrase in line.split(",")]
 
 
 @functools.cache
@@ -76,10 +86,3 @@ def make_table(roles: dict[int, int]) -> Lexicon:
         table.words[place], table.roles[place] = token, role
         table.sieve[token >> 54] |= np.uint64(1 << (token >> 48 & 63))
     return table
-
-
-def phrases(name: str) -> list[str]:
-    """Read a list of phrases."""
-    text = importlib.resources.files(__package__).joinpath("words", f"{name}.txt").read_text(encoding="utf-8")
-    lines = (line.partition(":")[2] for line in text.splitlines() if line and not line.startswith("#"))
-    return [phrase.strip() for line in lines for phrase in line.split(",")]

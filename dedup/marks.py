@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from dedup.arrays import I64, U8, U32, U64, Bool
+from dedup.blocks import bytes_at, spans_in_data
 from dedup.kernels.classes import (
     CLAUSE,
     CONTENTS,
@@ -35,7 +36,7 @@ from dedup.lexicon import phrases
 from dedup.schema import KINDS, Blocks
 from dedup.shape import Shapes
 from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
-from dedup.templates import Templates
+from dedup.templates import Templates, bare_keys
 
 HEADING, PARAGRAPH, OTHER = (KINDS.index(kind) for kind in ("heading", "paragraph", "other"))
 ECHO_SHARE = 0.85  # of a title and of a block that are the same where one repeats the other
@@ -67,13 +68,12 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
         templates: the blocks' templates.
         shapes: what the blocks look like.
     """
-    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
-    starts, ends = blocks.starts + offsets, blocks.ends + offsets
+    starts, ends = spans_in_data(doc_bounds, blocks)
     lengths = np.diff(tokens.bounds)
     marks = np.zeros(blocks.starts.size, np.uint32)
     marks[templates.echoes >= ECHO_SHARE * 255] |= ECHO
     marks[templates.titles[templates.titles != NONE]] |= TITLE
-    first = np.append(data, np.uint8(0))[starts]
+    first = bytes_at(data, starts)
     lower = (first >= ord("a")) & (first <= ord("z"))  # a label begins with a capital, where there are any
     short = np.flatnonzero((templates.literals > 0) & (lengths <= LABEL_WORDS) & ~lower)
     for name, mark in (("section_labels", LABEL), ("contents_labels", CONTENTS | LABEL)):
@@ -97,7 +97,7 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
         if PAGE.fullmatch(str(data[starts[row] : ends[row]].data, "utf-8")):
             marks[row] |= NUMBER_ALONE
     marks[templates.paged > 0] |= PAGED
-    opens = np.append(templates.slots, np.uint8(0))[templates.firsts] == NUMBER
+    opens = bytes_at(templates.slots, templates.firsts) == NUMBER
     digit = (first >= ord("0")) & (first <= ord("9"))
     marks[opens & digit & ends_sentence & (shapes.words >= CLAUSE_WORDS)] |= CLAUSE
     heads = np.flatnonzero(blocks.kinds == HEADING)
@@ -121,7 +121,7 @@ def levels(data: U8, starts: I64) -> U32:
     """Return how many ``#`` headings begin with: uint32[n]; 0 for underlined ones, ``DEEPEST`` at the most."""
     depth, open_ = np.zeros(starts.size, np.uint32), np.ones(starts.size, np.bool_)
     for k in range(DEEPEST):
-        open_ &= np.append(data, np.zeros(DEEPEST, np.uint8))[starts + k] == ord("#")
+        open_ &= bytes_at(data, starts + k) == ord("#")
         depth += open_
     return depth
 
@@ -129,8 +129,6 @@ def levels(data: U8, starts: I64) -> U32:
 @functools.cache
 def label_keys(name: str) -> U64:
     """Return the keys of a list of phrases as ``Templates.bare`` has them, ascending."""
-    from dedup.templates import bare_keys
-
     keys: U64 = np.unique(bare_keys(phrases(name)))
     return keys
 

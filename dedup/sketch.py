@@ -12,7 +12,7 @@ from dedup.kernels.minhash import band_keys, signatures
 from dedup.kernels.mixing import STRIDE
 from dedup.kernels.tokens import find_pieces, masked_keys, tokenize
 from dedup.lsh import Scheme
-from dedup.schema import Blocks
+from dedup.schema import KINDS, Blocks
 from dedup.unicode import fold_table
 
 LEAST_WORDS = 4  # tokens beside numbers that texts need to count as differing in numbers only
@@ -52,12 +52,18 @@ def tokenize_blocks(data: U8, doc_bounds: I64, blocks: Blocks) -> Tokens:
     return Tokens(hashes[: bounds[-1]], bounds, fingerprints, bounds[blocks.bounds], doc_fingerprints)
 
 
-def tokenize_texts(texts: Sequence[str]) -> Tokens:
-    """Hash the tokens of texts, each a block and a document."""
+def lay_out(texts: Sequence[str]) -> tuple[U8, I64, Blocks]:
+    """Put texts behind each other, each a document of one block: a paragraph."""
     encoded = [text.encode() for text in texts]
     bounds, n = np.cumsum([0, *map(len, encoded)]), len(texts)
-    blocks = Blocks(np.arange(n + 1), np.zeros(n, np.int64), np.diff(bounds), np.zeros(n, np.uint8))
-    return tokenize_blocks(np.frombuffer(b"".join(encoded), np.uint8), bounds, blocks)
+    kinds = np.full(n, KINDS.index("paragraph"), np.uint8)
+    blocks = Blocks(np.arange(n + 1), np.zeros(n, np.int64), np.diff(bounds), kinds)
+    return np.frombuffer(b"".join(encoded), np.uint8), bounds, blocks
+
+
+def tokenize_texts(texts: Sequence[str]) -> Tokens:
+    """Hash the tokens of texts, each a block and a document."""
+    return tokenize_blocks(*lay_out(texts))
 
 
 def tokenize_text(text: str) -> U64:

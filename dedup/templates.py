@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.arrays import I32, I64, U8, U64, Bool
+from dedup.blocks import bytes_at, spans_in_data
 from dedup.kernels.links import find_links
 from dedup.kernels.template import LINK_TOKEN, LONGEST_TITLE, NONE, find_repeated_tops, template_keys
 from dedup.lexicon import lexicon
 from dedup.schema import KINDS, Blocks
-from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
+from dedup.sketch import Tokens, lay_out, tokenize_blocks
 
-HEADING, PARAGRAPH, LIST_ITEM = (KINDS.index(kind) for kind in ("heading", "paragraph", "list_item"))
+HEADING, LIST_ITEM = KINDS.index("heading"), KINDS.index("list_item")
 TITLE_TOKENS = range(2, LONGEST_TITLE + 1)  # tokens that a title has
 
 
@@ -57,8 +58,8 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
     """
     n = blocks.starts.size
     hashes, firsts, lasts = replace_links(data, doc_bounds, blocks, tokens)
-    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
-    last = np.append(data, np.uint8(0))[blocks.ends + offsets - 1]
+    _, ends = spans_in_data(doc_bounds, blocks)
+    last = bytes_at(data, ends - 1)
     sentences = (last == ord(".")) | (last == ord(",")) | (last == ord(";"))
     titles = find_titles(blocks, hashes, firsts, lasts, sentences)
     slots, echoes = np.empty(hashes.size, np.uint8), np.empty(n, np.uint8)
@@ -98,8 +99,7 @@ def replace_links(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) -> 
     if count > len(spans):
         spans = np.empty((count, 2), np.int64)
         find_links(data, doc_bounds, spans)
-    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
-    starts, ends = blocks.starts + offsets, blocks.ends + offsets
+    starts, ends = spans_in_data(doc_bounds, blocks)
     rows = np.searchsorted(starts, spans[:count, 0], side="right") - 1
     inside = (rows >= 0) & (spans[:count, 0] < ends[rows])
     if not inside.any():
@@ -129,8 +129,5 @@ def replace_links(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) -> 
 
 def bare_keys(texts: Sequence[str]) -> U64:
     """Return ``Templates.bare`` of texts by themselves: uint64[n]."""
-    encoded = [text.encode() for text in texts]
-    data, bounds = np.frombuffer(b"".join(encoded), np.uint8), np.cumsum([0, *map(len, encoded)])
-    n = len(texts)
-    blocks = Blocks(np.arange(n + 1), np.zeros(n, np.int64), np.diff(bounds), np.zeros(n, np.uint8) + PARAGRAPH)
-    return find_templates(data, bounds, blocks, tokenize_texts(texts)).bare
+    data, bounds, blocks = lay_out(texts)
+    return find_templates(data, bounds, blocks, tokenize_blocks(data, bounds, blocks)).bare

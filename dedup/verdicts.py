@@ -12,6 +12,7 @@ import pyarrow as pa
 from dedup.arrays import I64, U8, U64, Bool
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, dropped_reasons
+from dedup.grouping import runs_of_documents
 from dedup.kernels.judge import Judged, judge, name_clusters, take_strings
 from dedup.kernels.tables import FREE
 from dedup.recurrence import Recurrence
@@ -43,13 +44,6 @@ class Tally:
         self.dropped += int(drop.sum())
         self.size += int(lengths.sum())
         self.size_dropped += int(lengths[drop].sum())
-
-
-def runs_of_documents(order: I64, bounds: I64) -> Iterator[I64]:
-    """Cut documents, in the order in which they are written, into runs of about ``ROWS`` blocks."""
-    sizes = np.diff(bounds)[order]
-    runs = (np.cumsum(sizes) - sizes) // ROWS
-    yield from np.split(order, np.flatnonzero(np.diff(runs)) + 1)
 
 
 def rows_of(run: I64, bounds: I64) -> I64:
@@ -164,7 +158,7 @@ def block_verdicts(
         )
         return table, judged
 
-    for table, judged in ordered_map(pool, put, runs_of_documents(order, bounds), 2):
+    for table, judged in ordered_map(pool, put, runs_of_documents(order, bounds, ROWS), 2):
         tally.add(judged.reason, judged.drop, judged.end - judged.start)
         yield table
 

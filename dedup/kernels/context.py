@@ -8,6 +8,7 @@ from dedup.arrays import F32, F64, I64, U8, U32, U64, Bool, Index
 from dedup.kernels.classes import HEADING_KIND, LINE_END, LIST_OF_LINKS, NUMBERED
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.recur import Counts
+from dedup.kernels.shape import within
 from dedup.kernels.tables import FREE
 
 # what a block is among the pages of its source, in the order of the coefficients; "recurs" is 0 or 1
@@ -61,12 +62,6 @@ SHARE, LEARNT = SITE.index("share_of_clusters"), SITE.index("learnt")
 REPEATED, WITH_NUMBER = SITE.index("repeated"), SITE.index("recurs_with_number")
 USUAL = 1 / 3  # share of a source's clusters of documents in which its furniture stands
 START = 0.02  # share of a text that may stand outside it
-
-
-@helper
-def within(sums: F64, i: int, n: int, reach: int) -> float:
-    """Return what ``sums`` (running, [n + 1]) grew by in the blocks within ``reach`` of block ``i``."""
-    return sums[min(n, i + reach + 1)] - sums[max(0, i - reach)]
 
 
 @helper

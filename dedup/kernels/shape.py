@@ -182,7 +182,7 @@ AROUND, NEAR = 8, 3
 
 
 @helper
-def mean_around(sums: F64, i: int, n: int, reach: int) -> float:
+def within(sums: F64, i: int, n: int, reach: int) -> float:
     """Return what ``sums`` (running, [n + 1]) grew by in the blocks within ``reach`` of block ``i``."""
     return sums[min(n, i + reach + 1)] - sums[max(0, i - reach)]
 
@@ -241,8 +241,8 @@ def shape_features(counts: I32, block_bounds: I64, words: F32, features: F32) ->
             out[17] = min(out[15], out[16])
             out[18] = gaps[i] * np.log(float(gap))
             out[19] = abs(logs[i + 1] - logs[i]) + abs(logs[i + 1] - logs[i + 2])
-            out[20] = np.log(1.0 + mean_around(sums, i, n, AROUND) / (min(n, i + AROUND + 1) - max(0, i - AROUND)))
-            out[21] = mean_around(stops, i, n, NEAR) / max(mean_around(sums, i, n, NEAR), 1.0)
+            out[20] = np.log(1.0 + within(sums, i, n, AROUND) / (min(n, i + AROUND + 1) - max(0, i - AROUND)))
+            out[21] = within(stops, i, n, NEAR) / max(within(sums, i, n, NEAR), 1.0)
             gap = 1 if ends and own >= LONG_SENTENCE else min(gap + 1, FARTHEST)
 
 

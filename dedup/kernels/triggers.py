@@ -11,6 +11,7 @@ import numpy as np
 from dedup.arrays import I64, U8, U32, U64, Bool
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import STRIDE, lowest_bit, pack
+from dedup.kernels.tokens import last_bytes
 
 # One of TRIGGERS stands in every text that holds a placeholder, or one of OPENERS begins it, behind a marker of one
 # character and a space or not. None is longer than eight bytes. \1 is a letter of ASCII or any byte beyond it, \2 a
@@ -68,14 +69,9 @@ OPENS = np.isin(np.arange(256), [opener.encode()[0] for opener in OPENERS])
 
 
 @helper
-def eight_bytes(data: U8, p: int, end: int) -> np.uint64:
-    """Return up to eight bytes from ``p`` on as a number, the first lowest, zeros behind ``end``."""
-    word = np.uint64(0)
-    for k in range(8):
-        if p + k >= end:
-            break
-        word |= np.uint64(data[p + k]) << np.uint64(8 * k)
-    return word
+def trigger_at(data: U8, p: int, end: int) -> np.uint64:
+    """Return up to eight bytes from ``p`` on, before ``end``, as a number, the first lowest, zeros behind them."""
+    return last_bytes(data, np.uint64(p), np.uint64(min(end, p + 8)))
 
 
 @kernel
@@ -111,7 +107,7 @@ def flag_triggers(data: U8, starts: I64, ends: I64, flags: Bool) -> None:
             flags[opened] = False
             while p < end:
                 if OPENS[data[p]]:
-                    word = eight_bytes(data, p, end)
+                    word = trigger_at(data, p, end)
                     for row in range(OPENER_VALUES.size):
                         flags[opened] |= word & OPENER_MASKS[row] == OPENER_VALUES[row]
                 # behind a marker too, but only once
@@ -127,7 +123,7 @@ def flag_triggers(data: U8, starts: I64, ends: I64, flags: Bool) -> None:
                 continue
             first = p - int(data[p] >= BEYOND)
             if first >= starts[i] and not flags[i]:
-                word = eight_bytes(data, first, ends[i])
+                word = trigger_at(data, first, ends[i])
                 for row in range(BEGINS[data[p]], BEGINS[data[p] + 1]):
                     flags[i] |= word & MASKS[row] == VALUES[row]
         base += STRIDE
