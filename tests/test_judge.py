@@ -9,15 +9,23 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.kernels import judge
+from dedup.kernels import classes, judge
 from dedup.kernels.tables import FREE
-from dedup.schema import Reason
+from dedup.schema import BOILERPLATE, KINDS, Reason
 from dedup.verdicts import cluster_names, spelt, take, word_list
 
 
 def test_codes_are_those_of_the_schema() -> None:
     codes = (judge.NONE, judge.EXACT_DUPLICATE, judge.NEAR_DUPLICATE, judge.NUMBER_VARIANT)
     assert codes == (Reason.NONE, Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE, Reason.NUMBER_VARIANT)
+    named = (
+        "SITE_TEMPLATE", "NAVIGATION", "SECTION_LABEL", "TITLE_ECHO", "REPEATED_HEADER", "PAGE_HEADER", "PLACEHOLDER",
+    )  # fmt: skip
+    assert [getattr(classes, name) for name in named] == [Reason[name] for name in named]
+    assert classes.UNSURE == Reason.LIKELY_BOILERPLATE
+    assert (*named, "LIKELY_BOILERPLATE") == tuple(reason.name for reason in BOILERPLATE)
+    kinds = (classes.HEADING_KIND, classes.PARAGRAPH_KIND, classes.LIST_ITEM_KIND, classes.OTHER_KIND)
+    assert [KINDS[kind] for kind in kinds] == ["heading", "paragraph", "list_item", "other"]
 
 
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=5), st.data())
