@@ -11,6 +11,7 @@ from dedup.arrays import F32, F64, I32, I64, U8, U32, U64, Index
 from dedup.grouping import Tables, group_rows, index_type, runs_of_documents
 from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
 from dedup.kernels.context import SITE, WIDTH, site_features
+from dedup.kernels.matter import Shared, take_matter
 from dedup.kernels.recur import Pages, count_sources
 from dedup.kernels.tables import FREE
 from dedup.recurrence import Recurrence, Sources, Texts, find_recurrence
@@ -30,6 +31,8 @@ class Columns(NamedTuple):
         texts: their tokens.
         bare: uint64[n], see ``Templates``.
         kinds: uint8[n].
+        starts: int64[n], first byte of each block in its document. ``ends`` likewise, the byte after its last.
+        ends: see ``starts``.
         marks: uint32[n], see ``dedup.kernels.classes``.
         odds: float32[n], log-odds to be content by the block's shape alone; ``pages.odds`` consider its page.
     """
@@ -38,6 +41,8 @@ class Columns(NamedTuple):
     texts: Texts
     bare: U64
     kinds: U8
+    starts: I64
+    ends: I64
     marks: U32
     odds: F32
 
@@ -103,6 +108,14 @@ def find_boilerplate(
     runs = (run for run in runs_of_documents(every, pages.bounds, BLOCKS) if run.size)
     for _ in ordered_map(pool, judge, runs, 2):
         pass
+    unnamed = np.flatnonzero(pages.sources == sources.unnamed)
+    if unnamed.size and of_source[unnamed[0]] >= LEAST_PAGES:
+        counts = recurrence.counts
+        shared = Shared(
+            pages.bounds, recurrence.templates, counts.clusters, counts.repeated, columns.texts.content, columns.starts,
+            columns.ends, columns.marks, pages.words, pages.odds,
+        )  # fmt: skip
+        take_matter(unnamed, shared, recurrence.beginnings, of_source[unnamed[0]], reasons, probabilities)
     return Boilerplate(reasons, probabilities, recurrence, of_source)
 
 

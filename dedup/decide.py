@@ -90,7 +90,10 @@ def columns_of(corpus: Corpus, docs: DocDecisions) -> tuple[Columns, Sources]:
         corpus.page_odds.map(),
     )
     texts = Texts(corpus.content.map(), corpus.tokens.map(), corpus.token_bounds.map())
-    columns = Columns(pages, texts, corpus.bare.map(), corpus.kinds.map(), corpus.marks.map(), corpus.odds.map())
+    columns = Columns(
+        pages, texts, corpus.bare.map(), corpus.kinds.map(), corpus.starts.map(), corpus.ends.map(), corpus.marks.map(),
+        corpus.odds.map(),
+    )  # fmt: skip
     return columns, sources
 
 

@@ -35,7 +35,8 @@ COPIES = ((0.3, 0.7), (0.5, 0.9))
 # Documents without a source may have nothing in common: what recurs among them does so in many.
 LEAST_UNNAMED, LEAST_UNNAMED_SHARE = 3, 0.1
 # What blocks whose keys are theirs alone may share: so many items from the beginning, from the end, the templates of
-# none, one or both neighbours; how many clusters must share it, and what share of their source's.
+# none, one or both neighbours; how many clusters must share it, and what share of their source's, if it has a name.
+# The last one is that of beginnings alone.
 OUTLINES = (
     ((2, 2, 0), 3, 0.0),
     ((6, 1, 0), 2, 0.0),
@@ -80,6 +81,7 @@ class Recurrence(NamedTuple):
         counts: what is known of each template.
         names: uint64[t], what tells a template from others.
         learnt: bool[t], whether the template was learnt from what its lines share, and not by its key.
+        beginnings: the first template that was learnt from nothing but how its lines begin; all after it are.
         clusters: int64[docs], the document that stands for each one's near-duplicates and copies.
         docs_of: int32[s], documents of each source; ``clusters_of``: int32[s], clusters of them.
     """
@@ -88,6 +90,7 @@ class Recurrence(NamedTuple):
     counts: Counts
     names: U64
     learnt: Bool
+    beginnings: int
     clusters: I64
     docs_of: I32
     clusters_of: I32
@@ -150,31 +153,35 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
         share = np.ceil(LEAST_UNNAMED_SHARE * clusters_of[sources.unnamed])
         least_of[sources.unnamed] = max(LEAST_UNNAMED, share)
 
-    def keep_common(into: Index, counts: Counts, least: int, least_shares: F64) -> None:
+    def keep_common(into: Index, counts: Counts, least: int, least_shares: F64, least_named: float) -> None:
         count_clusters(pages, order, into, counts)
         of = pages.sources[counts.first]
+        least_shares = np.maximum(least_shares, np.where(of == sources.unnamed, 0.0, least_named))
         drop_rare(into, counts.clusters >= np.maximum(np.maximum(least, least_of[of]), least_shares * clusters_of[of]))
 
-    keep_common(templates, counts, LEAST_CLUSTERS, least_shares)
+    keep_common(templates, counts, LEAST_CLUSTERS, least_shares, 0)
     found, known = [(counts, names)], counts.docs.size
     shares = np.searchsorted(pages.bounds, np.linspace(0, n, SHARES + 1)).tolist()
+    beginnings = 0
     for outline, least, share in OUTLINES:
         more, so_far = np.full(n, FREE, kind), np.concatenate([one for _, one in found])
+        known_so_far = (pages, templates, so_far, *texts, *lexicon()[:2])
         tasks = [
-            pool.submit(outline_keys, pages, templates, so_far, *texts, *lexicon()[:2], outline, a, b, keys, alone)
+            pool.submit(outline_keys, *known_so_far, outline, sources.unnamed, a, b, keys, alone)
             for a, b in itertools.pairwise(shares)
         ]
         for task in tasks:
             task.result()
         counts, names, least_shares = group(more)
-        keep_common(more, counts, least, np.maximum(least_shares, share))
+        keep_common(more, counts, least, least_shares, share)
         new = more != FREE
+        beginnings = so_far.size
         templates[new] = more[new] + so_far.size
         found.append((counts, names))
     all_counts = Counts(*(np.concatenate(columns) for columns in zip(*(one for one, _ in found), strict=True)))
     all_names = np.concatenate([one for _, one in found])
     learnt = np.arange(all_names.size) >= known
-    return Recurrence(templates, all_counts, all_names, learnt, pages.clusters, docs_of, clusters_of)
+    return Recurrence(templates, all_counts, all_names, learnt, beginnings, pages.clusters, docs_of, clusters_of)
 
 
 def drop_rare(templates: Index, common: Bool) -> None:

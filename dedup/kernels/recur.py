@@ -230,6 +230,7 @@ def outline_keys(
     words: U64,
     roles: U16,
     outline: tuple[int, int, int],
+    unnamed: int,
     first_doc: int,
     end_doc: int,
     keys: U64,
@@ -248,14 +249,18 @@ def outline_keys(
         roles: see ``words``.
         outline: how many items from the beginning count, how many from the end, and which neighbours' templates: none,
             BELOW, ABOVE, or both.
+        unnamed: the source of documents without one, FREE if all have one. Of theirs the beginnings of longer lines
+            count too, whatever they look like: many documents must share them, see ``dedup.kernels.matter``.
         first_doc: the first document to look at; ``end_doc``, the one after the last.
         end_doc: see ``first_doc``.
         keys: uint64[n], filled.
         alone: bool[n], filled: whether the block takes no part.
     """
     head, tail, beside = outline
-    longest = LONGEST_LINE if beside else (np.inf if tail else SHORT_LINE)
+    by_beginning = tail == 0 and beside == 0
     for doc in range(first_doc, end_doc):
+        any_shape = by_beginning and pages.sources[doc] == unnamed
+        longest = LONGEST_LINE if beside or any_shape else (SHORT_LINE if by_beginning else np.inf)
         salt = pages.salts[pages.sources[doc]]
         first, end = pages.bounds[doc], pages.bounds[doc + 1]
         for row in range(first, end):
@@ -266,7 +271,7 @@ def outline_keys(
                 continue
             if known[row] != FREE or content[row] == FREE:
                 continue
-            if pages.odds[row] > PLAINLY_CONTENT or pages.words[row] > longest:
+            if (pages.odds[row] > PLAINLY_CONTENT and not any_shape) or pages.words[row] > longest:
                 continue
             lo, hi = token_bounds[content[row]], token_bounds[content[row] + 1]
             if hi - lo < head + tail:
