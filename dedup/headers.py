@@ -196,7 +196,7 @@ def merge(found: Iterator[tuple[str, int]]) -> list[tuple[str, int]]:
 
 def told(row: dict[str, Any], lines: list[list[tuple[str, int]]]) -> Header:
     """Put a template and its lines into words."""
-    text, values = outline(lines) if row["learnt"] else fill(lines)
+    text, values = fill(lines) if alike(lines) and not row["learnt"] else outline(lines)
     return Header(
         template=row["template"],
         source=row["source"],
@@ -214,6 +214,12 @@ def told(row: dict[str, Any], lines: list[list[tuple[str, int]]]) -> Header:
         doc=row["doc"],
         block=row["block"],
     )
+
+
+def alike(lines: list[list[tuple[str, int]]]) -> bool:
+    """Whether lines have the same words outside their slots; not where names fill one that words alone do not tell."""
+    literals = ([part for part, slot in line if slot == LITERAL] for line in lines)
+    return len({tuple(WORD.findall("".join(parts).casefold())) for parts in literals}) <= 1
 
 
 def fill(lines: list[list[tuple[str, int]]]) -> tuple[str, list[list[str]]]:

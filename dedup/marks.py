@@ -10,8 +10,10 @@ import numpy as np
 from dedup.arrays import I64, U8, U32, U64, Bool
 from dedup.blocks import bytes_at, spans_in_data
 from dedup.kernels.classes import (
+    BUTTON,
     CLAUSE,
     CONTENTS,
+    CREDIT,
     DEEPEST,
     ECHO,
     LABEL,
@@ -36,11 +38,12 @@ from dedup.lexicon import phrases
 from dedup.schema import KINDS, Blocks
 from dedup.shape import Shapes
 from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
-from dedup.templates import Templates, bare_keys
+from dedup.templates import Templates, bare_keys, is_in
 
 HEADING, PARAGRAPH, OTHER = (KINDS.index(kind) for kind in ("heading", "paragraph", "other"))
 ECHO_SHARE = 0.85  # of a title and of a block that are the same where one repeats the other
 LABEL_WORDS = 8  # words that a label has at most
+BUTTON_TOKENS = 10  # tokens of what stands on a button, at most
 LIST_WORDS = 40  # words that a line of links has at most
 WORDS_A_LINK = 4  # words between the separators of a line of links, at most
 CLAUSE_WORDS = 8  # words of a numbered sentence that may be a clause, at least
@@ -57,7 +60,9 @@ def known_phrases(name: str) -> U64:
     return keys
 
 
-def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templates: Templates, shapes: Shapes) -> U32:
+def find_marks(
+    data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templates: Templates, shapes: Shapes, credited: I64
+) -> U32:
     """Mark ``n`` blocks: uint32[n], see ``dedup.kernels.classes``.
 
     Args:
@@ -67,6 +72,7 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
         tokens: the blocks' tokens.
         templates: the blocks' templates.
         shapes: what the blocks look like.
+        credited: int64, the blocks that say who made something, see ``mask_names``.
     """
     starts, ends = spans_in_data(doc_bounds, blocks)
     lengths = np.diff(tokens.bounds)
@@ -80,6 +86,7 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
         marks[short[is_in(templates.bare[short], label_keys(name))]] |= mark
     ends_sentence = shapes.counts[:, ENDS] != 0
     marks[ends_sentence] |= LINE_END
+    marks[credited] |= CREDIT
     marks[templates.numbered > 0] |= NUMBERED
     marks[(templates.keys & np.uint64(1)) != 0] |= WEAK
     dividers = np.empty(starts.size, np.int32)
@@ -90,7 +97,11 @@ def find_marks(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, templa
     linked &= (letters >= LETTERS_A_WORD * shapes.words) & (shapes.words > dividers)
     linked &= (blocks.kinds == PARAGRAPH) & (first != ord(">")) & (first != ord("|"))
     rows = np.flatnonzero(linked)
-    marks[rows[~is_in(tokens.hashes[tokens.bounds[rows]], action_words())]] |= LIST_OF_LINKS
+    act = is_in(tokens.hashes[tokens.bounds[rows]], action_words())
+    marks[rows[act]] |= BUTTON
+    marks[rows[~act]] |= LIST_OF_LINKS
+    rows = np.flatnonzero((blocks.kinds == PARAGRAPH) & ~ends_sentence & (lengths <= BUTTON_TOKENS) & (lengths > 0))
+    marks[rows[is_in(tokens.fingerprints[rows, 0], known_phrases("buttons"))]] |= BUTTON
     numbers = (templates.numbered > 0) & (lengths <= PAGE_TOKENS)
     marks[numbers & (templates.numbered + templates.paged == lengths) & (templates.paged > 0)] |= PAGE_NUMBER
     for row in np.flatnonzero(numbers & (lengths == 1)):
@@ -138,12 +149,6 @@ def action_words() -> U64:
     """Return the hashes of words that buttons begin with, ascending."""
     tokens = tokenize_texts(phrases("actions"))
     return np.unique(tokens.hashes[tokens.bounds[:-1]])
-
-
-def is_in(keys: U64, known: U64) -> Bool:
-    """Look keys up in an ascending list."""
-    found: Bool = known[np.minimum(np.searchsorted(known, keys), known.size - 1)] == keys
-    return found
 
 
 def leads(data: U8, starts: I64, ends: I64, fit: Bool) -> I64:

@@ -44,7 +44,7 @@ from dedup.settings import Settings
 from dedup.shape import find_shapes
 from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
 from dedup.store import Workspace, atomic_directory
-from dedup.templates import find_templates
+from dedup.templates import find_templates, mask_names
 from dedup.threads import ordered_map
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
@@ -203,7 +203,8 @@ def sketch_corpus(
 def look_at(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens) -> Looks:
     """Tell what the blocks of a batch look like."""
     templates, shapes = find_templates(data, bounds, blocks, tokens), find_shapes(data, bounds, blocks)
-    marks = find_marks(data, bounds, blocks, tokens, templates, shapes)
+    credited = mask_names(templates, tokens, shapes.counts)
+    marks = find_marks(data, bounds, blocks, tokens, templates, shapes, credited)
     return Looks(templates.keys, templates.bare, marks, shapes.words, shapes.odds, shapes.page_odds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,12 +11,16 @@ import numpy as np
 from dedup.arrays import I32, I64, U8, U64, Bool
 from dedup.blocks import bytes_at, spans_in_data
 from dedup.kernels.links import find_links
+from dedup.kernels.shape import CASELESSES, ENDS, LOWERS, UPPERS
 from dedup.kernels.template import LINK_TOKEN, LONGEST_TITLE, NONE, find_repeated_tops, template_keys
-from dedup.lexicon import lexicon
+from dedup.lexicon import lexicon, phrases
 from dedup.schema import KINDS, Blocks
-from dedup.sketch import Tokens, lay_out, tokenize_blocks
+from dedup.sketch import Tokens, lay_out, tokenize_blocks, tokenize_texts
 
 HEADING, LIST_ITEM = KINDS.index("heading"), KINDS.index("list_item")
+CREDIT = np.uint64(0xD1B54A32D192ED03)  # makes the key of a line of credit of its first word
+CREDIT_TOKENS, CASELESS_CREDIT = 12, 6  # tokens that such a line has at most; in scripts without capitals
+LEAST_CAPITALS = 2  # words of it that begin with a capital
 TITLE_TOKENS = range(2, LONGEST_TITLE + 1)  # tokens that a title has
 
 
@@ -69,6 +74,45 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
         hashes, firsts, lasts, blocks.bounds, titles, *lexicon(), slots, keys, bare, literals, numbered, paged, echoes
     )
     return Templates(keys, bare, literals, numbered, paged, echoes, titles, slots, firsts, lasts)
+
+
+@functools.cache
+def credit_words() -> U64:
+    """Return the hashes of words that say who made something, ascending."""
+    tokens = tokenize_texts(phrases("credits"))
+    return np.unique(tokens.hashes[tokens.bounds[:-1]])
+
+
+def mask_names(templates: Templates, tokens: Tokens, counts: I32) -> I64:
+    """Make one slot of the names in lines that say who made a text or its pictures: "By NAME", "Photo: NAME".
+
+    Such a line is short and begins with a word for it, and more of its words begin with a capital than do not; in
+    scripts without capitals it is shorter still.
+
+    Args:
+        templates: of the blocks; keys are changed in place.
+        tokens: the blocks' tokens.
+        counts: int32[n, COLUMNS], see ``dedup.kernels.shape``.
+
+    Returns:
+        int64, the blocks that are such lines, ascending.
+    """
+    lengths = np.diff(tokens.bounds)
+    capitals, others, caseless = counts[:, UPPERS], counts[:, LOWERS], counts[:, CASELESSES]
+    named = (capitals >= LEAST_CAPITALS) & (others < capitals)
+    named |= (capitals == 0) & (others == 0) & (caseless > 1) & (caseless <= CASELESS_CREDIT)
+    rows = np.flatnonzero(named & (counts[:, ENDS] == 0) & (lengths > 1) & (lengths <= CREDIT_TOKENS))
+    opening = tokens.hashes[tokens.bounds[rows]]
+    credited = is_in(opening, credit_words())
+    rows, opening = rows[credited], opening[credited]
+    templates.keys[rows] = templates.bare[rows] = (opening ^ CREDIT) & ~np.uint64(1)
+    return rows
+
+
+def is_in(keys: U64, known: U64) -> Bool:
+    """Look keys up in an ascending list."""
+    found: Bool = known[np.minimum(np.searchsorted(known, keys), known.size - 1)] == keys
+    return found
 
 
 def find_titles(blocks: Blocks, hashes: U64, firsts: I64, lasts: I64, sentences: Bool) -> I64:

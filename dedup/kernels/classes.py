@@ -21,6 +21,7 @@ NUMBERED = np.uint32(2048)  # has a number
 WEAK = np.uint32(4096)  # its template has hardly any literal
 PAGED = np.uint32(8192)  # has a word that stands beside the number of a page
 CLAUSE = np.uint32(1 << 17)  # a sentence of some length that begins with a number, as clauses of a contract do
+BUTTON, CREDIT = np.uint32(1 << 18), np.uint32(1 << 19)  # what stands on a button, or on several; who made it
 LEVEL, DEEPEST = np.uint32(14), 7  # how deep a heading is stands in the bits from this one on, three of them
 
 # the codes of dedup.schema.Reason
@@ -36,6 +37,7 @@ BESIDE_NUMBERS = 0.6  # share of a running title's places beside the number of a
 LABEL_WORDS = 12  # words that a header has at most
 LEAST_TEXT = 30  # words of a document's own text, or as many as it has blocks
 EDGE = 4  # blocks at the top and at the end of a document where menus and paths stand
+TOP = 8  # blocks at the top among which it stands who wrote a text
 LISTED = 0.6  # share of a table of contents that stands further down as headings
 SOURCES, WORDS = 3, 3  # sources that a template recurs in across a corpus, and words that it has
 LIKELY, EVEN, FAIR, SURE = 0.9, 0.5, 0.4, 0.99  # probabilities
@@ -230,6 +232,8 @@ def classify(
                 reason = NONE
             elif mark & LEAD:
                 reason = NAVIGATION
+            elif mark & BUTTON or (mark & CREDIT and i < TOP and p >= FAIR):
+                reason = SITE_TEMPLATE
             elif (
                 recurs
                 and p >= least
