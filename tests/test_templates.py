@@ -17,10 +17,11 @@ from strategies import utf8
 import dedup
 from dedup.kernels.links import find_links
 from dedup.kernels.template import LINK_TOKEN, NONE
-from dedup.lexicon import lexicon, read_words
+from dedup.lexicon import lexicon, read_lines, read_words
 from dedup.schema import KINDS, Blocks
+from dedup.shape import describe_shapes
 from dedup.sketch import tokenize_blocks, tokenize_text
-from dedup.templates import Templates, bare_keys, find_templates, find_titles, replace_links
+from dedup.templates import Templates, bare_keys, find_templates, find_titles, mask_names, replace_links
 
 LINK = "<link>"
 WORDS = Path(dedup.__file__).parent / "words"
@@ -397,6 +398,54 @@ def test_links_at_every_edge(before: int, after: int) -> None:
     assert spans_of(data) == naive.find_links(data) != []
 
 
+NAMES = st.lists(st.sampled_from(["Ann", "Bo", "Larsen", "O'Neill", "Öz", "van", "and", "2"]), max_size=6)
+LEADS = ["By", "Photo", "Von", "Text", "Автор"]
+
+
+def credited_blocks(texts: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return the blocks whose names are masked, and the keys of all."""
+    data, bounds, blocks = lay_out([[("paragraph", text)] for text in texts])
+    tokens = tokenize_blocks(data, bounds, blocks)
+    templates = find_templates(data, bounds, blocks, tokens)
+    counts, _, _ = describe_shapes(data, bounds, blocks)
+    rows = mask_names(templates, tokens, counts).tolist()
+    assert templates.bare[rows].tolist() == templates.keys[rows].tolist()
+    return rows, templates.keys.tolist()
+
+
+@given(st.lists(st.tuples(st.sampled_from(LEADS), st.sampled_from([" ", ": "]), NAMES), min_size=1, max_size=8))
+def test_names_behind_a_word_of_credit_are_a_slot(lines: list[tuple[str, str, list[str]]]) -> None:
+    rows, keys = credited_blocks([lead + mark + " ".join(names) for lead, mark, names in lines])
+    capitals = [1 + sum(name[0].isupper() for name in names) for _, _, names in lines]
+    small = [sum(name[0].islower() for name in names) for _, _, names in lines]
+    names_by_hand = zip(capitals, small, strict=True)
+    assert rows == [k for k, (upper, lower) in enumerate(names_by_hand) if upper >= 2 and lower < upper]
+    by_lead = {lines[row][0]: keys[row] for row in rows}
+    assert all(keys[row] == by_lead[lines[row][0]] and keys[row] & 1 == 0 for row in rows)
+    assert len(set(by_lead.values())) == len(by_lead)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked_"),
+    [
+        ("By Ann Larsen", True),
+        ("Reporting by Ann Larsen; editing by Bo Larsen", True),
+        ("بقلم: هدى القرمان", True),
+        ("מאת: דנה לוי", True),
+        ("By Ann Larsen.", False),  # a sentence
+        ("By the river", False),
+        ("BY", False),
+        ("Ann Larsen", False),
+        ("בצילום של הים בערב קר ושקט מאוד", False),
+        ("By " + "Ann Larsen " * 6, False),
+        ("", False),
+    ],
+)
+def test_names_by_hand(text: str, masked_: bool) -> None:
+    rows, _ = credited_blocks([text, "nothing"])
+    assert rows == [0] * masked_
+
+
 @given(st.lists(st.lists(LINK_PIECES, max_size=8).map(lambda pieces: "".join(pieces).encode()), max_size=5))
 def test_links_stay_in_their_document(documents: list[bytes]) -> None:
     bounds = np.cumsum([0, *map(len, documents)])
@@ -468,6 +517,14 @@ def test_every_listed_word_is_in_the_table() -> None:
     assert all(known[naive.token_hash(token)] for token in ROLES)
     for token in known.keys() - {0}:
         assert int(table.sieve[token >> 54]) >> (token >> 48 & 63) & 1
+
+
+@pytest.mark.parametrize("name", ["buttons", "credits", "navigation_leads", "section_labels"])
+def test_lists_of_phrases_have_none_twice_in_a_language(name: str) -> None:
+    for language, line in read_lines(name):
+        listed = [tuple(tokenize_text(phrase).tolist()) for phrase in line.split(",")]
+        assert all(listed), language
+        assert len(listed) == len(set(listed)), language
 
 
 @pytest.mark.parametrize("name", ["dates", "page_words"])
