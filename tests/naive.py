@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import unicodedata2 as unicodedata  # the standard module of this Python may know fewer characters than the fold table
@@ -702,9 +702,11 @@ OUTLINES = (
     ((1, 0, "above below"), 3, 0.0),
     ((0, 1, "above below"), 3, 0.0),
     ((0, 1, "below"), 3, 0.0),
+    ((1, 3, ""), 3, 0.0),
     ((2, 0, ""), 3, 0.5),
 )
 LONGEST_LINE, SHORT_LINE = 40, 10  # tokens of blocks known by their neighbours too, or by their beginning alone
+BEGINNINGS = OUTLINES[-1][0]
 
 
 class TextBlock(NamedTuple):
@@ -735,15 +737,31 @@ def outline_of(known: Sequence[Hashable], block: TextBlock, place: int, outline:
     near = [around[side] for side in beside.split()]
     front, used = outer(block.tokens, head)
     back, used_back = outer(block.tokens[::-1], tail)
+    fits = block.tokens and used + used_back <= len(block.tokens)
+    return (outline, front, back, *near) if fits and None not in near else None
+
+
+def may_learn(block: TextBlock, outline: tuple[int, int, str], named: bool) -> bool:
+    """Whether a block may be known by an outline: short lines by their beginning; without a source, any but long ones.
+
+    What is plainly content is known by none, but for those beginnings of documents without a source.
+    """
+    _, tail, beside = outline
+    if outline == BEGINNINGS and not named:
+        return len(block.tokens) <= LONGEST_LINE
     longest = LONGEST_LINE if beside else math.inf if tail else SHORT_LINE
-    fits = used + used_back <= len(block.tokens) <= longest
-    return (outline, front, back, *near) if block.tokens and fits and None not in near else None
+    return not block.plain and len(block.tokens) <= longest
 
 
-def learn(pages: Sequence[tuple[str, Sequence[TextBlock]]]) -> list[list[Hashable]]:
+def learn(pages: Sequence[tuple[str, Sequence[TextBlock]]], unnamed: str) -> list[list[Hashable]]:
     """Return the template of each block, None for none: keys that recur in a source, then outlines that do."""
     templates: list[list[Hashable]] = [[None] * len(blocks) for _, blocks in pages]
     pages_of = Counter(source for source, _ in pages)
+
+    def least_of(source: str, least: int, share: float) -> float:
+        if source == unnamed:
+            return max(3, least, math.ceil(0.1 * pages_of[source]))
+        return max(least, share * pages_of[source])
 
     def keep(keys: list[list[Hashable]], least: int, share: float = 0.0) -> None:
         documents: dict[Hashable, set[int]] = defaultdict(set)
@@ -752,21 +770,154 @@ def learn(pages: Sequence[tuple[str, Sequence[TextBlock]]]) -> list[list[Hashabl
                 documents[source, key].add(number)
         for (source, _), row, known in zip(pages, keys, templates, strict=True):
             for place, key in enumerate(row):
-                if key is not None and len(documents[source, key]) >= max(least, share * pages_of[source]):
+                if key is not None and len(documents[source, key]) >= least_of(source, least, share):
                     known[place] = (source, key)
 
     keep([[block.key or None for block in blocks] for _, blocks in pages], 2)
     for outline, least, share in OUTLINES:
-        open_to = [
-            [known[k] is None and not block.plain for k, block in enumerate(blocks)]
-            for (_, blocks), known in zip(pages, templates, strict=True)
-        ]
         keys = [
             [
-                outline_of(known, block, k, outline) if free else None
-                for k, (block, free) in enumerate(zip(blocks, row, strict=True))
+                outline_of(known, block, k, outline)
+                if known[k] is None and may_learn(block, outline, source != unnamed)
+                else None
+                for k, block in enumerate(blocks)
             ]
-            for (_, blocks), known, row in zip(pages, templates, open_to, strict=True)
+            for (source, blocks), known in zip(pages, templates, strict=True)
         ]
         keep(keys, least, share)
     return templates
+
+
+# --------------------------------------------------------------------------------------------- front and back matter
+
+OUTER, MOSTLY, ANCHOR, REPEATING, MOST = 0.1, 0.85, 1 / 3, 0.1, 2 / 3  # shares, see ``dedup.kernels.matter``
+GAP, LONGEST, LIKE, LEAST_TEXT = 10, 60, 0.1, 30
+SITE_TEMPLATE = "site_template"
+
+
+class Part(NamedTuple):
+    """A block: the template it shares, None for none; what was found of it; what it looks like. Rules have no words."""
+
+    template: int | None
+    words: int
+    reason: str | None
+    probability: float
+    size: int = 9
+    odds: float = 40.0
+    rule: bool = False
+    title: bool = False
+    weak: bool = False
+    sentence: bool = False
+    button: bool = False
+
+
+class Standing(NamedTuple):
+    """How often a template recurs: in how many clusters of documents, how many documents have it more than once."""
+
+    clusters: int
+    repeated: int
+    beginning: bool
+
+
+def own_words(part: Part) -> float:
+    """Return the words of a document's own text in a block."""
+    return 0.0 if part.template is not None else part.words * likelihood(part.odds)
+
+
+def shares_above(doc: Sequence[Part]) -> list[tuple[float, float]]:
+    """Return for each block how much of its document's own text is above it, and how much there is in all."""
+    own = [own_words(part) for part in doc]
+    return [(sum(own[:k]), sum(own)) for k in range(len(doc))]
+
+
+def has_text(doc: Sequence[Part]) -> bool:
+    """Whether a document has words that recur nowhere, thirty or one a block."""
+    words = sum(part.words for part in doc if part.template is None)
+    return words >= LEAST_TEXT or words >= len(doc)
+
+
+def of_front(docs: Sequence[Sequence[Part]]) -> set[int]:
+    """Return the templates that stand at the top, by and large."""
+    stands: dict[int, list[bool]] = defaultdict(list)
+    for doc in filter(has_text, docs):
+        for part, (above, total) in zip(doc, shares_above(doc), strict=True):
+            if part.template is not None:
+                stands[part.template].append(above <= OUTER * total)
+    return {template for template, at_top in stands.items() if sum(at_top) >= MOSTLY * len(at_top)}
+
+
+def is_line(part: Part) -> bool:
+    """Whether a block may be a line of its document's matter."""
+    return part.words <= LONGEST and not part.title
+
+
+def anchors(doc: Sequence[Part], templates: Collection[int]) -> list[int]:
+    """Return where such templates stand at the top, lines of the document's own between them."""
+    found: list[int] = []
+    lines_between = 0
+    for place, (part, (above, total)) in enumerate(zip(doc, shares_above(doc), strict=True)):
+        if above > MOST * total:
+            break
+        if part.template in templates and is_line(part):
+            found.append(place)
+            lines_between = 0
+        elif part.template is None:
+            lines_between += 1
+            if lines_between > GAP or (found and not is_line(part)):
+                break
+    return found
+
+
+def front_of(doc: Sequence[Part], places: Sequence[int]) -> range | None:
+    """Return the front matter: what stands between two rules that are alike, one just above the first template."""
+    above, below = places[0] - 1, places[-1] + 1
+    if above < 0 or not doc[above].rule:
+        return None
+    lines_below = itertools.takewhile(lambda place: is_line(doc[place]), range(below, min(below + GAP, len(doc))))
+    size = doc[above].size
+    closing = (place for place in lines_below if doc[place].rule and abs(doc[place].size - size) <= LIKE * size)
+    last = next(closing, None)
+    return None if last is None else range(above, last + 1)
+
+
+def back_of(doc: Sequence[Part], places: Sequence[int]) -> range:
+    """Return the back matter: from the first template on, behind the last what may be lines of it; no postscript."""
+    below = range(max(places) + 1, len(doc))
+    own_sentences = {place for place in below if doc[place].template is None and doc[place].sentence}
+    ends = (place for place in below if not is_line(doc[place]) or place in own_sentences)
+    return range(min(places), next(ends, len(doc)))
+
+
+def take_matter(
+    docs: Sequence[Sequence[Part]], standing: Mapping[int, Standing], clusters: int
+) -> list[list[tuple[str | None, float]]]:
+    """Return the reason and the probability of each block once front and back matter were taken as a whole."""
+    fronts, backs = of_front(docs), of_front([doc[::-1] for doc in docs])
+    again = {name for name, one in standing.items() if one.repeated > REPEATING * one.clusters}
+    let_go = {name for name, one in standing.items() if one.beginning} | (again - fronts - backs)
+    result = []
+    for doc in docs:
+        found = [
+            (
+                None if part.reason == SITE_TEMPLATE and part.template in let_go and not part.button else part.reason,
+                part.probability,
+            )
+            for part in doc
+        ]
+        if not has_text(doc):
+            result.append(found)
+            continue
+        from_end = [len(doc) - 1 - place for place in anchors(doc[::-1], backs)]
+        for places, matter_of in ((anchors(doc, fronts), front_of), (from_end, back_of)):
+            telling = [name for place in places if (name := doc[place].template) is not None and not doc[place].weak]
+            best = max(telling, key=lambda name: standing[name].clusters, default=None)
+            if best is None or standing[best].clusters < ANCHOR * clusters:
+                continue
+            matter = matter_of(doc, places) or range(0)
+            sure = max((found[place][1] for place in matter if doc[place].template == best), default=0.0)
+            for place in matter:
+                reason, probability = found[place]
+                if reason in {None, "likely_boilerplate"} and not doc[place].title:
+                    found[place] = (SITE_TEMPLATE, max(probability, sure))
+        result.append(found)
+    return result

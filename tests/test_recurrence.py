@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import naive
 import numpy as np
@@ -178,18 +178,20 @@ LINES = st.lists(VOCABULARY, max_size=8).map(" ".join)
 
 @st.composite
 def written_docs(draw: st.DrawFn) -> list[Doc]:
-    """Draw documents of short lines, some with a key that others have."""
+    """Draw documents of lines, most of them short; some have a key that others have."""
     docs = []
+    sources = draw(st.sampled_from([["a", "a", "a", "b"], [UNNAMED], ["a", UNNAMED, UNNAMED]]))
     for k in range(draw(st.integers(1, 8))):
-        blocks = [
-            Block(
-                draw(st.sampled_from([2, 4, 1000 + 100 * k + 2 * place])),
-                line,
-                draw(st.sampled_from([UNSURE] * 4 + [SURE])),
-            )
-            for place, line in enumerate(draw(st.lists(LINES, max_size=5)))
-        ]
-        docs.append(Doc(f"doc {k}", draw(st.sampled_from("aaab")), str(k), blocks))
+        blocks = []
+        for place, line in enumerate(draw(st.lists(LINES, max_size=5))):
+            own = draw(st.sampled_from([0] * 6 + [1, 1, 4, 35, 38]))  # words that no other line has, ...
+            at = draw(st.sampled_from([1, 1, 2, 99]))  # ... behind so many that others may have
+            words = line.split()
+            text = " ".join([*words[:at], *(f"w{k}x{place}x{j}" for j in range(own)), *words[at:]])
+            number = 1000 + 100 * k + 2 * place
+            key = number if own else draw(st.sampled_from([2, 4, number]))  # long ones are no body of copies
+            blocks.append(Block(key, text, draw(st.sampled_from([UNSURE] * 4 + [SURE]))))
+        docs.append(Doc(f"doc {k}", draw(st.sampled_from(sources)), str(k), blocks))
     return docs
 
 
@@ -209,12 +211,21 @@ def test_learnt_templates_equal_the_twin(docs: list[Doc]) -> None:
         )
         for doc in docs
     ]
-    expected: dict[object, set[tuple[str, int]]] = defaultdict(set)
-    for doc, row in zip(docs, naive.learn(pages), strict=True):
+    expected: dict[Any, set[tuple[str, int]]] = defaultdict(set)
+    for doc, row in zip(docs, naive.learn(pages, UNNAMED), strict=True):
         for place, template in enumerate(row):
             if template is not None:
                 expected[template].add((doc.name, place))
-    assert sorted(map(sorted, find(docs).groups().values())) == sorted(map(sorted, expected.values()))
+    outlines = {(source, key): key[0] if isinstance(key, tuple) else None for source, key in expected}
+    found = find(docs)
+    told = [
+        (sorted(blocks), bool(found.recurrence.learnt[template]), template >= found.recurrence.beginnings)
+        for template, blocks in found.groups().items()
+    ]
+    assert sorted(told) == sorted(
+        (sorted(blocks), outlines[template] is not None, outlines[template] == naive.BEGINNINGS)
+        for template, blocks in expected.items()
+    )
 
 
 @given(written_docs(), st.integers(0, 99))
@@ -310,7 +321,7 @@ def test_what_looks_like_content_is_not_learnt() -> None:
 
 def test_long_lines_are_not_learnt_by_their_neighbours() -> None:
     long = " ".join(f"w{k}" for k in range(40))
-    assert len(find(site([f"By {k} {k}x {long}" for k in "abcd"])).groups()) == 2
+    assert len(find(site([f"By {k} {k}x {long} {k}y" for k in "abcd"])).groups()) == 2
     short = " ".join(f"w{k}" for k in range(30))
     assert len(find(site([f"By {k} {k}x {short} {k}y" for k in "abcd"])).groups()) == 3
 
@@ -409,10 +420,68 @@ def test_what_does_not_look_like_content_weighs_little() -> None:
 @pytest.mark.parametrize(("pages", "recurs"), [(2, 0), (3, 3), (30, 3), (31, 0)])
 def test_unnamed_sources_need_a_tenth(pages: int, recurs: int) -> None:
     with_it = min(pages, 3)
-    docs = [Doc(str(k), UNNAMED, str(k), [Block(2 if k < with_it else 0, "a b c d", SURE)]) for k in range(pages)]
+    blocks = [Block(2 if k < with_it else 0, f"a{k} b{k} c d", SURE) for k in range(pages)]
+    docs = [Doc(str(k), UNNAMED, str(k), [block]) for k, block in enumerate(blocks)]
     assert sum(map(len, find(docs).groups().values())) == recurs
     named = [doc._replace(source="a") for doc in docs]
     assert sum(map(len, find(named).groups().values())) == with_it
+
+
+def opened(pages: int, line: str, own: int, source: str = UNNAMED, odds: float = SURE) -> list[Doc]:
+    """Make documents of a line each that three begin alike and end with so many words of their own."""
+    docs = []
+    for k in range(pages):
+        words = [line if k < 3 else f"y{k} z{k}", *(f"w{k}x{j}" for j in range(own))]
+        docs.append(Doc(f"{source}{k}", source, f"{source}{k}", [Block(10_000 + 2 * k, " ".join(words), odds)]))
+    return docs
+
+
+@pytest.mark.parametrize("odds", [SURE, UNSURE])
+@pytest.mark.parametrize(
+    ("pages", "own", "learnt"),
+    [(3, 38, 3), (30, 38, 3), (31, 38, 0), (3, 39, 0), (3, 0, 3), (2, 38, 0)],
+)
+def test_beginnings_that_a_tenth_of_unnamed_documents_share_are_learnt(
+    pages: int, own: int, learnt: int, odds: float
+) -> None:
+    docs = opened(pages, "typed by", own, odds=odds)
+    found = find(docs)
+    assert sorted(map(len, found.groups().values())) == ([learnt] if learnt else [])
+    assert all(found.recurrence.learnt[t] and t >= found.recurrence.beginnings for t in found.groups())
+    assert find([doc._replace(source="a") for doc in docs]).groups() == {} or (own == 0 and odds == UNSURE)
+
+
+def test_other_outlines_are_learnt_of_short_lines_in_unnamed_documents_too() -> None:
+    for odds, learnt in ((UNSURE, [4, 4, 4]), (SURE, [4, 4])):
+        docs = [
+            doc._replace(blocks=[*doc.blocks[:1], doc.blocks[1]._replace(odds=odds), *doc.blocks[2:]])
+            for doc in site(["Ann Lee writes", "Bo writes", "Cem D. Ek writes", "Dora often writes"], UNNAMED)
+        ]
+        assert sorted(map(len, find(docs).groups().values())) == learnt
+
+
+@pytest.mark.parametrize("source", [UNNAMED, "a"])
+def test_templates_of_beginnings_are_the_last(source: str) -> None:
+    line = "typed by" if source == UNNAMED else "story by"
+    odds, own = (SURE, 30) if source == UNNAMED else (UNSURE, 3)
+    more = [doc.blocks[0] for doc in opened(4, line, own, source, odds)[:3]]
+    docs = [
+        doc._replace(blocks=[*doc.blocks, *more[k : k + 1]])
+        for k, doc in enumerate(site(["Ann Lee writes", "Bo writes", "Cem writes", "Dora writes"], source))
+    ]
+    docs += [Doc("named", "b", "named", [Block(2)]), Doc("other", "b", "other", [Block(2)])]
+    found = find(docs)
+    kinds = {
+        min(blocks)[1]: (bool(found.recurrence.learnt[t]), t >= found.recurrence.beginnings)
+        for t, blocks in found.groups().items()
+        if min(blocks)[0].startswith(f"{source}0")
+    }
+    assert kinds == {0: (False, False), 1: (True, False), 2: (False, False), 3: (True, True)}
+
+
+def test_beginnings_of_named_documents_count_only_among_themselves() -> None:
+    docs = [*opened(3, "typed by", 20), *opened(30, "typed by", 20, "a")]
+    assert [sorted(blocks) for blocks in find(docs).groups().values()] == [[(str(k), 0) for k in range(3)]]
 
 
 @pytest.mark.parametrize(

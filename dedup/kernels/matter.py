@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.arrays import F32, F64, I32, I64, U8, U32, Bool, Index
-from dedup.kernels.classes import NONE, SITE_TEMPLATE, TITLE, UNSURE, WEAK
+from dedup.kernels.classes import BUTTON, LEAST_TEXT, LINE_END, NONE, SITE_TEMPLATE, TITLE, UNSURE, WEAK
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.tables import FREE
 
@@ -21,7 +21,7 @@ ANCHOR = 1 / 3  # share of the clusters of documents that has one template of su
 REPEATING = 0.1  # share of the clusters in which a template of the text itself stands again
 MOST = 2 / 3  # of a document's own text that back matter and what follows it may be
 GAP = 10  # blocks of a document's own between two templates, at most
-LONGEST = 60  # words of such a block, at most
+LONGEST = 60  # words of a block of such matter, at most
 LIKE = 0.1  # of its length, by which the rule below front matter may differ from the one above
 
 
@@ -54,19 +54,27 @@ class Shared(NamedTuple):
 
 
 @helper
-def measure_own(shared: Shared, doc: int, own: F64) -> None:
-    """Fill in how much of a document's own text, words that recur nowhere, stands above each block; in all at last."""
+def measure_own(shared: Shared, doc: int, own: F64) -> bool:
+    """Fill in how much of a document's own text, words that recur nowhere, stands above each block; in all at last.
+
+    Returns:
+        Whether there is any to speak of: a form that was filled in has none, and all of it recurs.
+    """
     first = shared.bounds[doc]
-    own[0] = 0
-    for k in range(shared.bounds[doc + 1] - first):
+    n = shared.bounds[doc + 1] - first
+    own[0], words = 0.0, 0.0
+    for k in range(n):
         row = first + k
-        recurs = shared.templates[row] != FREE
-        own[k + 1] = own[k] + (0.0 if recurs else shared.words[row] / (1.0 + np.exp(-shared.odds[row])))
+        own[k + 1] = own[k]
+        if shared.templates[row] == FREE:
+            own[k + 1] += shared.words[row] / (1.0 + np.exp(-shared.odds[row]))
+            words += shared.words[row]
+    return words >= LEAST_TEXT or words >= n
 
 
 @helper
-def is_own_line(shared: Shared, row: int) -> bool:
-    """Whether a block may be a document's own line of its matter: short, and not the title."""
+def is_line(shared: Shared, row: int) -> bool:
+    """Whether a block may be a line of such matter: short, and not the title."""
     return shared.words[row] <= LONGEST and shared.marks[row] & TITLE == 0
 
 
@@ -94,13 +102,13 @@ def anchored(shared: Shared, templates: Bool, doc: int, step: int, own: F64, clu
         if above > MOST * own[end - first]:
             break
         template = shared.templates[row]
-        if template != FREE and templates[template] and shared.marks[row] & TITLE == 0:
+        if template != FREE and templates[template] and is_line(shared, row):
             begin, last, gap = (row if begin == FREE else begin), row, 0
             if shared.marks[row] & WEAK == 0 and (best == FREE or shared.clusters[template] > shared.clusters[best]):
                 best = template
         elif template == FREE:
             gap += 1
-            if gap > GAP or (begin != FREE and not is_own_line(shared, row)):
+            if gap > GAP or (begin != FREE and not is_line(shared, row)):
                 break
         row += step
     if best != FREE and shared.clusters[best] < ANCHOR * clusters:
@@ -115,7 +123,7 @@ def closing_rule(shared: Shared, above: int, last: int, end: int) -> int:
         return FREE
     size = shared.ends[above] - shared.starts[above]
     for row in range(last + 1, min(end, last + 1 + GAP)):
-        if not is_own_line(shared, row):
+        if not is_line(shared, row):
             break
         differs = abs(shared.ends[row] - shared.starts[row] - size)
         if shared.content[row] == FREE and differs <= LIKE * size:
@@ -141,7 +149,7 @@ def take_matter(docs: I64, shared: Shared, beginnings: int, clusters: float, rea
     """Take front and back matter as a whole; let templates go that stand anywhere, again and again.
 
     Front matter is what stands between two rules, for a title too stands among templates at the top of a page. Back
-    matter goes on to the end of the document.
+    matter goes on to the end of the document, sentences that are its own aside.
 
     Args:
         docs: int64[d], the documents.
@@ -159,7 +167,8 @@ def take_matter(docs: I64, shared: Shared, beginnings: int, clusters: float, rea
     fronts, backs, blocks = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size, np.int32)
     for doc in docs:
         first, end = shared.bounds[doc], shared.bounds[doc + 1]
-        measure_own(shared, doc, own)
+        if not measure_own(shared, doc, own):
+            continue
         outer = OUTER * own[end - first]
         for row in range(first, end):
             template = shared.templates[row]
@@ -167,16 +176,18 @@ def take_matter(docs: I64, shared: Shared, beginnings: int, clusters: float, rea
                 blocks[template] += 1
                 fronts[template] += own[row - first] <= outer
                 backs[template] += own[end - first] - own[row - first + 1] <= outer
-    of_front, of_back = fronts >= MOSTLY * blocks, backs >= MOSTLY * blocks
+    least = np.maximum(1, MOSTLY * blocks)
+    of_front, of_back = fronts >= least, backs >= least
     for doc in docs:
         first, end = shared.bounds[doc], shared.bounds[doc + 1]
         for row in range(first, end):
             template = shared.templates[row]
-            if reasons[row] == SITE_TEMPLATE:
+            if reasons[row] == SITE_TEMPLATE and template != FREE and shared.marks[row] & BUTTON == 0:
                 again = shared.repeated[template] > REPEATING * shared.clusters[template]
                 if template >= beginnings or (again and not of_front[template] and not of_back[template]):
                     reasons[row] = NONE
-        measure_own(shared, doc, own)
+        if not measure_own(shared, doc, own):
+            continue
         begin, last, best = anchored(shared, of_front, doc, 1, own, clusters)
         if best != FREE and begin > first:
             rule = closing_rule(shared, begin - 1, last, end)
@@ -184,6 +195,8 @@ def take_matter(docs: I64, shared: Shared, beginnings: int, clusters: float, rea
                 take(shared, begin - 1, rule, best, reasons, probabilities)
         begin, last, best = anchored(shared, of_back, doc, -1, own, clusters)
         if best != FREE:
-            while begin + 1 < end and is_own_line(shared, begin + 1):
+            while begin + 1 < end and is_line(shared, begin + 1):
+                if shared.templates[begin + 1] == FREE and shared.marks[begin + 1] & LINE_END:
+                    break  # a postscript
                 begin += 1
             take(shared, last, begin, best, reasons, probabilities)
