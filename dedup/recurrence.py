@@ -13,8 +13,10 @@ from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.recur import (
     ABOVE,
     BELOW,
+    PLAINLY_CONTENT,
     Counts,
     Pages,
+    Part,
     count_clusters,
     count_documents,
     join_copies,
@@ -122,25 +124,23 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     kind = index_type(2 * n)
     docs_of = np.bincount(pages.sources, minlength=sources.number).astype(np.int32)
     keys, alone = workspace.scratch(n, np.uint64), np.empty(n, np.bool_)
-    shown = keys.view()
-    shown.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
-    tables = Tables(n, kind)
     templates = workspace.scratch(n, kind, FREE)
 
-    def group(into: Index) -> tuple[Counts, U64, F64]:
+    def group(part: Part, keys: U64, alone: Bool, tables: Tables, into: Index) -> tuple[Counts, U64, F64]:
+        shown = keys.view()
+        shown.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
         entries, sizes = group_rows(shown, ~alone, tables)
         into[entries[:, 0]] = entries[:, 1]
         names = np.empty(sizes.size, np.uint64)
         names[entries[:, 1]] = keys[entries[:, 0]]
-        counts = no_counts(sizes.size)
-        count_documents(pages, into, counts)
-        lengths = np.full(sizes.size, np.inf)
-        np.minimum.at(lengths, entries[:, 1], pages.words[entries[:, 0]])
+        counts, lengths = no_counts(sizes.size), np.full(sizes.size, np.inf)
+        count_documents(pages, part, into, counts, lengths)
         shares = np.select([lengths <= words for words, _ in LEAST_SHARES], [share for _, share in LEAST_SHARES])
         return counts, names, shares
 
+    everything = Part(pages.bounds, np.empty(0, np.int64))
     keys_in_sources(pages, keys, alone)
-    counts, names, least_shares = group(templates)
+    counts, names, least_shares = group(everything, keys, alone, Tables(n, kind), templates)
     for rare_share, body_share in COPIES:
         join_copies(pages, templates, counts, docs_of, rare_share, body_share)
     order = np.argsort(pages.clusters, kind="stable")
@@ -150,26 +150,31 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
         share = np.ceil(LEAST_UNNAMED_SHARE * clusters_of[sources.unnamed])
         least_of[sources.unnamed] = max(LEAST_UNNAMED, share)
 
-    def keep_common(into: Index, counts: Counts, least: int, least_shares: F64) -> None:
-        count_clusters(pages, order, into, counts)
+    def keep_common(part: Part, into: Index, counts: Counts, least: int, least_shares: F64) -> None:
+        count_clusters(pages, part, order, into, counts)
         of = pages.sources[counts.first]
         drop_rare(into, counts.clusters >= np.maximum(np.maximum(least, least_of[of]), least_shares * clusters_of[of]))
 
-    keep_common(templates, counts, LEAST_CLUSTERS, least_shares)
+    keep_common(everything, templates, counts, LEAST_CLUSTERS, least_shares)
     found, known = [(counts, names)], counts.docs.size
-    shares = np.searchsorted(pages.bounds, np.linspace(0, n, SHARES + 1)).tolist()
+    rows = np.flatnonzero((templates == FREE) & (texts.content != FREE) & ~(pages.odds > PLAINLY_CONTENT))
+    bounds = np.searchsorted(rows, pages.bounds)
+    bounds.flags.writeable = False  # see above
+    left, m = Part(bounds, rows), rows.size
+    keys, alone, tables = keys[:m], alone[:m], Tables(m, kind)
+    shares = np.searchsorted(bounds, np.linspace(0, m, SHARES + 1)).tolist()
     for outline, least, share in OUTLINES:
-        more, so_far = np.full(n, FREE, kind), np.concatenate([one for _, one in found])
+        more, so_far = np.full(m, FREE, kind), np.concatenate([one for _, one in found])
         tasks = [
-            pool.submit(outline_keys, pages, templates, so_far, *texts, *lexicon()[:2], outline, a, b, keys, alone)
+            pool.submit(outline_keys, pages, left, templates, so_far, *texts, *lexicon(), outline, a, b, keys, alone)
             for a, b in itertools.pairwise(shares)
         ]
         for task in tasks:
             task.result()
-        counts, names, least_shares = group(more)
-        keep_common(more, counts, least, np.maximum(least_shares, share))
+        counts, names, least_shares = group(left, keys, alone, tables, more)
+        keep_common(left, more, counts, least, np.maximum(least_shares, share))
         new = more != FREE
-        templates[new] = more[new] + so_far.size
+        templates[left.rows[new]] = more[new] + so_far.size
         found.append((counts, names))
     all_counts = Counts(*(np.concatenate(columns) for columns in zip(*(one for one, _ in found), strict=True)))
     all_names = np.concatenate([one for _, one in found])
@@ -179,5 +184,5 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
 
 def drop_rare(templates: Index, common: Bool) -> None:
     """Take the templates that are not common from the blocks that have them."""
-    has = templates != FREE
-    templates[has] = np.where(common[templates[has]], templates[has], FREE)
+    left = np.append(np.where(common, np.arange(common.size), FREE), FREE).astype(templates.dtype)
+    templates[:] = left[templates]  # FREE is the last

@@ -82,6 +82,15 @@ def group_of(value: np.uint64, slots: I64, values: U64, used: int) -> tuple[int,
 
 
 @helper
+def room_for(count: int) -> int:
+    """Return the slots of a table of so many values: a power of two."""
+    room = 2
+    while room < 2 * count:
+        room *= 2
+    return room
+
+
+@helper
 def closes(blocks: Judgeable, row: int, start: int, end: int) -> bool:
     """Whether a row is a heading or ends with a stop, or there is none: headers stand between such, verses do not."""
     return row < start or row >= end or blocks.kinds[row] == HEADING_KIND or blocks.marks[row] & LINE_END != 0
@@ -119,10 +128,7 @@ def classify(
     longest = 1
     for doc in run:
         longest = max(longest, blocks.bounds[doc + 1] - blocks.bounds[doc])
-    room = 2
-    while room < 2 * longest:
-        room *= 2
-    slots, values = np.empty(room, np.int64), np.empty(longest, np.uint64)
+    table, values = np.empty(room_for(longest), np.int64), np.empty(longest, np.uint64)
     group, header = np.empty(longest, np.int64), np.empty(longest, np.bool_)
     count, changes = np.empty(longest, np.int64), np.empty(longest, np.int64)
     first, last = np.empty(longest, np.int64), np.empty(longest, np.int64)
@@ -134,6 +140,8 @@ def classify(
         doc = run[number]
         start, end = blocks.bounds[doc], blocks.bounds[doc + 1]
         n = end - start
+        room = room_for(n)
+        slots = table[:room]
         # where hardly anything stands that recurs nowhere, there is nothing that furniture would be around
         has_text = own_words[number] >= LEAST_TEXT or own_words[number] >= n
         # numbers of pages: with the words for it, by themselves, or in a line that is else the same
@@ -253,6 +261,12 @@ def classify(
                 reason = UNSURE
             reasons[at + i] = reason
         # tables of contents
+        listed = 0
+        for i in range(n):
+            listed += blocks.kinds[start + i] == LIST_ITEM_KIND
+        if listed == 0:
+            at += n
+            continue
         for k in range(room):
             slots[k] = FREE
         used = 0
