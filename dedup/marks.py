@@ -8,49 +8,19 @@ import re
 import numpy as np
 
 from dedup.arrays import I64, U8, U32, U64, Bool
-from dedup.blocks import bytes_at, spans_in_data
-from dedup.kernels.classes import (
-    BUTTON,
-    CLAUSE,
-    CONTENTS,
-    CREDIT,
-    DEEPEST,
-    ECHO,
-    LABEL,
-    LEAD,
-    LEVEL,
-    LINE_END,
-    LIST_OF_LINKS,
-    NOTE,
-    NUMBER_ALONE,
-    NUMBERED,
-    PAGE_NUMBER,
-    PAGED,
-    TEMPLATE,
-    TITLE,
-    WEAK,
-)
-from dedup.kernels.links import count_dividers, first_colons
-from dedup.kernels.shape import ENDS, IDEOGRAPHS, LETTERS
-from dedup.kernels.template import NONE, NUMBER
+from dedup.blocks import spans_in_data
+from dedup.kernels.classes import CONTENTS, CREDIT, LABEL, LEAD, NOTE, NUMBER_ALONE, TEMPLATE, TITLE
+from dedup.kernels.mark import ACTION, ON_BUTTON, mark_blocks
+from dedup.kernels.template import NONE
 from dedup.kernels.triggers import flag_triggers
-from dedup.lexicon import phrases
-from dedup.schema import KINDS, Blocks
+from dedup.lexicon import Lexicon, make_table, phrases
+from dedup.schema import Blocks
 from dedup.shape import Shapes
 from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
 from dedup.templates import Templates, bare_keys, is_in
 
-HEADING, PARAGRAPH, OTHER = (KINDS.index(kind) for kind in ("heading", "paragraph", "other"))
-ECHO_SHARE = 0.85  # of a title and of a block that are the same where one repeats the other
-LABEL_WORDS = 8  # words that a label has at most
-BUTTON_TOKENS = 10  # tokens of what stands on a button, at most
-LIST_WORDS = 40  # words that a line of links has at most
-WORDS_A_LINK = 4  # words between the separators of a line of links, at most
-CLAUSE_WORDS = 8  # words of a numbered sentence that may be a clause, at least
-LETTERS_A_WORD = 3  # in a line of links, at least, in the mean
 FENCES = (ord("`"), ord("~"))
 PAGE = re.compile(r"[\s|·\[\]()~*–—-]*\d{1,5}[\s|·\[\]()~*–—-]*")  # a page's number by itself
-PAGE_TOKENS = 8  # tokens of a page's number and what stands beside it, at most
 
 
 @functools.cache
@@ -75,45 +45,19 @@ def find_marks(
         credited: int64, the blocks that say who made something, see ``mask_names``.
     """
     starts, ends = spans_in_data(doc_bounds, blocks)
-    lengths = np.diff(tokens.bounds)
-    marks = np.zeros(blocks.starts.size, np.uint32)
-    marks[templates.echoes >= ECHO_SHARE * 255] |= ECHO
+    marks, colons = np.empty(starts.size, np.uint32), np.empty(starts.size, np.int64)
+    mark_blocks(
+        data, starts, ends, blocks.kinds, tokens.hashes, tokens.bounds, templates.keys, templates.bare,
+        templates.literals, templates.numbered, templates.paged, templates.echoes, templates.slots, templates.firsts,
+        shapes.counts, shapes.words, *known_words(), marks, colons,
+    )  # fmt: skip
     marks[templates.titles[templates.titles != NONE]] |= TITLE
-    first = bytes_at(data, starts)
-    lower = (first >= ord("a")) & (first <= ord("z"))  # a label begins with a capital, where there are any
-    short = np.flatnonzero((templates.literals > 0) & (lengths <= LABEL_WORDS) & ~lower)
-    for name, mark in (("section_labels", LABEL), ("contents_labels", CONTENTS | LABEL)):
-        marks[short[is_in(templates.bare[short], label_keys(name))]] |= mark
-    ends_sentence = shapes.counts[:, ENDS] != 0
-    marks[ends_sentence] |= LINE_END
     marks[credited] |= CREDIT
-    marks[templates.numbered > 0] |= NUMBERED
-    marks[(templates.keys & np.uint64(1)) != 0] |= WEAK
-    dividers = np.empty(starts.size, np.int32)
-    line = ~ends_sentence & (shapes.words <= LIST_WORDS)
-    count_dividers(data, starts, ends, line, dividers)
-    linked = (dividers > 0) & (shapes.words <= WORDS_A_LINK * (dividers + 1)) & (templates.numbered == 0)
-    letters = shapes.counts[:, LETTERS] + 2 * shapes.counts[:, IDEOGRAPHS]
-    linked &= (letters >= LETTERS_A_WORD * shapes.words) & (shapes.words > dividers)
-    linked &= (blocks.kinds == PARAGRAPH) & (first != ord(">")) & (first != ord("|"))
-    rows = np.flatnonzero(linked)
-    act = is_in(tokens.hashes[tokens.bounds[rows]], action_words())
-    marks[rows[act]] |= BUTTON
-    marks[rows[~act]] |= LIST_OF_LINKS
-    rows = np.flatnonzero((blocks.kinds == PARAGRAPH) & ~ends_sentence & (lengths <= BUTTON_TOKENS) & (lengths > 0))
-    marks[rows[is_in(tokens.fingerprints[rows, 0], known_phrases("buttons"))]] |= BUTTON
-    numbers = (templates.numbered > 0) & (lengths <= PAGE_TOKENS)
-    marks[numbers & (templates.numbered + templates.paged == lengths) & (templates.paged > 0)] |= PAGE_NUMBER
-    for row in np.flatnonzero(numbers & (lengths == 1)):
-        if PAGE.fullmatch(str(data[starts[row] : ends[row]].data, "utf-8")):
-            marks[row] |= NUMBER_ALONE
-    marks[templates.paged > 0] |= PAGED
-    opens = bytes_at(templates.slots, templates.firsts) == NUMBER
-    digit = (first >= ord("0")) & (first <= ord("9"))
-    marks[opens & digit & ends_sentence & (shapes.words >= CLAUSE_WORDS)] |= CLAUSE
-    heads = np.flatnonzero(blocks.kinds == HEADING)
-    marks[heads] |= levels(data, starts[heads]) << LEVEL
-    marks[leads(data, starts, ends, line & (blocks.kinds != OTHER) & (blocks.kinds != HEADING))] |= LEAD
+    for row in np.flatnonzero(marks & NUMBER_ALONE):
+        if not PAGE.fullmatch(str(data[starts[row] : ends[row]].data, "utf-8")):
+            marks[row] &= ~NUMBER_ALONE
+    opening = np.flatnonzero(colons >= 0)
+    marks[opening[leads(data, starts[opening], colons[opening])]] |= LEAD
     flags = np.empty(starts.size, np.bool_)
     flag_triggers(data, starts, ends, flags)
     rows = np.flatnonzero(flags)
@@ -128,39 +72,25 @@ def find_marks(
     return marks
 
 
-def levels(data: U8, starts: I64) -> U32:
-    """Return how many ``#`` headings begin with: uint32[n]; 0 for underlined ones, ``DEEPEST`` at the most."""
-    depth, open_ = np.zeros(starts.size, np.uint32), np.ones(starts.size, np.bool_)
-    for k in range(DEEPEST):
-        open_ &= bytes_at(data, starts + k) == ord("#")
-        depth += open_
-    return depth
-
-
 @functools.cache
-def label_keys(name: str) -> U64:
-    """Return the keys of a list of phrases as ``Templates.bare`` has them, ascending."""
-    keys: U64 = np.unique(bare_keys(phrases(name)))
-    return keys
+def known_words() -> Lexicon:
+    """Return the table of labels and buttons, as ``Templates.bare`` has them, and of what rows of these begin with."""
+    actions = tokenize_texts(phrases("actions"))
+    roles = dict.fromkeys(actions.hashes[actions.bounds[:-1]].tolist(), int(ACTION))
+    lists = (("section_labels", LABEL), ("contents_labels", CONTENTS | LABEL), ("buttons", ON_BUTTON))
+    for name, mark in lists:
+        for key in bare_keys(phrases(name)).tolist():
+            if key:  # nothing but slots has none
+                roles[key] = roles.get(key, 0) | int(mark)
+    return make_table(roles)
 
 
-@functools.cache
-def action_words() -> U64:
-    """Return the hashes of words that buttons begin with, ascending."""
-    tokens = tokenize_texts(phrases("actions"))
-    return np.unique(tokens.hashes[tokens.bounds[:-1]])
-
-
-def leads(data: U8, starts: I64, ends: I64, fit: Bool) -> I64:
-    """Return the blocks, of those that are fit, that begin with words that lead to other pages, and a colon."""
-    colons = np.empty(starts.size, np.int64)
-    first_colons(data, starts, ends, fit, colons)
-    rows = np.flatnonzero(colons >= 0)
-    if rows.size == 0:
-        return rows
-    lengths = colons[rows] - starts[rows]
+def leads(data: U8, starts: I64, colons: I64) -> Bool:
+    """Tell which blocks begin with words that lead to other pages, and a colon."""
+    lengths = colons - starts
     bounds = np.cumsum(np.append(0, lengths))
-    heads = data[np.repeat(starts[rows] - bounds[:-1], lengths) + np.arange(bounds[-1])]
-    each = Blocks(np.arange(rows.size + 1), np.zeros(rows.size, np.int64), lengths, np.zeros(rows.size, np.uint8))
-    tokens = tokenize_blocks(heads, bounds, each)
-    return rows[is_in(tokens.fingerprints[:, 0], known_phrases("navigation_leads"))]
+    heads = data[np.repeat(starts - bounds[:-1], lengths) + np.arange(bounds[-1])]
+    heads.flags.writeable = False  # as the documents are, so that kernels are compiled once
+    n = starts.size
+    each = Blocks(np.arange(n + 1), np.zeros(n, np.int64), lengths, np.zeros(n, np.uint8))
+    return is_in(tokenize_blocks(heads, bounds, each).fingerprints[:, 0], known_phrases("navigation_leads"))

@@ -13,8 +13,10 @@ from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.recur import (
     ABOVE,
     BELOW,
+    PLAINLY_CONTENT,
     Counts,
     Pages,
+    Part,
     count_clusters,
     count_documents,
     join_copies,
@@ -110,6 +112,42 @@ def no_counts(size: int) -> Counts:
     )
 
 
+class Found(NamedTuple):
+    """Templates that were found at once: what was counted of them, their names, words of the shortest block of each."""
+
+    counts: Counts
+    names: U64
+    lengths: F64
+
+
+class Quorum(NamedTuple):
+    """How many clusters of documents must have a template.
+
+    Attributes:
+        clusters_of: int32[s], clusters of each source.
+        unnamed: the source that documents without one are in, FREE if all have one.
+    """
+
+    clusters_of: I32
+    unnamed: int
+
+    def reached(self, found: Found, sources: I32, least: int, least_share: float) -> Bool:
+        """Tell which templates enough clusters have.
+
+        Args:
+            found: the templates.
+            sources: int32[t], the source of each.
+            least: clusters that are needed at least.
+            least_share: share of a source's that is, if it has a name.
+        """
+        shares = np.select([found.lengths <= words for words, _ in LEAST_SHARES], [share for _, share in LEAST_SHARES])
+        of, unnamed = self.clusters_of[sources], sources == self.unnamed
+        needed = np.maximum(least, np.maximum(shares, np.where(unnamed, 0.0, least_share)) * of)
+        of_unnamed = np.where(unnamed, np.maximum(LEAST_UNNAMED, np.ceil(LEAST_UNNAMED_SHARE * of)), 0)
+        enough: Bool = found.counts.clusters >= np.maximum(needed, of_unnamed)
+        return enough
+
+
 def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Workspace, pool: Executor) -> Recurrence:
     """Count templates in each source over clusters of documents; learn templates of blocks that are left.
 
@@ -126,66 +164,78 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     kind = index_type(2 * n)
     docs_of = np.bincount(pages.sources, minlength=sources.number).astype(np.int32)
     keys, alone = workspace.scratch(n, np.uint64), np.empty(n, np.bool_)
-    shown = keys.view()
-    shown.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
-    tables = Tables(n, kind)
     templates = workspace.scratch(n, kind, FREE)
-
-    def group(into: Index) -> tuple[Counts, U64, F64]:
-        entries, sizes = group_rows(shown, ~alone, tables)
-        into[entries[:, 0]] = entries[:, 1]
-        names = np.empty(sizes.size, np.uint64)
-        names[entries[:, 1]] = keys[entries[:, 0]]
-        counts = no_counts(sizes.size)
-        count_documents(pages, into, counts)
-        lengths = np.full(sizes.size, np.inf)
-        np.minimum.at(lengths, entries[:, 1], pages.words[entries[:, 0]])
-        shares = np.select([lengths <= words for words, _ in LEAST_SHARES], [share for _, share in LEAST_SHARES])
-        return counts, names, shares
-
+    everything = Part(pages.bounds, np.empty(0, np.int64))
     keys_in_sources(pages, keys, alone)
-    counts, names, least_shares = group(templates)
+    known = number_templates(pages, everything, keys, alone, Tables(n, kind), templates)
     for rare_share, body_share in COPIES:
-        join_copies(pages, templates, counts, docs_of, rare_share, body_share)
+        join_copies(pages, templates, known.counts, docs_of, rare_share, body_share)
     order = np.argsort(pages.clusters, kind="stable")
     clusters_of = np.bincount(pages.sources[np.unique(pages.clusters)], minlength=sources.number).astype(np.int32)
-    least_of = np.zeros(sources.number)
-    if sources.unnamed != FREE:
-        share = np.ceil(LEAST_UNNAMED_SHARE * clusters_of[sources.unnamed])
-        least_of[sources.unnamed] = max(LEAST_UNNAMED, share)
-
-    def keep_common(into: Index, counts: Counts, least: int, least_shares: F64, least_named: float) -> None:
-        count_clusters(pages, order, into, counts)
-        of = pages.sources[counts.first]
-        least_shares = np.maximum(least_shares, np.where(of == sources.unnamed, 0.0, least_named))
-        drop_rare(into, counts.clusters >= np.maximum(np.maximum(least, least_of[of]), least_shares * clusters_of[of]))
-
-    keep_common(templates, counts, LEAST_CLUSTERS, least_shares, 0)
-    found, known = [(counts, names)], counts.docs.size
-    shares = np.searchsorted(pages.bounds, np.linspace(0, n, SHARES + 1)).tolist()
-    beginnings = 0
+    quorum = Quorum(clusters_of, sources.unnamed)
+    count_clusters(pages, everything, order, templates, known.counts)
+    drop_rare(templates, quorum.reached(known, pages.sources[known.counts.first], LEAST_CLUSTERS, 0.0))
+    found = [known]
+    left = open_blocks(pages, texts, sources, templates)
+    m = left.rows.size
+    keys, alone, tables = keys[:m], alone[:m], Tables(m, kind)
+    shares = np.searchsorted(left.bounds, np.linspace(0, m, SHARES + 1)).tolist()
     for outline, least, share in OUTLINES:
-        more, so_far = np.full(n, FREE, kind), np.concatenate([one for _, one in found])
-        known_so_far = (pages, templates, so_far, *texts, *lexicon()[:2])
+        more, names = np.full(m, FREE, kind), np.concatenate([one.names for one in found])
+        known_so_far = (pages, left, templates, names, *texts, *lexicon(), outline, sources.unnamed)
         tasks = [
-            pool.submit(outline_keys, *known_so_far, outline, sources.unnamed, a, b, keys, alone)
-            for a, b in itertools.pairwise(shares)
+            pool.submit(outline_keys, *known_so_far, first, end, keys, alone)
+            for first, end in itertools.pairwise(shares)
         ]
         for task in tasks:
             task.result()
-        counts, names, least_shares = group(more)
-        keep_common(more, counts, least, least_shares, share)
+        learnt = number_templates(pages, left, keys, alone, tables, more)
+        count_clusters(pages, left, order, more, learnt.counts)
+        drop_rare(more, quorum.reached(learnt, pages.sources[learnt.counts.first], least, share))
         new = more != FREE
-        beginnings = so_far.size
-        templates[new] = more[new] + so_far.size
-        found.append((counts, names))
-    all_counts = Counts(*(np.concatenate(columns) for columns in zip(*(one for one, _ in found), strict=True)))
-    all_names = np.concatenate([one for _, one in found])
-    learnt = np.arange(all_names.size) >= known
-    return Recurrence(templates, all_counts, all_names, learnt, beginnings, pages.clusters, docs_of, clusters_of)
+        templates[left.rows[new]] = more[new] + names.size
+        found.append(learnt)
+    counts = Counts(*(np.concatenate(columns) for columns in zip(*(one.counts for one in found), strict=True)))
+    names = np.concatenate([one.names for one in found])
+    by_outline = np.arange(names.size) >= known.names.size
+    beginnings = names.size - found[-1].names.size
+    return Recurrence(templates, counts, names, by_outline, beginnings, pages.clusters, docs_of, clusters_of)
+
+
+def number_templates(pages: Pages, part: Part, keys: U64, alone: Bool, tables: Tables, templates: Index) -> Found:
+    """Number keys that several blocks have, and count the documents with each.
+
+    Args:
+        pages: all blocks.
+        part: those that are looked at.
+        keys: uint64[m], their keys; ``alone``, bool[m], whether one has none.
+        alone: see ``keys``.
+        tables: room for ``m``.
+        templates: int32 or int64[m], all FREE; filled with the numbers.
+    """
+    shown = keys.view()
+    shown.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
+    entries, sizes = group_rows(shown, ~alone, tables)
+    templates[entries[:, 0]] = entries[:, 1]
+    names = np.empty(sizes.size, np.uint64)
+    names[entries[:, 1]] = keys[entries[:, 0]]
+    found = Found(no_counts(sizes.size), names, np.full(sizes.size, np.inf))
+    count_documents(pages, part, templates, found.counts, found.lengths)
+    return found
+
+
+def open_blocks(pages: Pages, texts: Texts, sources: Sources, templates: Index) -> Part:
+    """Return the blocks that may yet share a template: they have none, and do not plainly look like content."""
+    open_ = pages.odds <= PLAINLY_CONTENT
+    if sources.unnamed != FREE:  # there even those that do, see ``outline_keys``
+        open_ |= np.repeat(pages.sources == sources.unnamed, np.diff(pages.bounds))
+    rows = np.flatnonzero(open_ & (templates == FREE) & (texts.content != FREE))
+    bounds = np.searchsorted(rows, pages.bounds)
+    bounds.flags.writeable = False  # as the bounds of all blocks are
+    return Part(bounds, rows)
 
 
 def drop_rare(templates: Index, common: Bool) -> None:
     """Take the templates that are not common from the blocks that have them."""
-    has = templates != FREE
-    templates[has] = np.where(common[templates[has]], templates[has], FREE)
+    left = np.append(np.where(common, np.arange(common.size), FREE), FREE).astype(templates.dtype)
+    templates[:] = left[templates]  # FREE is the last

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.arrays import I64, U8, U32, U64
+from dedup.kernels.masks import STRIDE
 from dedup.kernels.minhash import band_keys, signatures
-from dedup.kernels.mixing import STRIDE
 from dedup.kernels.tokens import find_pieces, masked_keys, tokenize
 from dedup.lsh import Scheme
 from dedup.schema import KINDS, Blocks

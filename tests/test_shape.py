@@ -55,6 +55,12 @@ def test_counts_equal_the_twin(documents: list[str]) -> None:
     assert counted(documents) == list(map(naive.count_characters, documents))
 
 
+@given(st.lists(st.tuples(st.lists(TELLING, min_size=1, max_size=4).map("".join), st.integers(1, 40)), max_size=12))
+def test_mixed_blocks_equal_the_twin(runs: list[tuple[str, int]]) -> None:
+    text = "".join(piece * count for piece, count in runs)
+    assert counted([text, "b", text[5:]]) == list(map(naive.count_characters, (text, "b", text[5:])))
+
+
 @given(st.lists(st.tuples(TELLING, st.integers(1, 300)), min_size=1, max_size=4), st.integers(0, 3))
 def test_long_blocks_equal_the_twin(runs: list[tuple[str, int]], offset: int) -> None:
     text = "é" * offset + "".join(piece * count for piece, count in runs)

@@ -398,7 +398,7 @@ def test_links_at_every_edge(before: int, after: int) -> None:
     assert spans_of(data) == naive.find_links(data) != []
 
 
-NAMES = st.lists(st.sampled_from(["Ann", "Bo", "Larsen", "O'Neill", "Öz", "van", "and", "2"]), max_size=6)
+NAMES = st.lists(st.sampled_from(["Ann", "Bo", "Larsen", "Neill", "Öz", "van", "and", "2"]), max_size=6)
 LEADS = ["By", "Photo", "Von", "Text", "Автор"]
 
 

@@ -22,6 +22,7 @@ WEAK = np.uint32(4096)  # its template has hardly any literal
 PAGED = np.uint32(8192)  # has a word that stands beside the number of a page
 CLAUSE = np.uint32(1 << 17)  # a sentence of some length that begins with a number, as clauses of a contract do
 BUTTON, CREDIT = np.uint32(1 << 18), np.uint32(1 << 19)  # what stands on a button, or on several; who made it
+TABULAR = np.uint32(1 << 20)  # a row of a table that blanks set, with numbers
 LEVEL, DEEPEST = np.uint32(14), 7  # how deep a heading is stands in the bits from this one on, three of them
 
 # the codes of dedup.schema.Reason
@@ -40,6 +41,7 @@ EDGE = 4  # blocks at the top and at the end of a document where menus and paths
 TOP = 8  # blocks at the top among which it stands who wrote a text
 LISTED = 0.6  # share of a table of contents that stands further down as headings
 SOURCES, WORDS = 3, 3  # sources that a template recurs in across a corpus, and words that it has
+HELD = TITLE | CLAUSE | TABULAR  # what goes only if it is sure to be a template
 LIKELY, EVEN, FAIR, SURE = 0.9, 0.5, 0.4, 0.99  # probabilities
 
 
@@ -84,6 +86,15 @@ def group_of(value: np.uint64, slots: I64, values: U64, used: int) -> tuple[int,
 
 
 @helper
+def room_for(count: int) -> int:
+    """Return the slots of a table of so many values: a power of two."""
+    room = 2
+    while room < 2 * count:
+        room *= 2
+    return room
+
+
+@helper
 def closes(blocks: Judgeable, row: int, start: int, end: int) -> bool:
     """Whether a row is a heading or ends with a stop, or there is none: headers stand between such, verses do not."""
     return row < start or row >= end or blocks.kinds[row] == HEADING_KIND or blocks.marks[row] & LINE_END != 0
@@ -121,10 +132,7 @@ def classify(
     longest = 1
     for doc in run:
         longest = max(longest, blocks.bounds[doc + 1] - blocks.bounds[doc])
-    room = 2
-    while room < 2 * longest:
-        room *= 2
-    slots, values = np.empty(room, np.int64), np.empty(longest, np.uint64)
+    table, values = np.empty(room_for(longest), np.int64), np.empty(longest, np.uint64)
     group, header = np.empty(longest, np.int64), np.empty(longest, np.bool_)
     count, changes = np.empty(longest, np.int64), np.empty(longest, np.int64)
     first, last = np.empty(longest, np.int64), np.empty(longest, np.int64)
@@ -136,6 +144,8 @@ def classify(
         doc = run[number]
         start, end = blocks.bounds[doc], blocks.bounds[doc + 1]
         n = end - start
+        room = room_for(n)
+        slots = table[:room]
         # where hardly anything stands that recurs nowhere, there is nothing that furniture would be around
         has_text = own_words[number] >= LEAST_TEXT or own_words[number] >= n
         # numbers of pages: with the words for it, by themselves, or in a line that is else the same
@@ -238,9 +248,9 @@ def classify(
                 recurs
                 and p >= least
                 and (
-                    mark & (WEAK | TITLE | CLAUSE) == 0
-                    or (mark & (TITLE | CLAUSE) != 0 and p >= SURE)
-                    or (mark & (TITLE | CLAUSE) == 0 and usual[at + i] and framed(blocks, row, start, end))
+                    mark & (WEAK | HELD) == 0
+                    or (mark & HELD != 0 and p >= SURE)
+                    or (mark & HELD == 0 and usual[at + i] and framed(blocks, row, start, end))
                 )
             ):
                 reason = NAVIGATION if mark & LIST_OF_LINKS else SITE_TEMPLATE
@@ -257,6 +267,12 @@ def classify(
                 reason = UNSURE
             reasons[at + i] = reason
         # tables of contents
+        listed = 0
+        for i in range(n):
+            listed += blocks.kinds[start + i] == LIST_ITEM_KIND
+        if listed == 0:
+            at += n
+            continue
         for k in range(room):
             slots[k] = FREE
         used = 0

@@ -61,6 +61,7 @@ WIDTH = 43
 SHARE, LEARNT = SITE.index("share_of_clusters"), SITE.index("learnt")
 REPEATED, WITH_NUMBER = SITE.index("repeated"), SITE.index("recurs_with_number")
 USUAL = 1 / 3  # share of a source's clusters of documents in which its furniture stands
+TOGETHER = 16  # blocks whose features are weighed side by side
 START = 0.02  # share of a text that may stand outside it
 
 
@@ -68,6 +69,21 @@ START = 0.02  # share of a text that may stand outside it
 def flag_at(flags: F64, i: int, n: int) -> float:
     """Return the flag of block ``i``, 0 outside the document."""
     return flags[i] if i >= 0 and i < n else 0.0
+
+
+@helper
+def weigh(features: F32, coefficients: F32, intercept: float, sums: F64, odds: F32, first: int, end: int) -> None:
+    """Fill ``odds[first:end]`` with a logistic model's log-odds of up to ``TOGETHER`` blocks, float32[WIDTH, TOGETHER].
+
+    A sum waits for itself at each feature, so these are made side by side, in float64[TOGETHER].
+    """
+    for j in range(TOGETHER):
+        sums[j] = intercept
+    for k in range(features.shape[0]):
+        for j in range(TOGETHER):
+            sums[j] += features[k, j] * coefficients[k]
+    for j in range(end - first):
+        odds[first + j] = sums[j]
 
 
 @kernel
@@ -105,7 +121,7 @@ def site_features(
         longest = max(longest, bounds[doc + 1] - bounds[doc])
     flags, flagged, flagged_words = np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1)
     total, own = np.zeros(longest + 1), np.zeros(longest + 1)
-    out = np.zeros(WIDTH, np.float32)
+    together, sums = np.zeros((WIDTH, TOGETHER), np.float32), np.zeros(TOGETHER)
     at = 0
     for number in range(run.size):
         doc = run[number]
@@ -120,11 +136,13 @@ def site_features(
             flagged_words[i + 1] = flagged_words[i] + flags[i] * words[row]
             own[i + 1] = own[i] + (0.0 if recurs else words[row] / (1.0 + np.exp(-page_odds[row])))
         all_own = own[n] + 1.0
+        log_own = np.log(all_own)
         own_words[number] = own[n]
         for i in range(n):
             row = first + i
             template = templates[row]
             z = page_odds[row]
+            out = together[:, at % TOGETHER]
             for k in range(WIDTH):
                 out[k] = 0
             out[0], out[1], out[2] = z, odds[row], np.log(1.0 + words[row])
@@ -156,15 +174,14 @@ def site_features(
             out[41], out[42] = out[3] * out[25], out[5] * out[2]
             near = within(own, i, n, 10)
             out[27], out[28] = near / (within(total, i, n, 10) + 1.0), near / all_own
-            out[29], out[30] = np.log(all_own), (own[i + 1] - own[i]) / all_own
+            out[29], out[30] = log_own, (own[i + 1] - own[i]) / all_own
             out[34], out[35] = np.log(1.0 + i), np.log(float(n - i))
-            odds_of = intercept
-            for k in range(WIDTH):
-                odds_of += out[k] * coefficients[k]
-            odds_out[at] = odds_of
             by_number = out[WITH_NUMBER] > 0 and out[LEARNT] == 0
             usual[at] = out[SHARE] >= USUAL and (by_number or out[REPEATED] == 0)
             if features.shape[0] > 0:
                 for k in range(WIDTH):
                     features[at, k] = out[k]
             at += 1
+            if at % TOGETHER == 0:
+                weigh(together, coefficients, intercept, sums, odds_out, at - TOGETHER, at)
+    weigh(together, coefficients, intercept, sums, odds_out, at - at % TOGETHER, at)

@@ -10,7 +10,8 @@ import numpy as np
 
 from dedup.arrays import I64, U8
 from dedup.kernels.compile import helper, inline, kernel
-from dedup.kernels.mixing import STRIDE, lowest_bit, ones, pack
+from dedup.kernels.masks import STRIDE, between, roomy
+from dedup.kernels.mixing import lowest_bit, ones
 
 HEADING, PARAGRAPH, LIST_ITEM, OTHER = 0, 1, 2, 3  # the codes of dedup.schema.KINDS
 UNKNOWN = -1
@@ -182,17 +183,11 @@ def count_byte(data: U8, value: int) -> int:
 @kernel
 def find_bytes(data: U8, low: int, high: int) -> I64:
     """Return where the bytes from ``low`` to ``high`` stand."""
-    found = np.empty(data.size // STRIDE + 1, np.uint64)
-    flags = np.zeros(STRIDE, np.uint8)
-    eights = flags.view(np.uint64)
+    found = np.empty((data.size + STRIDE - 1) // STRIDE, np.uint64)
+    data = roomy(data)
     count = np.uint64(0)
     for i in range(found.size):
-        part = data[STRIDE * i : STRIDE * (i + 1)]
-        if part.size < STRIDE:
-            flags[:] = 0
-        for k in range(part.size):
-            flags[k] = (part[k] >= np.uint8(low)) & (part[k] <= np.uint8(high))
-        found[i] = pack(eights)
+        found[i] = between(data, STRIDE * i, low, high)
         count += ones(found[i])
     places = np.empty(np.int64(count), np.int64)
     n = 0

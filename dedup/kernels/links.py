@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U8, Bool
+from dedup.arrays import I64, U8
 from dedup.kernels.compile import helper, kernel
-from dedup.kernels.mixing import STRIDE, lowest_bit, pack
+from dedup.kernels.masks import STRIDE, equal, roomy
+from dedup.kernels.mixing import lowest_bit
 
 AT, COLON, SLASH, DOT, SPACE, W = np.uint8(64), np.uint8(58), np.uint8(47), np.uint8(46), np.uint8(32), np.uint8(119)
-ZERO, ONE = np.uint64(0), np.uint64(1)
-HEAD = 48  # bytes of a block in which a colon is looked for
+ZERO, ONE, LAST = np.uint64(0), np.uint64(1), np.uint64(1 << 63)
 
 
 @helper
@@ -39,26 +39,13 @@ def find_links(data: U8, doc_bounds: I64, spans: I64) -> int:
     Returns:
         How many there are.
     """
-    flags = np.zeros(STRIDE, np.uint8)
-    eights = flags.view(np.uint64)
+    size, data = data.size, roomy(data)
     count, done, doc = 0, 0, 0
-    for base in range(0, data.size - 3, STRIDE):
-        size = min(STRIDE, data.size - 3 - base)
-        part, next1, next2 = (
-            data[base : base + size],
-            data[base + 1 : base + 1 + size],
-            data[base + 2 : base + 2 + size],
-        )
-        if size < STRIDE:
-            for k in range(STRIDE):
-                flags[k] = 0
-        for k in range(size):
-            flags[k] = (
-                (part[k] == AT)
-                | ((part[k] == COLON) & (next1[k] == SLASH) & (next2[k] == SLASH))
-                | ((part[k] | SPACE == W) & (next1[k] | SPACE == W) & (next2[k] | SPACE == W))
-            )
-        bits = pack(eights)
+    for base in range(0, size, STRIDE):
+        # what may begin one by itself and the byte behind it, whatever that is where these 64 end
+        w = equal(data, base, 119) | equal(data, base, 87)
+        slash = equal(data, base, 47)
+        bits = equal(data, base, 64) | equal(data, base, 58) & (slash >> ONE | LAST) | w & (w >> ONE | LAST)
         while bits != ZERO:
             at = base + int(np.int64(lowest_bit(bits)))
             bits &= bits - ONE
@@ -68,8 +55,12 @@ def find_links(data: U8, doc_bounds: I64, spans: I64) -> int:
             if at < first or at + 3 >= end:
                 continue
             address, scheme = data[at] == AT, data[at] == COLON
-            if not address and not scheme and (data[at + 3] != DOT or (at > first and is_word(data[at - 1]))):
+            if scheme and (data[at + 1] != SLASH or data[at + 2] != SLASH):
                 continue
+            if not address and not scheme:
+                www = data[at + 1] | SPACE == W and data[at + 2] | SPACE == W and data[at + 3] == DOT
+                if not www or (at > first and is_word(data[at - 1])):
+                    continue
             lo, hi = at, at + 1
             while (address or scheme) and lo > first and data[lo - 1] < 0x80 and not breaks(data[lo - 1]):
                 if scheme and not is_word(data[lo - 1]):
@@ -84,65 +75,3 @@ def find_links(data: U8, doc_bounds: I64, spans: I64) -> int:
             count += 1
             done = hi
     return count
-
-
-@kernel
-def first_colons(data: U8, starts: I64, ends: I64, fit: Bool, colons: I64) -> None:
-    """Find the first colon, of any width, among the first bytes of each block.
-
-    Args:
-        data: uint8, valid UTF-8.
-        starts: int64[n], first byte of each block. ``ends`` likewise, the byte after its last.
-        ends: see ``starts``.
-        fit: bool[n], blocks to look at.
-        colons: int64[n], filled; -1 where there is none, and for others.
-    """
-    for i in range(starts.size):
-        colons[i] = -1
-        if not fit[i]:
-            continue
-        for p in range(starts[i], min(ends[i], starts[i] + HEAD)):
-            wide = data[p] == 0xEF and p + 2 < ends[i] and data[p + 1] == 0xBC and data[p + 2] == 0x9A
-            if data[p] == COLON or wide:
-                colons[i] = p
-                break
-
-
-@kernel
-def count_dividers(data: U8, starts: I64, ends: I64, fit: Bool, counts: I32) -> None:
-    """Count what stands between the steps of a path (``>``), or the links of a menu of three (``|``, ``/``, a dot).
-
-    Args:
-        data: uint8, valid UTF-8.
-        starts: int64[n], first byte of each block. ``ends`` likewise, the byte after its last.
-        ends: see ``starts``.
-        fit: bool[n], blocks to look at.
-        counts: int32[n], filled; 0 for others.
-    """
-    for i in range(starts.size):
-        counts[i] = 0
-        if not fit[i]:
-            continue
-        bars, paths, wide = 0, 0, 0
-        for p in range(starts[i] + 1, ends[i] - 1):
-            c = data[p]
-            if c == 124 or c == SLASH:  # | /
-                bars += data[p - 1] == SPACE and data[p + 1] == SPACE
-            elif c == 62:  # >
-                paths += data[p - 1] == SPACE and data[p + 1] == SPACE
-            elif c == 0xC2:  # middle dot, double angle quotation mark
-                bars += data[p - 1] == SPACE and data[p + 1] == 0xB7
-                paths += data[p - 1] == SPACE and data[p + 1] == 0xBB
-            elif c == 0xE2 and p + 2 < ends[i]:  # bullet, single angle quotation mark, arrow
-                bars += data[p - 1] == SPACE and data[p + 1] == 0x80 and data[p + 2] == 0xA2
-                angle = data[p + 1] == 0x80 and data[p + 2] == 0xBA
-                paths += data[p - 1] == SPACE and (angle or (data[p + 1] == 0x86 and data[p + 2] == 0x92))
-            elif c == 0xE3 and p + 2 < ends[i]:  # ideographic space, alone: a run of them sets a table
-                blank = data[p + 1] == 0x80 and data[p + 2] == 0x80
-                again = p + 5 < ends[i] and data[p + 3] == 0xE3 and data[p + 4] == 0x80 and data[p + 5] == 0x80
-                before = p >= starts[i] + 3 and data[p - 3] == 0xE3 and data[p - 2] == 0x80 and data[p - 1] == 0x80
-                wide += blank and not again and not before
-            elif c == 0xEF and p + 2 < ends[i]:  # full-width bar and greater-than sign
-                bars += data[p + 1] == 0xBD and data[p + 2] == 0x9C
-                paths += data[p + 1] == 0xBC and data[p + 2] == 0x9E
-        counts[i] = paths + (bars if bars > 1 else 0) + (wide if wide > 2 else 0)

@@ -6,7 +6,8 @@ import numpy as np
 
 from dedup.arrays import I64, U8
 from dedup.kernels.compile import helper, kernel
-from dedup.kernels.mixing import STRIDE, lowest_bit, pack
+from dedup.kernels.masks import STRIDE, equal
+from dedup.kernels.mixing import lowest_bit
 
 
 @helper
@@ -37,8 +38,6 @@ def unescape(raw: U8, out: U8, bounds: I64, status: U8) -> None:
         bounds: int64[n + 1], filled with where each begins in ``out``.
         status: uint8[n], filled with STRING, MISSING or OTHER_TYPE.
     """
-    flags = np.zeros(STRIDE, np.uint8)
-    eights = flags.view(np.uint64)
     p, o = 0, 0
     for i in range(status.size):
         bounds[i] = o
@@ -58,10 +57,9 @@ def unescape(raw: U8, out: U8, bounds: I64, status: U8) -> None:
             if raw[p] != 92 and p + STRIDE <= raw.size and o + STRIDE <= out.size:
                 # as many bytes at once as stand before the next quotation mark or backslash
                 source, target = raw[p : p + STRIDE], out[o : o + STRIDE]
+                run = int(np.int64(lowest_bit(equal(raw, p, 34) | equal(raw, p, 92))))
                 for k in range(STRIDE):
                     target[k] = source[k]
-                    flags[k] = (source[k] == np.uint8(34)) | (source[k] == np.uint8(92))
-                run = int(np.int64(lowest_bit(pack(eights))))
                 p += run
                 o += run
                 if run == STRIDE:

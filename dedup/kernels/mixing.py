@@ -1,10 +1,9 @@
-"""Arithmetic of 64-bit words that several kernels use: hashes, and bytes that are searched for 64 at a time."""
+"""Arithmetic of 64-bit words that several kernels use: hashes, and bits."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import U64
 from dedup.kernels.compile import inline
 
 # Odd 64-bit multipliers: the fractional digits of the square roots of 2, 3, 5, 7 and of the golden ratio.
@@ -51,15 +50,3 @@ def ones(x: np.uint64) -> np.uint64:
 def lowest_bit(x: np.uint64) -> np.uint64:
     """Return the place of the lowest bit that is set, 64 if none is."""
     return ones(~x & (x - np.uint64(1)))
-
-
-STRIDE = 64  # bytes that are searched at a time: each sets its flag, a loop that vectorises, and flags become bits
-
-
-@inline
-def pack(flags: U64) -> np.uint64:
-    """Turn 64 bytes of 0 or 1, seen as uint64[8], into the bits of a word, the first byte's lowest."""
-    bits = np.uint64(0)
-    for k in range(8):
-        bits |= ((flags[k] * np.uint64(0x0102040810204080)) >> np.uint64(56)) << np.uint64(8 * k)
-    return bits

@@ -10,7 +10,7 @@ from dedup.arrays import F32, F64, I32, I64, U16, U64, Bool, Index
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import K_FIRST, mix64
 from dedup.kernels.tables import FREE
-from dedup.kernels.template import DATE, SEED, SLOT, role_of, take_item
+from dedup.kernels.template import DATE, SEED, SLOT, in_sieve, role_of, take_item
 
 BODY_WORDS = 12  # a block of the body of a page has so many words,
 RARE = 3  # pages of a source that may have what is on few of them, whatever their share
@@ -44,6 +44,18 @@ class Pages(NamedTuple):
     keys: U64
     words: F32
     odds: F32
+
+
+class Part(NamedTuple):
+    """Some of the blocks, ``m`` of them.
+
+    Attributes:
+        bounds: int64[docs + 1], where each document's begin among them.
+        rows: int64[m], which they are, ascending; empty for all there are.
+    """
+
+    bounds: I64
+    rows: I64
 
 
 class Counts(NamedTuple):
@@ -92,6 +104,18 @@ def root_of(clusters: I64, doc: int) -> int:
     return doc
 
 
+@helper
+def in_body(pages: Pages, row: int, template: int, counts: Counts, most: int) -> bool:
+    """Whether a block may be part of the body of a page: it is long, and no more than ``most`` documents have it."""
+    return pages.words[row] >= BODY_WORDS and (template == FREE or counts.docs[template] <= most)
+
+
+@helper
+def content_of(pages: Pages, row: int) -> np.float32:
+    """Return the words of a block that are content, by its shape."""
+    return pages.words[row] / (np.float32(1) + np.exp(-pages.odds[row]))
+
+
 @kernel
 def join_copies(
     pages: Pages, templates: Index, counts: Counts, pages_of: I32, rare_share: float, body_share: float
@@ -110,45 +134,65 @@ def join_copies(
         body_share: share of a body that is the same in copies, at the least.
     """
     docs = pages.sources.size
-    masses = np.zeros(docs, np.float32)
+    masses = np.full(docs, np.float32(-1))  # few are asked for
     others, shared = np.empty(CANDIDATES, np.int64), np.empty(CANDIDATES, np.float32)
-    for turn in range(2):
-        for doc in range(docs):
-            most = max(RARE, int(rare_share * pages_of[pages.sources[doc]]))
-            mass, found = np.float32(0), 0
-            for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
-                template = templates[row]
-                if pages.words[row] < BODY_WORDS or (template != FREE and counts.docs[template] > most):
-                    continue
-                own = pages.words[row] / (np.float32(1) + np.exp(-pages.odds[row]))
-                mass += own
-                if turn == 0 or template == FREE or counts.first[template] == doc:
-                    continue
-                k = 0
-                while k < found and others[k] != counts.first[template]:
-                    k += 1
-                if k == found and found < CANDIDATES:
-                    others[k], shared[k] = counts.first[template], np.float32(0)
-                    found += 1
-                if k < found:
-                    shared[k] += own
-            masses[doc] = mass
-            for k in range(found):
-                if shared[k] >= body_share * min(mass, masses[others[k]]):
-                    one, other = root_of(pages.clusters, doc), root_of(pages.clusters, others[k])
-                    pages.clusters[max(one, other)] = min(one, other)
+    for doc in range(docs):
+        most = max(RARE, int(rare_share * pages_of[pages.sources[doc]]))
+        found = 0
+        for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
+            template = templates[row]
+            if template == FREE or counts.first[template] == doc or not in_body(pages, row, template, counts, most):
+                continue
+            k = 0
+            while k < found and others[k] != counts.first[template]:
+                k += 1
+            if k == found and found < CANDIDATES:
+                others[k], shared[k] = counts.first[template], np.float32(0)
+                found += 1
+            if k < found:
+                shared[k] += content_of(pages, row)
+        for k in range(found):
+            least = np.float32(np.inf)
+            for one in (doc, others[k]):
+                if masses[one] < 0:
+                    mass = np.float32(0)
+                    for row in range(pages.bounds[one], pages.bounds[one + 1]):
+                        if in_body(pages, row, templates[row], counts, most):
+                            mass += content_of(pages, row)
+                    masses[one] = mass
+                least = min(least, masses[one])
+            if shared[k] >= body_share * least:
+                one, other = root_of(pages.clusters, doc), root_of(pages.clusters, others[k])
+                pages.clusters[max(one, other)] = min(one, other)
     for doc in range(docs):
         pages.clusters[doc] = root_of(pages.clusters, doc)
 
 
+@helper
+def row_of(part: Part, k: int) -> int:
+    """Return the ``k``-th block of a part."""
+    return part.rows[k] if part.rows.size > 0 else k
+
+
 @kernel
-def count_documents(pages: Pages, templates: Index, counts: Counts) -> None:
-    """Count the documents with each template, and note the one of the smallest hash."""
+def count_documents(pages: Pages, part: Part, templates: Index, counts: Counts, shortest: F64) -> None:
+    """Count the documents with each template, and note the one of the smallest hash.
+
+    Args:
+        pages: the blocks.
+        part: those to look at.
+        templates: int32 or int64[m], the template of each of them, FREE where no other has it.
+        counts: ``docs`` and ``first`` are filled.
+        shortest: float64[t], all infinite; filled with the fewest words of a block with each template.
+    """
     last = np.full(counts.docs.size, FREE, np.int64)
     for doc in range(pages.sources.size):
-        for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
-            template = templates[row]
-            if template != FREE and last[template] != doc:
+        for k in range(part.bounds[doc], part.bounds[doc + 1]):
+            template = templates[k]
+            if template == FREE:
+                continue
+            shortest[template] = min(shortest[template], pages.words[row_of(part, k)])
+            if last[template] != doc:
                 last[template] = doc
                 counts.docs[template] += 1
                 first = counts.first[template]
@@ -157,13 +201,14 @@ def count_documents(pages: Pages, templates: Index, counts: Counts) -> None:
 
 
 @kernel
-def count_clusters(pages: Pages, order: I64, templates: Index, counts: Counts) -> None:
+def count_clusters(pages: Pages, part: Part, order: I64, templates: Index, counts: Counts) -> None:
     """Count the clusters with each template, and what else is to be known of it.
 
     Args:
         pages: the blocks.
+        part: those to look at.
         order: int64[docs], the documents, those of a cluster one behind the other.
-        templates: int32 or int64[n], each block's template, FREE where no other block has it.
+        templates: int32 or int64[m], the template of each of them, FREE where no other has it.
         counts: filled; all zero before.
     """
     last = np.full(counts.docs.size, FREE, np.int64)
@@ -171,10 +216,11 @@ def count_clusters(pages: Pages, order: I64, templates: Index, counts: Counts) -
     again = np.zeros(counts.docs.size, np.bool_)
     for doc in order:
         cluster = pages.clusters[doc]
-        for row in range(pages.bounds[doc], pages.bounds[doc + 1]):
-            template = templates[row]
+        for k in range(part.bounds[doc], part.bounds[doc + 1]):
+            template = templates[k]
             if template == FREE:
                 continue
+            row = row_of(part, k)
             if last_cluster[template] != cluster:
                 last_cluster[template] = cluster
                 counts.clusters[template] += 1
@@ -193,13 +239,16 @@ def count_clusters(pages: Pages, order: I64, templates: Index, counts: Counts) -
 
 
 @helper
-def item(token: np.uint64, words: U64, roles: U16) -> np.uint64:
+def item(token: np.uint64, words: U64, roles: U16, sieve: U64) -> np.uint64:
     """Return a token as a template sees it: SLOT for numbers and names of months and days."""
-    return SLOT if token & ONE != ZERO or role_of(token, words, roles) & DATE else token
+    dated = in_sieve(token, sieve) & ONE != ZERO and role_of(token, words, roles) & DATE != 0
+    return SLOT if token & ONE != ZERO or dated else token
 
 
 @helper
-def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, roles: U16) -> tuple[np.uint64, int]:
+def outer(
+    tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, roles: U16, sieve: U64
+) -> tuple[np.uint64, int]:
     """Hash so many items from the beginning (step 1) or the end (-1) of a block, runs of slots one item each.
 
     Returns:
@@ -209,7 +258,7 @@ def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, rol
     at = lo if step == 1 else hi - 1
     taken = 0
     while found < wanted and at >= lo and at < hi:
-        this = item(tokens[at], words, roles)
+        this = item(tokens[at], words, roles, sieve)
         if this != SLOT or before != SLOT:
             h = take_item(h, this, found)
             found += 1
@@ -222,6 +271,7 @@ def outer(tokens: U64, lo: int, hi: int, wanted: int, step: int, words: U64, rol
 @kernel
 def outline_keys(
     pages: Pages,
+    part: Part,
     known: Index,
     names: U64,
     content: I64,
@@ -229,6 +279,7 @@ def outline_keys(
     token_bounds: I64,
     words: U64,
     roles: U16,
+    sieve: U64,
     outline: tuple[int, int, int],
     unnamed: int,
     first_doc: int,
@@ -240,21 +291,23 @@ def outline_keys(
 
     Args:
         pages: the blocks.
+        part: those to look at; they have a token, and do not plainly look like content.
         known: int32 or int64[n], each block's template, FREE for none yet.
         names: uint64[t], what tells a template from others.
         content: int64[n], number of each block's content.
         tokens: uint64, token hashes of the contents.
         token_bounds: int64, where each content begins in ``tokens``.
-        words: uint64, see ``template_keys``. ``roles`` likewise.
+        words: uint64, see ``template_keys``. ``roles`` and ``sieve`` likewise.
         roles: see ``words``.
+        sieve: see ``words``.
         outline: how many items from the beginning count, how many from the end, and which neighbours' templates: none,
             BELOW, ABOVE, or both.
         unnamed: the source of documents without one, FREE if all have one. Of theirs the beginnings of longer lines
             count too, whatever they look like: many documents must share them, see ``dedup.kernels.matter``.
         first_doc: the first document to look at; ``end_doc``, the one after the last.
         end_doc: see ``first_doc``.
-        keys: uint64[n], filled.
-        alone: bool[n], filled: whether the block takes no part.
+        keys: uint64[m], filled.
+        alone: bool[m], filled: whether the block takes no part.
     """
     head, tail, beside = outline
     by_beginning = tail == 0 and beside == 0
@@ -263,21 +316,22 @@ def outline_keys(
         longest = LONGEST_LINE if beside or any_shape else (SHORT_LINE if by_beginning else np.inf)
         salt = pages.salts[pages.sources[doc]]
         first, end = pages.bounds[doc], pages.bounds[doc + 1]
-        for row in range(first, end):
-            alone[row] = True
+        for k in range(part.bounds[doc], part.bounds[doc + 1]):
+            row = part.rows[k]
+            alone[k] = True
+            if known[row] != FREE or pages.words[row] > longest:
+                continue
             above = known[row - 1] if row > first else FREE
             below = known[row + 1] if row + 1 < end else FREE
             if (beside & BELOW and below == FREE) or (beside & ABOVE and above == FREE):
                 continue
-            if known[row] != FREE or content[row] == FREE:
-                continue
-            if (pages.odds[row] > PLAINLY_CONTENT and not any_shape) or pages.words[row] > longest:
+            if pages.odds[row] > PLAINLY_CONTENT and not any_shape:
                 continue
             lo, hi = token_bounds[content[row]], token_bounds[content[row] + 1]
             if hi - lo < head + tail:
                 continue
-            front, used = outer(tokens, lo, hi, head, 1, words, roles)
-            back, used_back = outer(tokens, lo, hi, tail, -1, words, roles)
+            front, used = outer(tokens, lo, hi, head, 1, words, roles, sieve)
+            back, used_back = outer(tokens, lo, hi, tail, -1, words, roles, sieve)
             if used + used_back > hi - lo:
                 continue
             h = take_item(take_item(salt, front, 1), back, 2)
@@ -285,8 +339,8 @@ def outline_keys(
                 h = take_item(h, names[below], 3)
             if beside & ABOVE:
                 h = take_item(h, names[above], 4)
-            alone[row] = False
-            keys[row] = mix64(h)
+            alone[k] = False
+            keys[k] = mix64(h)
 
 
 @kernel

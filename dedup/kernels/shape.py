@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dedup.arrays import F32, F64, I32, I64, U8, U64
-from dedup.kernels.compile import helper, kernel
-from dedup.kernels.tokens import TWO_BYTES, code_point
+from dedup.kernels.compile import helper, inline, kernel
+from dedup.kernels.masks import STRIDE, between
+from dedup.kernels.mixing import lowest_bit, ones
+from dedup.kernels.tokens import ALL_BITS, BEYOND_ASCII, ONE, TWO_BYTES, ZERO, code_point, eight_bytes
 
 # kinds of character, as numbered in the table of ``dedup.unicode``
 (
@@ -110,6 +112,7 @@ def count_characters(
             separators; characters, ideographs; whether the block begins with a symbol, ends with a stop, with dots,
             with a colon.
     """
+    last_whole = data.size - STRIDE
     for doc in range(block_bounds.size - 1):
         for block in range(block_bounds[doc], block_bounds[doc + 1]):
             lo, hi = np.uint64(doc_bounds[doc] + starts[block]), np.uint64(doc_bounds[doc] + ends[block])
@@ -117,16 +120,50 @@ def count_characters(
                 continue
             row = counts[block]
             chars, ideographs = 0, 0
+            letters, lowers, uppers, numbers, commas, stops, separators = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
             before = SPACE * KINDS
             p = lo
             while p < hi:
+                if np.int64(p) <= last_whole and eight_bytes(data, p) & BEYOND_ASCII == ZERO:
+                    # what stands before the next character beyond ASCII, 64 at the most
+                    base = int(np.int64(p))
+                    size = min(int(np.int64(lowest_bit(between(data, base, 0x80, 0xFF)))), int(np.int64(hi)) - base)
+                    taken = ALL_BITS >> np.uint64(STRIDE - size)
+                    small, capital = between(data, base, 97, 122) & taken, between(data, base, 65, 90) & taken
+                    digit = between(data, base, 48, 57) & taken
+                    blank = (between(data, base, 9, 13) | between(data, base, 28, 32)) & taken
+                    inside = small | capital | digit
+                    kind = before // KINDS
+                    carried = np.uint64(kind >= LOWER and kind <= MARK)
+                    begins = inside & ~(inside << ONE | carried)
+                    letters += ones(inside)
+                    lowers += ones(begins & small)
+                    uppers += ones(begins & capital)
+                    numbers += ones(begins & digit)
+                    stop, quote = ZERO, ZERO
+                    signs = taken & ~(inside | blank)
+                    while signs != ZERO:
+                        at = lowest_bit(signs)
+                        kind = int(kinds[data[p + at]])
+                        commas += np.uint64(kind == COMMA)
+                        separators += np.uint64(kind == SEPARATOR)
+                        stop |= np.uint64(kind == STOP) << at
+                        quote |= np.uint64(kind == QUOTE) << at
+                        signs &= signs - ONE
+                    stops += ones((stop << ONE | np.uint64(before == STOP * KINDS)) & (blank | quote))
+                    chars += size
+                    p += np.uint64(size)
+                    before = int(kinds[data[p - ONE]]) * KINDS
+                    continue
                 packed = np.uint64(0)
                 end = min(hi, p + np.uint64(FULL))
                 while p < end:
                     c = data[p]
                     if c < TWO_BYTES:
+                        if np.int64(p) <= last_whole and eight_bytes(data, p) & BEYOND_ASCII == ZERO:
+                            break
                         kind = int(kinds[c])
-                        p += np.uint64(1)
+                        p += ONE
                     else:
                         cp, p = code_point(data, p, c)
                         kind = int(kind_of(kinds, cp))
@@ -138,7 +175,13 @@ def count_characters(
                     chars += 1
                 for column in range(PACKED):
                     row[column] += np.int32(packed >> np.uint64(8 * column) & np.uint64(255))
-            row[STOPS] += before == STOP * KINDS
+            row[LETTERS] += np.int32(letters)
+            row[LOWERS] += np.int32(lowers)
+            row[UPPERS] += np.int32(uppers)
+            row[NUMBERS] += np.int32(numbers)
+            row[COMMAS] += np.int32(commas)
+            row[STOPS] += np.int32(stops) + (before == STOP * KINDS)
+            row[SEPARATORS] += np.int32(separators)
             row[CHARS], row[IDEOGRAPHS] = chars, ideographs
             note_ends(data, lo, hi, kinds, row)
 
@@ -179,6 +222,23 @@ PAGE = (
 SENTENCE, LONG_SENTENCE = 5, 12  # words of a block that ends with a stop
 FARTHEST = 20  # blocks to the next sentence, at most
 AROUND, NEAR = 8, 3
+TABLED = 2048  # halves whose logarithms are kept at hand
+
+
+@helper
+def log_table() -> F64:
+    """Return logarithms, float64: of what is looked up most, they take most of the time."""
+    logs = np.empty(TABLED)
+    for k in range(TABLED):
+        logs[k] = np.log(1.0 + k / 2)
+    return logs
+
+
+@inline
+def log_of(count: float, logs: F64) -> float:
+    """Return the logarithm of 1 and a count, whole or half, of no less than 0."""
+    k = int(2 * count)
+    return logs[k] if k < TABLED else np.log(1.0 + count)
 
 
 @helper
@@ -201,7 +261,7 @@ def shape_features(counts: I32, block_bounds: I64, words: F32, features: F32) ->
     for doc in range(block_bounds.size - 1):
         longest = max(longest, block_bounds[doc + 1] - block_bounds[doc])
     sums, stops, mass = np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1)
-    logs, gaps = np.zeros(longest + 2), np.zeros(longest + 1)
+    logs, gaps, table = np.zeros(longest + 2), np.zeros(longest + 1), log_table()
     for doc in range(block_bounds.size - 1):
         first = block_bounds[doc]
         n = block_bounds[doc + 1] - first
@@ -215,17 +275,18 @@ def shape_features(counts: I32, block_bounds: I64, words: F32, features: F32) ->
             ends = row[ENDS] and not row[DOTS]
             sums[i + 1], stops[i + 1] = sums[i] + own, stops[i] + row[STOPS]
             mass[i + 1] = mass[i] + (own if ends and own >= SENTENCE else 0.0)
-            logs[i + 1] = np.log(1.0 + own)
-            gaps[i] = np.log(float(gap))
+            logs[i + 1] = log_of(own, table)
+            gaps[i] = log_of(gap - 1.0, table)
             gap = 1 if ends and own >= LONG_SENTENCE else min(gap + 1, FARTHEST)
         gap = FARTHEST
         total, text = sums[n], mass[n]
+        log_total, log_mean = np.log(1.0 + total), np.log(1.0 + total / n)
         for i in range(n - 1, -1, -1):
             row, out = counts[first + i], features[first + i]
             own = float(words[first + i])
             one = max(own, 1.0)
             ends = row[ENDS] and not row[DOTS]
-            length = np.log(1.0 + row[CHARS] + 2 * row[IDEOGRAPHS])
+            length = log_of(float(row[CHARS] + 2 * row[IDEOGRAPHS]), table)
             lower = row[LOWERS] + 0.6 * (row[CASELESSES] + row[IDEOGRAPHS] / 2)
             above, below = mass[i], text - mass[i + 1]
             through = (above + (mass[i + 1] - mass[i]) / 2) / max(text, 1.0)
@@ -233,13 +294,13 @@ def shape_features(counts: I32, block_bounds: I64, words: F32, features: F32) ->
             out[2] = min(12.0, (row[LETTERS] + 2.5 * row[IDEOGRAPHS]) / one)
             out[3], out[4], out[5] = lower / one * logs[i + 1], min(row[COMMAS], 4), row[UPPERS] / one
             out[6], out[7] = ends, row[COLON_LAST]
-            out[8], out[9] = np.log(1.0 + total), (text / max(total, 1.0)) ** 2
-            out[10] = logs[i + 1] - np.log(1.0 + total / n)
-            out[11], out[12] = np.log(1.0 + i), np.log(float(n - i))
+            out[8], out[9] = log_total, (text / max(total, 1.0)) ** 2
+            out[10] = logs[i + 1] - log_mean
+            out[11], out[12] = log_of(float(i), table), log_of(n - 1.0 - i, table)
             out[13], out[14] = through, through * (1 - through)
-            out[15], out[16] = np.log(1.0 + above), np.log(1.0 + below)
+            out[15], out[16] = log_of(above, table), log_of(below, table)
             out[17] = min(out[15], out[16])
-            out[18] = gaps[i] * np.log(float(gap))
+            out[18] = gaps[i] * log_of(gap - 1.0, table)
             out[19] = abs(logs[i + 1] - logs[i]) + abs(logs[i + 1] - logs[i + 2])
             out[20] = np.log(1.0 + within(sums, i, n, AROUND) / (min(n, i + AROUND + 1) - max(0, i - AROUND)))
             out[21] = within(stops, i, n, NEAR) / max(within(sums, i, n, NEAR), 1.0)
@@ -256,13 +317,17 @@ def page_features(odds: F32, words: F32, block_bounds: I64, features: F32) -> No
         block_bounds: int64[docs + 1], where each document's blocks begin.
         features: float32[n, 4], filled, see ``PAGE``.
     """
+    inverse = np.empty(1024)
     for doc in range(block_bounds.size - 1):
         first, end = block_bounds[doc], block_bounds[doc + 1]
         likely, total, best = 0.0, 0.0, 0.0
+        if end - first > inverse.size:
+            inverse = np.empty(2 * (end - first))
         for i in range(first, end):
             z = min(8.0, max(-8.0, float(odds[i])))
             weight = words[i] + 0.5
-            likely += weight / (1.0 + np.exp(-z))
+            inverse[i - first] = 1.0 + np.exp(-z)  # of the probability
+            likely += weight / inverse[i - first]
             total += weight
             best = max(best, z)
             features[i, 0] = z
@@ -271,7 +336,7 @@ def page_features(odds: F32, words: F32, block_bounds: I64, features: F32) -> No
         for i in range(first, end):
             if run <= 0.0:
                 run, start = 0.0, i
-            run += (1.0 / (1.0 + np.exp(-float(features[i, 0]))) - 0.6 * mean) * (words[i] + 0.5)
+            run += (1.0 / inverse[i - first] - 0.6 * mean) * (words[i] + 0.5)
             if run > most:
                 most, run_start, run_end = run, start, i + 1
         for i in range(first, end):

@@ -34,9 +34,9 @@ LEAST_TITLE = 4  # tokens of a title that is known by standing there again
 
 
 @inline
-def may_have_role(token: np.uint64, sieve: U64) -> bool:
-    """Whether a bit of a small table, which stays in the nearest cache, says that a token may be in the large one."""
-    return sieve[token >> np.uint64(54)] >> (token >> np.uint64(48) & np.uint64(63)) & ONE != ZERO
+def in_sieve(token: np.uint64, sieve: U64) -> np.uint64:
+    """Return, in the lowest bit, whether a token may be in a table, by a small one that the nearest cache holds."""
+    return sieve[token >> np.uint64(54)] >> (token >> np.uint64(48) & np.uint64(63))
 
 
 @helper
@@ -57,6 +57,17 @@ def take_item(h: np.uint64, token: np.uint64, place: int) -> np.uint64:
     """
     item = (token ^ np.uint64(place) * K_LENGTH) * K_FIRST
     return h + (item ^ item >> np.uint64(32))
+
+
+@helper
+def take_items(h: np.uint64, tokens: U64, lo: int, hi: int, place: int) -> np.uint64:
+    """Take the tokens from ``lo`` to ``hi`` into the running hash of a template, as ``take_item`` does."""
+    offset = np.uint64(place) * K_LENGTH
+    for i in range(lo, hi):
+        item = (tokens[i] ^ offset) * K_FIRST
+        h += item ^ item >> np.uint64(32)
+        offset += K_LENGTH
+    return h
 
 
 @helper
@@ -97,7 +108,7 @@ def mask_dates(tokens: U64, lo: int, hi: int, words: U64, roles: U16, slots: U8)
 
 
 @helper
-def note_title(tokens: U64, lo: int, hi: int, places: I32, following: I32) -> tuple[np.uint64, np.uint64]:
+def note_title(tokens: U64, lo: int, hi: int, places: I32, following: I32, sieve: U64) -> None:
     """Enter a title's tokens into a table.
 
     Args:
@@ -106,20 +117,16 @@ def note_title(tokens: U64, lo: int, hi: int, places: I32, following: I32) -> tu
         hi: the token after its last.
         places: int32[ROOM], filled: for each slot the last place in the title whose token falls there, NONE for none.
         following: int32[LONGEST_TITLE], filled: for each place the one before it in the same slot.
-
-    Returns:
-        Bits that the tokens' highest six set; bits that the next six set.
+        sieve: uint64[1024], see ``template_keys``; their bits are set.
     """
     for slot in range(places.size):
         places[slot] = NONE
-    first, second = ZERO, ZERO
     for k in range(hi - lo):
-        slot = tokens[lo + k] & np.uint64(ROOM - 1)
+        token = tokens[lo + k]
+        slot = token & np.uint64(ROOM - 1)
         following[k] = places[slot]
         places[slot] = k
-        first |= ONE << (tokens[lo + k] >> np.uint64(58))
-        second |= ONE << (tokens[lo + k] >> np.uint64(52) & np.uint64(63))
-    return first, second
+        sieve[token >> np.uint64(54)] |= ONE << (token >> np.uint64(48) & np.uint64(63))
 
 
 @helper
@@ -178,26 +185,39 @@ def template_keys(
             that stands in the title, whichever is less, from 0 to 255.
     """
     places, following = np.empty(ROOM, np.int32), np.empty(LONGEST_TITLE, np.int32)
+    longest = 0
+    for block in range(firsts.size):
+        longest = max(longest, lasts[block] - firsts[block])
+    telling = np.empty(longest + 1, np.int64)  # tokens of a block that may be in a slot, or stand beside one
+    wide_sieve = sieve.copy()  # lets them through
+    wide_sieve[LINK_TOKEN >> np.uint64(54)] |= ONE << (LINK_TOKEN >> np.uint64(48) & np.uint64(63))
     for doc in range(titles.size):
-        title, size, seen, seen_next = 0, 0, ZERO, ZERO
+        title, size = 0, 0
         if titles[doc] != NONE:
             title = firsts[titles[doc]]
             size = lasts[titles[doc]] - title
             if size > LONGEST_TITLE:
                 size = 0
-            if size > 1:
-                seen, seen_next = note_title(tokens, title, title + size, places, following)
+        noted = size if size > 1 else 0
+        if noted > 0:
+            note_title(tokens, title, title + noted, places, following, wide_sieve)
         least = min(LEAST_RUN, size)
         for block in range(block_bounds[doc], block_bounds[doc + 1]):
             lo, hi = firsts[block], lasts[block]
+            count = 0
+            for i in range(lo, hi):
+                token = tokens[i]
+                slots[i] = LITERAL
+                telling[count] = i
+                count += int(np.int64((token | in_sieve(token, wide_sieve)) & ONE))
             near = False
             numbers, words_of_page, links = 0, 0, 0
-            for i in range(lo, hi):
+            for i in telling[:count]:
                 token = tokens[i]
                 is_number = token & ONE
                 slots[i] = is_number  # NUMBER or LITERAL
                 numbers += int(np.int64(is_number))
-                if may_have_role(token, sieve):
+                if in_sieve(token, sieve) & ONE != ZERO:
                     role = role_of(token, words, roles)
                     slots[i] |= np.uint8(role & DATE)
                     near |= role & NEAR != 0
@@ -208,47 +228,38 @@ def template_keys(
             if near:
                 mask_dates(tokens, lo, hi, words, roles, slots)
             echo = 0
-            if seen != ZERO and block != titles[doc]:
-                i = lo
-                while i < hi:
-                    run = 0
-                    bits = seen >> (tokens[i] >> np.uint64(58)) & seen_next >> (
-                        tokens[i] >> np.uint64(52) & np.uint64(63)
-                    )
-                    if bits & ONE != ZERO:
-                        run = title_run(tokens, i, hi, title, size, places, following)
+            if noted > 0 and block != titles[doc]:
+                for j in range(count - least + 1):
+                    i = telling[j]
+                    if telling[j + least - 1] != i + least - 1 or slots[i] == TITLE:
+                        continue
+                    run = title_run(tokens, i, hi, title, size, places, following)
                     if run >= least:
                         echo += run
                         for k in range(i, i + run):
                             slots[k] = TITLE
-                        i += run
-                    else:
-                        i += 1
-            h, g, left, masked, place = SEED, SEED, 0, 0, 0
-            i = lo
-            while i < hi and slots[i] != LITERAL:
-                i += 1
-            opened = i > lo
-            before = LITERAL
-            for k in range(i, hi):
-                item = tokens[k]
-                if slots[k] != LITERAL:
-                    if before != LITERAL:
-                        continue
-                    item = SLOT
-                    masked += 1
-                before = slots[k]
-                left += item != SLOT
-                g = take_item(g, item, place)
-                place += 1
-            masked += opened
-            h = take_item(g, SLOT, OPENING) if opened else g
+            g, left, masked, at = SEED, 0, 0, lo
+            for i in telling[:count]:
+                if slots[i] != LITERAL:
+                    g = take_items(g, tokens, at, i, left + masked)
+                    left += i - at
+                    if i > at:  # else it touches the slot before, or opens the block
+                        g = take_item(g, SLOT, left + masked)
+                        masked += 1
+                    at = i + 1
+            g = take_items(g, tokens, at, hi, left + masked)
+            left += hi - at
+            h = take_item(g, SLOT, OPENING) if hi > lo and slots[lo] != LITERAL else g
             weak = left == 0
             keys[block] = mix64(h) & ~ONE | np.uint64(weak) if hi > lo else ZERO
             bare[block] = mix64(g) if left > 0 else ZERO
             literals[block], numbered[block], paged[block] = left, numbers, words_of_page
             most = max(size, hi - lo - links)
             echoes[block] = 255 * min(echo, most) // most if most > 0 else 0
+        for i in range(title, title + noted):
+            slot = tokens[i] >> np.uint64(54)
+            wide_sieve[slot] = sieve[slot]
+        wide_sieve[LINK_TOKEN >> np.uint64(54)] |= ONE << (LINK_TOKEN >> np.uint64(48) & np.uint64(63))
 
 
 @helper

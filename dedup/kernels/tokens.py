@@ -10,7 +10,8 @@ import numpy as np
 
 from dedup.arrays import I32, I64, U8, U32, U64
 from dedup.kernels.compile import helper, inline, kernel
-from dedup.kernels.mixing import K_FIRST, K_LENGTH, K_SECOND, K_TOKEN, STRIDE, lowest_bit, mix64, ones, pack
+from dedup.kernels.masks import STRIDE, between, roomy
+from dedup.kernels.mixing import K_FIRST, K_LENGTH, K_SECOND, K_TOKEN, lowest_bit, mix64, ones
 
 SEPARATOR = np.uint32(0)
 SKIP = np.uint32(1)
@@ -47,25 +48,18 @@ def find_pieces(data: U8, inside: U64) -> int:
         How many tokens the bytes hold at the very most, and one more for each span that begins inside a piece: a piece
         of ASCII is one, and of three bytes beyond ASCII an expansion makes six.
     """
-    flags = np.zeros(STRIDE, np.uint8)
-    eights = flags.view(np.uint64)
-    pieces, beyond, before = ZERO, 0, ZERO
-    for i in range(inside.size):
-        part = data[STRIDE * i : STRIDE * (i + 1)]
-        if part.size < STRIDE:
-            flags[:] = 0
-        for k in range(part.size):
-            c = part[k]
-            letter = np.uint8(np.uint8(c | np.uint8(32)) - np.uint8(97)) < 26
-            digit = np.uint8(c - np.uint8(48)) < 10
-            flags[k] = letter | digit | (c >= TWO_BYTES)
-        for k in range(part.size):
-            beyond += part[k] >= TWO_BYTES
-        bits = pack(eights)
+    size, data = data.size, roomy(data)
+    pieces, beyond, before = ZERO, ZERO, ZERO
+    inside[inside.size - 1] = ZERO
+    for i in range((size + STRIDE - 1) // STRIDE):
+        base = STRIDE * i
+        others = between(data, base, 0x80, 0xFF)
+        bits = between(data, base, 65, 90) | between(data, base, 97, 122) | between(data, base, 48, 57) | others
         inside[i] = bits
         pieces += ones(bits & ~(bits << ONE | before))
+        beyond += ones(others)
         before = bits >> np.uint64(63)
-    return int(np.int64(pieces)) + 2 * beyond
+    return int(np.int64(pieces + beyond + beyond))
 
 
 @inline

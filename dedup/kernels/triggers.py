@@ -10,7 +10,8 @@ import numpy as np
 
 from dedup.arrays import I64, U8, U32, U64, Bool
 from dedup.kernels.compile import helper, kernel
-from dedup.kernels.mixing import STRIDE, lowest_bit, pack
+from dedup.kernels.masks import STRIDE, between, equal, roomy
+from dedup.kernels.mixing import lowest_bit
 from dedup.kernels.tokens import last_bytes
 
 # One of TRIGGERS stands in every text that holds a placeholder, or one of OPENERS begins it, behind a marker of one
@@ -27,6 +28,7 @@ OPENERS = (
     "(", "Insert ", "Hier ", "Blindtex", "Platzhal", "Placehol", "Texto de", "Faux tex", "Testo se", "Текс", "PENDIENT",
     "PENDENTE", "DA FARE", "À FAIRE", "A FAIRE", "ERLEDIGE",
 )  # fmt: skip
+ZERO, ONE, LAST = np.uint64(0), np.uint64(1), np.uint64(1 << 63)
 WORD, CAPITAL = 1, 2
 BEYOND = 0x80
 
@@ -56,7 +58,8 @@ def table(triggers: list[bytes], places: list[int]) -> tuple[I64, U32, U32]:
     for trigger, at in zip(triggers, places, strict=True):
         bit = np.uint32(1 << distinct.index(trigger[at]))
         firsts[trigger[at]] |= bit
-        seconds[classes.get(trigger[at + 1], c == trigger[at + 1])] |= bit
+        behind = trigger[at + 1 : at + 2]
+        seconds[classes.get(behind[0], c == behind[0]) if behind else c >= 0] |= bit
     return np.searchsorted(found_by, np.arange(257)), firsts, seconds
 
 
@@ -64,8 +67,9 @@ def table(triggers: list[bytes], places: list[int]) -> tuple[I64, U32, U32]:
 SORTED = sorted((trigger.encode() for trigger in TRIGGERS), key=lambda data: data[data[0] >= BEYOND])
 BEGINS, FIRSTS, SECONDS = table(SORTED, [int(data[0] >= BEYOND) for data in SORTED])
 VALUES, MASKS = words(SORTED)
-OPENER_VALUES, OPENER_MASKS = words([opener.encode() for opener in OPENERS])
-OPENS = np.isin(np.arange(256), [opener.encode()[0] for opener in OPENERS])
+SORTED_OPENERS = sorted(opener.encode() for opener in OPENERS)
+OPENER_BEGINS, OPENER_FIRSTS, OPENER_SECONDS = table(SORTED_OPENERS, [0] * len(SORTED_OPENERS))
+OPENER_VALUES, OPENER_MASKS = words(SORTED_OPENERS)
 
 
 @helper
@@ -84,46 +88,51 @@ def flag_triggers(data: U8, starts: I64, ends: I64, flags: Bool) -> None:
         ends: int64[n], the byte after its last.
         flags: bool[n], filled.
     """
-    found = np.zeros(STRIDE, np.uint8)
-    eights = found.view(np.uint64)
+    data = roomy(data)
     n = starts.size
-    i, opened = 0, 0
-    base, last = (starts[0], ends[n - 1]) if n > 0 else (0, 0)
-    while base < last or opened < n:
-        if base + STRIDE <= data.size:
-            part = data[base : base + STRIDE]
-            for k in range(STRIDE):
-                c = part[k]
-                # # $ %, X to _, and < L N T {
-                signs = (np.uint8(c - np.uint8(35)) < np.uint8(3)) | (np.uint8(c - np.uint8(88)) < np.uint8(8))
-                signs |= (c == np.uint8(60)) | (c == np.uint8(76)) | (c == np.uint8(78)) | (c == np.uint8(84))
-                beyond = (c == np.uint8(0x80)) | (c == np.uint8(0x96)) | (c == np.uint8(0x97)) | (c == np.uint8(0xBC))
-                found[k] = signs | (c == np.uint8(123)) | beyond | (c == np.uint8(0xBE))
-        else:
-            for k in range(STRIDE):
-                found[k] = base + k < data.size
-        while opened < n and starts[opened] < base + STRIDE:
-            p, end = starts[opened], ends[opened]
-            flags[opened] = False
-            while p < end:
-                if OPENS[data[p]]:
-                    word = trigger_at(data, p, end)
-                    for row in range(OPENER_VALUES.size):
-                        flags[opened] |= word & OPENER_MASKS[row] == OPENER_VALUES[row]
-                # behind a marker too, but only once
-                p = p + 2 if p == starts[opened] and p + 2 < end and data[p + 1] == 32 else end
-            opened += 1
-        bits = pack(eights)
-        while bits != np.uint64(0):
+    for i in range(n):
+        flags[i] = False
+        p, end = starts[i], ends[i]
+        while p < end:
+            if OPENER_FIRSTS[data[p]] & OPENER_SECONDS[data[min(p + 1, data.size - 1)]]:
+                word = trigger_at(data, p, end)
+                for row in range(OPENER_BEGINS[data[p]], OPENER_BEGINS[data[p] + 1]):
+                    flags[i] |= word & OPENER_MASKS[row] == OPENER_VALUES[row]
+            # behind a marker too, but only once
+            p = p + 2 if p == starts[i] and p + 2 < end and data[p + 1] == 32 else end
+    i = 0
+    first, last = (starts[0], ends[n - 1]) if n > 0 else (0, 0)
+    carried = ZERO
+    for base in range(first, last, STRIDE):
+        # L N T X, where one of B K O S X o follows, or what does stands behind these 64
+        x = equal(data, base, 88)
+        behind = equal(data, base, 66) | equal(data, base, 75) | equal(data, base, 79) | equal(data, base, 83) | x
+        behind |= equal(data, base, 111)
+        bits = equal(data, base, 76) | equal(data, base, 78) | equal(data, base, 84) | x
+        bits &= behind >> ONE | LAST
+        # # before a capital, % and _ twice, < [ {
+        percent, line = equal(data, base, 37), equal(data, base, 95)
+        bits |= equal(data, base, 35) & (between(data, base, 65, 90) >> ONE | LAST)
+        bits |= percent & (percent >> ONE | LAST) | line & (line >> ONE | LAST)
+        bits |= equal(data, base, 60) | equal(data, base, 91) | equal(data, base, 123)
+        # the second bytes of three
+        leads = between(data, base, 0xE2, 0xEF)
+        threes = leads << ONE | carried
+        carried = leads >> np.uint64(63)
+        if threes != ZERO:
+            seconds = equal(data, base, 0x80) | between(data, base, 0x96, 0x97)
+            bits |= threes & (seconds | equal(data, base, 0xBC) | equal(data, base, 0xBE))
+        while bits != ZERO:
             p = base + int(np.int64(lowest_bit(bits)))
-            bits &= bits - np.uint64(1)
-            while i < opened and ends[i] <= p:
-                i += 1
-            if i == opened or p + 1 >= ends[i] or not FIRSTS[data[p]] & SECONDS[data[p + 1]]:
+            bits &= bits - ONE
+            if p + 1 >= last or not FIRSTS[data[p]] & SECONDS[data[p + 1]]:
                 continue
-            first = p - int(data[p] >= BEYOND)
-            if first >= starts[i] and not flags[i]:
-                word = trigger_at(data, first, ends[i])
+            while ends[i] <= p:
+                i += 1
+            if p + 1 >= ends[i]:
+                continue
+            begin = p - int(data[p] >= BEYOND)
+            if begin >= starts[i] and not flags[i]:
+                word = trigger_at(data, begin, ends[i])
                 for row in range(BEGINS[data[p]], BEGINS[data[p] + 1]):
                     flags[i] |= word & MASKS[row] == VALUES[row]
-        base += STRIDE
