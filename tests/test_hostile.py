@@ -255,10 +255,10 @@ def test_a_line_of_10_megabytes(tmp_path: Path) -> None:
 
 def test_a_million_equal_lines(tmp_path: Path) -> None:
     path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    path.write_bytes(jsonl([{"id": "a", "text": "close\n" * 1_000_000 + f"{FERRY}\n" * 100_000}, RECORD]))
+    path.write_bytes(jsonl([{"id": "a", "text": "closed\n" * 1_000_000 + f"{FERRY}\n" * 100_000}, RECORD]))
     limited("clean", path, "-o", out, megabytes=1000)
     first, *others = rows(out)
-    assert first["text"] == "close\n" * 1_000_000 + f"{FERRY}\n"
+    assert first["text"] == "closed\n" * 1_000_000 + f"{FERRY}\n"
     assert others == [{"id": "good", "text": ""}]
     removals = (tmp_path / "out.jsonl.removals.jsonl").read_bytes().splitlines()
     assert len(removals) == 100_000
