@@ -7,6 +7,7 @@ order of the documents must not either. Documents need ids of their own for this
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import pathlib
 import random
 import tempfile
@@ -19,10 +20,10 @@ from figures import Figure, finish, json_option, say
 from inputs import generate
 
 from dedup.pipeline import scan
-from dedup.run import DOCUMENTS_FILE, VERDICTS_FILE
+from dedup.run import DOCUMENTS_FILE, TEMPLATES_FILE, VERDICTS_FILE
 from dedup.settings import Settings
 
-FILES = (VERDICTS_FILE, DOCUMENTS_FILE)
+FILES = (VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE)
 PARTS = 7
 BATCHES = (64 << 10, 1 << 20, 8 << 20)
 
@@ -62,7 +63,8 @@ def shuffled(lines: Sequence[bytes], room: pathlib.Path, seed: int) -> pathlib.P
 
 def ways(path: pathlib.Path, room: pathlib.Path, base: Settings) -> Iterator[list[Way]]:
     """Yield groups of ways; the runs of a group have to be equal, the first is what the others are compared with."""
-    lines = path.read_bytes().splitlines(keepends=True)
+    data = path.read_bytes()
+    lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines(keepends=True)
     if not lines[-1].endswith(b"\n"):
         lines[-1] += b"\n"
     parts = split_lines(lines, room, PARTS)
@@ -136,11 +138,18 @@ def sameness_figures(name: str, path: pathlib.Path, base: Settings) -> list[Figu
 def main(
     paths: tuple[pathlib.Path, ...], generated: pathlib.Path | None, megabytes: float, seed: int, as_json: bool
 ) -> None:
-    """Scan PATHS (plain JSON lines with unique ids) in many ways and compare the verdicts' bytes."""
+    """Scan PATHS (JSON lines, plain or gzip, with unique ids) in many ways and compare the verdicts' bytes."""
     corpora = [*paths, *([generate(generated, megabytes, seed)] if generated else [])]
     if not corpora:
         raise click.UsageError("name a corpus, or one to make with --generated")
-    finish([figure for path in corpora for figure in sameness_figures(path.stem, path, Settings())], as_json)
+    finish(
+        [
+            figure
+            for path in corpora
+            for figure in sameness_figures(f"{path.parent.name}/{path.name}", path, Settings())
+        ],
+        as_json,
+    )
 
 
 if __name__ == "__main__":

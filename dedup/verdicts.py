@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I64, U8, U64, Bool
+from dedup.arrays import I32, I64, U8, U64, Bool
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, dropped_reasons
 from dedup.grouping import runs_of_documents
@@ -171,14 +171,7 @@ def told_templates(corpus: Corpus, decisions: Decisions) -> pa.Table:
     used = np.zeros(found.names.size, np.bool_)
     used[found.templates[(boilerplate.reasons != Reason.NONE) & (found.templates != FREE)]] = True
     rows = np.flatnonzero(used)
-    first = counts.first[rows]
-    blocks = np.array(
-        [
-            int(np.argmax(found.templates[bounds[doc] : bounds[doc + 1]] == row))
-            for row, doc in zip(rows, first, strict=True)
-        ],
-        np.int32,
-    )
+    first, blocks = examples(corpus, found, rows)
     sources, ids = (Words(*strings.arrays()) for strings in (corpus.sources, corpus.ids))
     table = pa.table(
         [
@@ -199,6 +192,25 @@ def told_templates(corpus: Corpus, decisions: Decisions) -> pa.Table:
         names=TEMPLATES.names,
     )
     return table.sort_by([("source", "ascending"), ("clusters", "descending"), ("template", "ascending")])
+
+
+def examples(corpus: Corpus, found: Recurrence, rows: I64) -> tuple[I64, I32]:
+    """Return a document and a block of it with each of some templates: int64[t] and int32[t].
+
+    Of documents with equal content it is the one whose id comes first, so that their order does not matter.
+    """
+    bounds, content, ids = corpus.block_bounds.map(), corpus.doc_content.map(), corpus.ids.map()
+    docs, blocks = found.counts.first[rows], np.zeros(rows.size, np.int32)
+    equal: dict[int, list[int]] = {}
+    for doc in np.flatnonzero(np.isin(content, content[docs])).tolist():
+        equal.setdefault(int(content[doc]), []).append(doc)
+    for k, row in enumerate(rows.tolist()):
+        for doc in sorted(equal[int(content[docs[k]])], key=lambda doc: ids[doc].as_py()):
+            has = np.flatnonzero(found.templates[bounds[doc] : bounds[doc + 1]] == row)
+            if has.size:
+                docs[k], blocks[k] = doc, has[0]
+                break
+    return docs, blocks
 
 
 def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Iterator[pa.Table]:

@@ -569,12 +569,16 @@ def test_the_same_line_in_other_sources_is_told_by_each() -> None:
 
 def test_order_and_threads_do_not_matter() -> None:
     documents = [("harbour.example", text) for text in site(9)] + [(None, text) for text in site(4, 50)]
+    documents += documents[:9]  # copies: each has an id of its own
     records = [{"id": f"{k:02}", "source": source, "text": text} for k, (source, text) in enumerate(documents)]
 
     def told(order: list[dict[str, Any]], **settings: Any) -> list[tuple[Any, ...]]:
         run = scan(order, Settings(allow=True, survivor="longest", **settings))
         columns = ("doc", "block", "reason", "action", "boilerplate", "template")
-        return sorted(tuple(row[name] for name in columns) for row in run.verdicts.to_pylist())
+        assert run.templates.num_rows >= 4
+        return sorted(tuple(row[name] for name in columns) for row in run.verdicts.to_pylist()) + [
+            tuple(row.values()) for row in run.templates.to_pylist()
+        ]
 
     expected = told(records, threads=1)
     assert any(row[2] == SITE_TEMPLATE for row in expected)
