@@ -330,6 +330,9 @@ def summary_table(summary: dict[str, Any]) -> str:
         *((f"  {name}", f"{count:,}", "") for name, count in summary["blocks_by_reason"].items()),
         ("bytes of text", f"{summary['bytes']:,}", f"{summary['bytes_dropped']:,} dropped ({share:.1%})"),
     ]
+    if summary["low_evidence"]:
+        note = "documents of sources with too few pages to count what recurs"
+        rows.append(("low evidence", f"{summary['low_evidence']:,}", note))
     if summary["rejects"]:
         rows.append(("rejected records", f"{summary['rejects']:,}", "see rejects.jsonl"))
     if summary["duplicate_ids"]:

@@ -22,6 +22,7 @@ from dedup.corpus import Corpus, Fresh, Looks
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail, InputError
 from dedup.formats import Chunk, Input, open_inputs
+from dedup.kernels.classes import LEAST_PAGES
 from dedup.lsh import schemes
 from dedup.marks import find_marks
 from dedup.run import (
@@ -220,6 +221,7 @@ def tell_documents(
         "documents": corpus.doc_count,
         "documents_dropped": int((~docs.alive).sum()),
         "documents_by_reason": {name: n for name, n in zip(DOC_REASONS, reasons, strict=True) if name and n},
+        "low_evidence": int((decisions.boilerplate.pages < LEAST_PAGES).sum()),
         "duplicate_ids": corpus.doc_count - len(corpus.ids.map().unique()),
         "largest_cluster": decisions.largest_cluster,
         "pairs_compared": decisions.compared,

@@ -85,6 +85,7 @@ DOCUMENTS = pa.schema(
         ("similarity", pa.float64()),
         ("cluster", pa.string()),
         ("blocks", pa.int32()),
+        ("low_evidence", pa.bool_()),  # its source has too few pages for boilerplate to be counted
     ]
 )
 

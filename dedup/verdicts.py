@@ -13,6 +13,7 @@ from dedup.arrays import I32, I64, U8, U64, Bool
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, dropped_reasons
 from dedup.grouping import runs_of_documents
+from dedup.kernels.classes import LEAST_PAGES
 from dedup.kernels.judge import Judged, judge, name_clusters, take_strings
 from dedup.kernels.tables import FREE
 from dedup.recurrence import Recurrence
@@ -232,6 +233,7 @@ def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Itera
                 pa.array(similarity, mask=np.isnan(similarity)),
                 cluster_names(fingerprints, cluster),
                 (bounds[run + 1] - bounds[run]).astype(np.int32),
+                decisions.boilerplate.pages[run] < LEAST_PAGES,
             ],
             names=DOCUMENTS.names,
         )

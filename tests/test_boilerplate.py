@@ -540,6 +540,15 @@ def test_likely_boilerplate_is_told_and_stays() -> None:
     assert {row["action"] for row in again if row["reason"] == "likely_boilerplate"} == {"drop"}
 
 
+def test_low_evidence_is_told() -> None:
+    texts = [("a.example", text) for text in site(3)] + [("b.example", text) for text in site(2, 30)]
+    run, _ = judged(texts)
+    assert run.documents["low_evidence"].to_pylist() == [False] * 3 + [True] * 2
+    assert run.summary["low_evidence"] == 2
+    copies, _ = judged([("a.example", text) for text in site(1) * 3])  # one page, however often
+    assert copies.documents["low_evidence"].to_pylist() == [True] * 3
+
+
 @pytest.mark.parametrize("pages", [1, 2])
 def test_sources_of_few_pages_fall_back(pages: int) -> None:
     _, documents = judged([("small.example", text) for text in site(pages)])
