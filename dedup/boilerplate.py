@@ -110,13 +110,18 @@ def find_boilerplate(
         pass
     unnamed = np.flatnonzero(pages.sources == sources.unnamed)
     if unnamed.size and of_source[unnamed[0]] >= LEAST_PAGES:
-        counts = recurrence.counts
         shared = Shared(
-            pages.bounds, recurrence.templates, counts.clusters, counts.repeated, columns.texts.content, columns.starts,
+            pages.bounds, recurrence.templates, recurrence.counts.clusters, columns.texts.content, columns.starts,
             columns.ends, columns.marks, pages.words, pages.odds,
         )  # fmt: skip
-        take_matter(unnamed, shared, recurrence.beginnings, of_source[unnamed[0]], reasons, probabilities)
+        take_matter(unnamed, examples(pages, unnamed), shared, recurrence.beginnings, reasons, probabilities)
     return Boilerplate(reasons, probabilities, recurrence, of_source)
+
+
+def examples(pages: Pages, docs: I64) -> I64:
+    """Return one of each cluster of some documents, that of the smallest hash."""
+    order = docs[np.lexsort((pages.prints[docs], pages.clusters[docs]))]
+    return order[np.flatnonzero(np.diff(pages.clusters[order], prepend=FREE))]
 
 
 def count_spread(pages: Pages, spread: I32) -> None:

@@ -1,7 +1,8 @@
 """Lists of words in; the table that kernels look tokens up in out.
 
-The lists in ``words/`` are plain text, a language or a part a line: names of months and days, what stands beside the
-numbers of a date, and function words.
+The lists in ``words/`` are plain text, a language or a part a line. Of words: names of months and days, what stands
+beside the numbers of a date or of a page; they are in the table. Of phrases: labels, leads, buttons, credits; whoever
+needs them makes a table of them.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def sketch_corpus(
 def look_at(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens) -> Looks:
     """Tell what the blocks of a batch look like."""
     templates, shapes = find_templates(data, bounds, blocks, tokens), find_shapes(data, bounds, blocks)
-    credited = mask_names(templates, tokens, shapes.counts)
+    templates, credited = mask_names(data, bounds, blocks, tokens, shapes.counts, templates)
     marks = find_marks(data, bounds, blocks, tokens, templates, shapes, credited)
     return Looks(templates.keys, templates.bare, marks, shapes.words, shapes.odds, shapes.page_odds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,10 +18,12 @@ from dedup.lexicon import lexicon, phrases
 from dedup.schema import KINDS, Blocks
 from dedup.sketch import Tokens, lay_out, tokenize_blocks, tokenize_texts
 
-HEADING, LIST_ITEM = KINDS.index("heading"), KINDS.index("list_item")
+HEADING, PARAGRAPH, LIST_ITEM = (KINDS.index(kind) for kind in ("heading", "paragraph", "list_item"))
 CREDIT = np.uint64(0xD1B54A32D192ED03)  # makes the key of a line of credit of its first word
 CREDIT_TOKENS, CASELESS_CREDIT = 12, 6  # tokens that such a line has at most; in scripts without capitals
 LEAST_CAPITALS = 2  # words of it that begin with a capital
+SMALL_WORDS = 3  # words of it that do not, where no colon tells: "and", "editing by"
+FIRST_WORD = re.compile(r"[\W_]*[^\W_]+[ \u3000]?[:：/]")
 TITLE_TOKENS = range(2, LONGEST_TITLE + 1)  # tokens that a title has
 
 
@@ -28,8 +31,9 @@ class Templates(NamedTuple):
     """Templates of ``n`` blocks.
 
     Attributes:
-        keys: uint64[n], equal where blocks differ in links, dates, numbers and the title of their document only; 0 for
-            blocks without a token. The lowest bit is set where hardly any literal is left.
+        keys: uint64[n], equal where blocks differ in links, dates, numbers and the title of their document only (and
+            in names where ``mask_names`` made a slot of them, of which the other columns know nothing); 0 for blocks
+            without a token. The lowest bit is set where hardly any literal is left.
         bare: uint64[n], the same without the slots that a block begins with; 0 where nothing else is there.
         literals: int32[n], tokens that are in no slot.
         numbered: int32[n], tokens that are numbers; ``paged``: int32[n], words that stand beside the number of a page.
@@ -77,36 +81,48 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
 
 
 @functools.cache
-def credit_words() -> U64:
+def credit_words(name: str) -> U64:
     """Return the hashes of words that say who made something, ascending."""
-    tokens = tokenize_texts(phrases("credits"))
+    tokens = tokenize_texts(phrases(name))
     return np.unique(tokens.hashes[tokens.bounds[:-1]])
 
 
-def mask_names(templates: Templates, tokens: Tokens, counts: I32) -> I64:
+def mask_names(
+    data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, counts: I32, templates: Templates
+) -> tuple[Templates, I64]:
     """Make one slot of the names in lines that say who made a text or its pictures: "By NAME", "Photo: NAME".
 
-    Such a line is short and begins with a word for it, and more of its words begin with a capital than do not; in
-    scripts without capitals it is shorter still.
+    Such a line is a short paragraph that begins with a word for it, and nearly all of its words begin with a capital;
+    in scripts without capitals it is shorter still. Its key is made of its first word alone.
 
     Args:
-        templates: of the blocks; keys are changed in place.
+        data: uint8, valid UTF-8 of the documents.
+        doc_bounds: int64[docs + 1], where each document begins in ``data``.
+        blocks: their blocks.
         tokens: the blocks' tokens.
         counts: int32[n, COLUMNS], see ``dedup.kernels.shape``.
+        templates: of the blocks.
 
     Returns:
-        int64, the blocks that are such lines, ascending.
+        The templates with other keys; int64, the blocks that are such lines, ascending.
     """
     lengths = np.diff(tokens.bounds)
     capitals, others, caseless = counts[:, UPPERS], counts[:, LOWERS], counts[:, CASELESSES]
     named = (capitals >= LEAST_CAPITALS) & (others < capitals)
     named |= (capitals == 0) & (others == 0) & (caseless > 1) & (caseless <= CASELESS_CREDIT)
-    rows = np.flatnonzero(named & (counts[:, ENDS] == 0) & (lengths > 1) & (lengths <= CREDIT_TOKENS))
+    line = (blocks.kinds == PARAGRAPH) & (counts[:, ENDS] == 0) & (lengths > 1) & (lengths <= CREDIT_TOKENS)
+    rows = np.flatnonzero(named & line)
     opening = tokens.hashes[tokens.bounds[rows]]
-    credited = is_in(opening, credit_words())
+    by_itself = is_in(opening, credit_words("credits")) & (others[rows] <= SMALL_WORDS)
+    before_colon = is_in(opening, credit_words("credits_before_colon"))
+    starts, ends = spans_in_data(doc_bounds, blocks)
+    for k in np.flatnonzero(before_colon).tolist():
+        before_colon[k] = FIRST_WORD.match(str(data[starts[rows[k]] : ends[rows[k]]].data, "utf-8")) is not None
+    credited = by_itself | before_colon
     rows, opening = rows[credited], opening[credited]
-    templates.keys[rows] = templates.bare[rows] = (opening ^ CREDIT) & ~np.uint64(1)
-    return rows
+    keys, bare = templates.keys.copy(), templates.bare.copy()
+    keys[rows] = bare[rows] = (opening ^ CREDIT) & ~np.uint64(1)
+    return templates._replace(keys=keys, bare=bare), rows
 
 
 def is_in(keys: U64, known: U64) -> Bool:

@@ -205,8 +205,10 @@ def examples(corpus: Corpus, found: Recurrence, rows: I64) -> tuple[I64, I32]:
     equal: dict[int, list[int]] = {}
     for doc in np.flatnonzero(np.isin(content, content[docs])).tolist():
         equal.setdefault(int(content[doc]), []).append(doc)
+    for same in equal.values():
+        same.sort(key=lambda doc: ids[doc].as_py())
     for k, row in enumerate(rows.tolist()):
-        for doc in sorted(equal[int(content[docs[k]])], key=lambda doc: ids[doc].as_py()):
+        for doc in equal[int(content[docs[k]])]:
             has = np.flatnonzero(found.templates[bounds[doc] : bounds[doc + 1]] == row)
             if has.size:
                 docs[k], blocks[k] = doc, has[0]

@@ -812,10 +812,9 @@ class Part(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How often a template recurs: in how many clusters of documents, how many documents have it more than once."""
+    """How often a template recurs: in how many clusters of documents; whether it was learnt from beginnings alone."""
 
     clusters: int
-    repeated: int
     beginning: bool
 
 
@@ -888,13 +887,21 @@ def back_of(doc: Sequence[Part], places: Sequence[int]) -> range:
     return range(min(places), next(ends, len(doc)))
 
 
+def stand_again(docs: Sequence[Sequence[Part]]) -> set[int]:
+    """Return the templates that stand more than once in a tenth of the documents that have them."""
+    having: dict[int, list[bool]] = defaultdict(list)
+    for doc in docs:
+        for name, times in Counter(part.template for part in doc if part.template is not None).items():
+            having[name].append(times > 1)
+    return {name for name, again in having.items() if sum(again) > REPEATING * len(again)}
+
+
 def take_matter(
-    docs: Sequence[Sequence[Part]], standing: Mapping[int, Standing], clusters: int
+    docs: Sequence[Sequence[Part]], examples: Sequence[Sequence[Part]], standing: Mapping[int, Standing]
 ) -> list[list[tuple[str | None, float]]]:
     """Return the reason and the probability of each block once front and back matter were taken as a whole."""
-    fronts, backs = of_front(docs), of_front([doc[::-1] for doc in docs])
-    again = {name for name, one in standing.items() if one.repeated > REPEATING * one.clusters}
-    let_go = {name for name, one in standing.items() if one.beginning} | (again - fronts - backs)
+    fronts, backs = of_front(examples), of_front([doc[::-1] for doc in examples])
+    let_go = {name for name, one in standing.items() if one.beginning} | (stand_again(examples) - fronts - backs)
     result = []
     for doc in docs:
         found = [
@@ -911,7 +918,7 @@ def take_matter(
         for places, matter_of in ((anchors(doc, fronts), front_of), (from_end, back_of)):
             telling = [name for place in places if (name := doc[place].template) is not None and not doc[place].weak]
             best = max(telling, key=lambda name: standing[name].clusters, default=None)
-            if best is None or standing[best].clusters < ANCHOR * clusters:
+            if best is None or standing[best].clusters < ANCHOR * len(examples):
                 continue
             matter = matter_of(doc, places) or range(0)
             sure = max((found[place][1] for place in matter if doc[place].template == best), default=0.0)

@@ -389,34 +389,74 @@ def test_buttons_go(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["Close.", "- Close", "## Print", "Close the gate", "| Close | Print |", "Share and share"]
-)
+    "line",
+    [
+        "Close.", "- Close", "## Print", "Close the gate", "| Close | Print |", "Share and share", "Register",
+        "Go back", "Continue reading:", "Edit > Preferences > General", "위로",
+    ],
+)  # fmt: skip
 def test_words_of_buttons_stay_elsewhere(line: str) -> None:
-    found = dict(one("\n\n".join([f"# {TITLE}", prose(1), line, *map(prose, range(2, 6))])))
+    found = dict(one("\n\n".join([f"# {TITLE}", *map(prose, range(1, 5)), line, *map(prose, range(5, 10))])))
     assert found[line] != SITE_TEMPLATE
 
 
+def test_one_word_of_a_button_among_lines_of_its_length_may_be_text() -> None:
+    lines = [
+        "Who is there?",
+        "Only me",
+        "Stay where you are",
+        "Why should I",
+        "Close",
+        "The door or the window?",
+        "Both",
+    ]
+    poem = "\n".join([*lines, "It is late", "And cold", "The tide is in", "So it is", "Good night"])
+    assert dict(one(poem, split="lines"))["Close"] != SITE_TEMPLATE
+    assert dict(one(poem.replace("Good night", "Close"), split="lines"))["Close"] == SITE_TEMPLATE
+
+
 CREDITS = [
-    "By Ann Finnson", "By Ann Finnson and Bo Larsen", "Von Ulf Petersohn", "Par Solène Gautherin", "Photo: Bo Tveit",
-    "Reporting by Ann Finnson; editing by Piers Lund", "Tekst: Hanna Wrzos / Zdjęcia: archiwum", "Του Λευτέρη Ασημή",
-    "Автор: Глеб Синицкий. Фото: Вера Оголь", "بقلم: هدى القرمان",
+    "By {}", "By {} and Bo Larsen", "Von {}", "Par {}", "Photo: {}", "Reporting by {}; editing by Piers Lund",
+    "Tekst: {} / Zdjęcia: archiwum", "Του {}", "Автор: {}. Фото: Вера Оголь",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("line", CREDITS)
-def test_lines_that_say_who_made_a_text_go_at_its_top(line: str) -> None:
-    top, end = (
-        dict(one("\n\n".join([f"# {TITLE}", *lines])))
-        for lines in ([line, *map(prose, range(1, 12))], [*map(prose, range(1, 12)), line])
-    )
-    assert top[line] in {SITE_TEMPLATE, None}
-    assert end[line] != SITE_TEMPLATE  # elsewhere, others of its source must have one
-    assert [top[prose(k)] for k in range(1, 12)] == [None] * 11
+def test_lines_that_say_who_made_a_text_are_one_template_of_a_site(line: str) -> None:
+    credits_ = [line.format(f"{PEOPLE[k]} {PEOPLE[k + 3]}son") for k in range(9)]
+    pages = [page(k, [prose(3 * k + j) for j in range(3)]).split("\n\n") for k in range(9)]
+    texts = ["\n\n".join([*one[:2], credit, *one[3:]]) for one, credit in zip(pages, credits_, strict=True)]
+    found = reasons([("harbour.example", text) for text in texts])
+    assert [blocks[credit] for blocks, credit in zip(found, credits_, strict=True)] == [SITE_TEMPLATE] * 9
 
 
-def test_a_byline_at_the_top_goes_without_others_of_its_source() -> None:
-    found = dict(one("\n\n".join([f"# {TITLE}", "By Ann Finnson", *map(prose, range(1, 12))])))
-    assert found["By Ann Finnson"] == SITE_TEMPLATE
+def test_a_byline_below_the_title_goes_without_others_of_its_source() -> None:
+    byline = "By Ann Finnson"
+    found = dict(one("\n\n".join([f"# {TITLE}", byline, *map(prose, range(1, 12))])))
+    assert found[byline] == SITE_TEMPLATE
+    at_the_end = dict(one("\n\n".join([f"# {TITLE}", *map(prose, range(1, 12)), byline])))
+    assert at_the_end[byline] != SITE_TEMPLATE
+
+
+@pytest.mark.parametrize("mark", ["# ", "", "## ", "- "])
+@pytest.mark.parametrize("title", ["By The Sea", "Video Game History", "Image Processing", "De Gaulle Speaks"])
+def test_titles_are_no_bylines(mark: str, title: str) -> None:
+    found = dict(one("\n\n".join([mark + title, *map(prose, range(1, 12))])))
+    assert found[mark + title] != SITE_TEMPLATE
+
+
+def test_headlines_that_begin_alike_are_no_template() -> None:
+    things = [f"Image {PEOPLE[k]} {THINGS[k].title()}" for k in range(12)]
+    pages = ["\n\n".join([f"# Number {k}", prose(2 * k), thing, prose(2 * k + 1)]) for k, thing in enumerate(things)]
+    found = reasons([("harbour.example", text) for text in pages])
+    assert [blocks[thing] for blocks, thing in zip(found, things, strict=True)] == [None] * 12
+
+
+def test_rows_of_tables_that_blanks_set_stay() -> None:
+    rows = [f"{THINGS[k].title()}   0{k % 9}:05   1{k % 9}:35   17:45" for k in range(6)]
+    pages = [[f"# Timetable of {PEOPLE[k]}", prose(2 * k), *rows, prose(2 * k + 1)] for k in range(6)]
+    found = reasons([("ferry.example", "\n\n".join(one)) for one in pages])
+    assert {blocks[row] for blocks in found for row in rows} == {None}
 
 
 @pytest.mark.parametrize("line", ["By the river at night", "By night.", "Photo of a boat", "Di notte, sul mare", "By"])

@@ -26,12 +26,12 @@ TEMPLATES = range(8)
 
 
 class Corpus(NamedTuple):
-    """Documents, whether each is without a source, and the templates that they share."""
+    """Documents, whether each is without a source and whether it is the example of its cluster, and their templates."""
 
     docs: list[list[Part]]
     unnamed: list[bool]
+    examples: list[bool]
     standing: dict[int, Standing]
-    clusters: int
 
 
 def code_of(reason: str | None) -> int:
@@ -55,7 +55,6 @@ def taken(corpus: Corpus) -> list[list[tuple[str | None, float]]]:
         bounds=frozen(np.cumsum([0, *map(len, corpus.docs)]), np.int64),
         templates=np.array([FREE if part.template is None else part.template for part in parts], np.int32),
         clusters=np.array([one.clusters for one in corpus.standing.values()], np.int32),
-        repeated=np.array([one.repeated for one in corpus.standing.values()], np.int32),
         content=frozen([FREE if part.rule else k for k, part in enumerate(parts)], np.int64),
         starts=frozen(ends - [part.size for part in parts], np.int64),
         ends=frozen(ends, np.int64),
@@ -66,7 +65,11 @@ def taken(corpus: Corpus) -> list[list[tuple[str | None, float]]]:
     reasons = np.array([code_of(part.reason) for part in parts], np.uint8)
     probabilities = np.array([part.probability for part in parts], np.float32)
     first = min(beginnings, default=len(corpus.standing))
-    take_matter(np.flatnonzero(corpus.unnamed), shared, first, float(corpus.clusters), reasons, probabilities)
+    docs, examples = (
+        np.array([k for k, flag in enumerate(flags) if flag], np.int64)
+        for flags in (corpus.unnamed, map(all, zip(corpus.unnamed, corpus.examples, strict=True)))
+    )
+    take_matter(docs, examples, shared, first, reasons, probabilities)
     names = [None if code == 0 else Reason(code).name.lower() for code in reasons.tolist()]
     verdicts = iter(zip(names, probabilities.tolist(), strict=True))
     return [list(itertools.islice(verdicts, len(doc))) for doc in corpus.docs]
@@ -130,20 +133,22 @@ def libraries(draw: st.DrawFn) -> Corpus:
                 for place, (part, (reason, probability)) in enumerate(zip(drawn, verdicts, strict=True))
             ]
         )
-    clusters = draw(st.sampled_from([3, 6, 7, 10]))
     first = draw(st.sampled_from([*TEMPLATES, *[len(TEMPLATES)] * 4]))
     standing = {}
     for name in TEMPLATES:
-        with_it = draw(st.sampled_from([1, 2, 3, *[clusters // 2, clusters] * 3]))
-        standing[name] = Standing(with_it, draw(st.sampled_from([0, 0, 1, with_it])), name >= first)
-    unnamed = draw(st.lists(st.sampled_from([True, True, True, False]), min_size=len(docs), max_size=len(docs)))
-    return Corpus(docs, unnamed, standing, clusters)
+        standing[name] = Standing(draw(st.sampled_from([1, 1, 2, 3, 4])), name >= first)
+    unnamed, examples = (
+        draw(st.lists(st.sampled_from([True] * 4 + [False]), min_size=len(docs), max_size=len(docs))) for _ in range(2)
+    )
+    return Corpus(docs, unnamed, examples, standing)
 
 
 def by_twin(corpus: Corpus) -> list[list[tuple[str | None, float]]]:
     """Return what ``taken`` returns, by the twin."""
     docs = [doc for doc, unnamed in zip(corpus.docs, corpus.unnamed, strict=True) if unnamed]
-    found = iter(naive.take_matter(docs, corpus.standing, corpus.clusters))
+    shown = zip(corpus.docs, corpus.unnamed, corpus.examples, strict=True)
+    examples = [doc for doc, unnamed, example in shown if unnamed and example]
+    found = iter(naive.take_matter(docs, examples, corpus.standing))
     return [
         next(found) if unnamed else [(part.reason, part.probability) for part in doc]
         for doc, unnamed in zip(corpus.docs, corpus.unnamed, strict=True)
@@ -174,14 +179,14 @@ def test_back_matter_is_no_more_than_most_of_a_document(above: int, below: int, 
     shared, line = Part(3, 6, SITE_TEMPLATE, 0.5), Part(None, 8, None, 0.0)
     others = [[Part(None, 300, None, 0.0), shared]] * 7
     docs = [*others, [*[line] * above, shared, *[line] * below]]
-    corpus = Corpus(docs, [True] * 8, {name: Standing(8, 0, beginning=False) for name in TEMPLATES}, 8)
+    corpus = Corpus(docs, [True] * 8, [True] * 8, {name: Standing(8, beginning=False) for name in TEMPLATES})
     found = taken(corpus)
     assert found == by_twin(corpus)
     assert {reason for reason, _ in found[7][:above]} == {None}
     assert {reason for reason, _ in found[7][above + 1 :]} == {SITE_TEMPLATE if goes else None}
 
 
-COMMON = {name: Standing(4, 0, beginning=False) for name in TEMPLATES}
+COMMON = {name: Standing(4, beginning=False) for name in TEMPLATES}
 
 
 @pytest.mark.parametrize(("lines", "goes"), [(10, True), (11, False)])
@@ -189,7 +194,7 @@ def test_ten_lines_may_stand_between_any_two_templates(lines: int, goes: bool) -
     rule, line, text = Part(None, 0, None, 0.0, 20, rule=True), Part(None, 1, None, 0.0), Part(None, 900, None, 0.0)
     shared = [[Part(name, 6, SITE_TEMPLATE, 0.5)] for name in range(3)]
     front = [rule, *shared[0], *[line] * lines, *shared[1], *[line] * lines, *shared[2], rule]
-    corpus = Corpus([[*front, text]] * 4, [True] * 4, COMMON, 4)
+    corpus = Corpus([[*front, text]] * 4, [True] * 4, [True] * 4, COMMON)
     found = taken(corpus)
     assert found == by_twin(corpus)
     assert {reason for reason, _ in found[0][:-1]} == ({SITE_TEMPLATE} if goes else {None, SITE_TEMPLATE})
@@ -197,7 +202,7 @@ def test_ten_lines_may_stand_between_any_two_templates(lines: int, goes: bool) -
 
 def test_the_rule_above_stands_in_the_same_document() -> None:
     rule, text = Part(None, 0, None, 0.0, 20, rule=True), Part(None, 900, None, 0.0)
-    corpus = Corpus([[Part(0, 6, None, 0.5), rule, text, rule]] * 4, [True] * 4, COMMON, 4)
+    corpus = Corpus([[Part(0, 6, None, 0.5), rule, text, rule]] * 4, [True] * 4, [True] * 4, COMMON)
     assert (
         taken(corpus) == by_twin(corpus) == [[(part.reason, part.probability) for part in doc] for doc in corpus.docs]
     )
@@ -476,6 +481,15 @@ def test_long_lines_that_are_shared_go_with_what_is_around() -> None:
     books = [english(k) for k in range(12)]
     books = [book._replace(back=[*book.back[:4], licence, *book.back[4:]]) for book in books]
     assert told(books) == list(map(whole, books))
+
+
+def test_copies_of_a_book_do_not_count() -> None:
+    books = [english(k) for k in range(12)]
+    odd = books[0]._replace(
+        text=[books[0].back[4], *books[0].text, books[0].back[0], books[0].back[-1], books[0].text[0]]
+    )
+    alone, among = told([odd, *books[1:]]), told([odd, *books[1:], *[odd] * 6])
+    assert among[1:12] == alone[1:] == list(map(whole, books[1:]))
 
 
 def test_empty_documents_and_those_of_nothing_but_matter() -> None:

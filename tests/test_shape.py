@@ -55,6 +55,13 @@ def test_counts_equal_the_twin(documents: list[str]) -> None:
     assert counted(documents) == list(map(naive.count_characters, documents))
 
 
+def test_every_pair_of_ascii_equals_the_twin() -> None:
+    # what is only ASCII is counted by bits, without the table of kinds
+    pairs = [chr(a) + chr(b) for a in range(128) for b in range(128)]
+    assert counted(pairs) == list(map(naive.count_characters, pairs))
+    assert counted(["é" + pair for pair in pairs]) == [naive.count_characters("é" + pair) for pair in pairs]
+
+
 @given(st.lists(st.tuples(st.lists(TELLING, min_size=1, max_size=4).map("".join), st.integers(1, 40)), max_size=12))
 def test_mixed_blocks_equal_the_twin(runs: list[tuple[str, int]]) -> None:
     text = "".join(piece * count for piece, count in runs)

@@ -21,7 +21,7 @@ NUMBERED = np.uint32(2048)  # has a number
 WEAK = np.uint32(4096)  # its template has hardly any literal
 PAGED = np.uint32(8192)  # has a word that stands beside the number of a page
 CLAUSE = np.uint32(1 << 17)  # a sentence of some length that begins with a number, as clauses of a contract do
-BUTTON, CREDIT = np.uint32(1 << 18), np.uint32(1 << 19)  # what stands on a button, or on several; who made it
+BUTTON, CREDIT = np.uint32(1 << 18), np.uint32(1 << 19)  # what stands on a button, or as links on several; who made it
 TABULAR = np.uint32(1 << 20)  # a row of a table that blanks set, with numbers
 LEVEL, DEEPEST = np.uint32(14), 7  # how deep a heading is stands in the bits from this one on, three of them
 
@@ -38,7 +38,9 @@ BESIDE_NUMBERS = 0.6  # share of a running title's places beside the number of a
 LABEL_WORDS = 12  # words that a header has at most
 LEAST_TEXT = 30  # words of a document's own text, or as many as it has blocks
 EDGE = 4  # blocks at the top and at the end of a document where menus and paths stand
-TOP = 8  # blocks at the top among which it stands who wrote a text
+BYLINE = 8  # blocks at the top among which it stands who wrote a text, below something
+ONE = 1.5  # words; what is on a button and is no more may be anything, but at the edges and among ...
+LONG_SENTENCE = 12  # ... sentences of so many words
 LISTED = 0.6  # share of a table of contents that stands further down as headings
 SOURCES, WORDS = 3, 3  # sources that a template recurs in across a corpus, and words that it has
 HELD = TITLE | CLAUSE | TABULAR  # what goes only if it is sure to be a template
@@ -150,8 +152,11 @@ def classify(
         has_text = own_words[number] >= LEAST_TEXT or own_words[number] >= n
         # numbers of pages: with the words for it, by themselves, or in a line that is else the same
         numbers, number_changes, number_first, number_last, before = 0, 0, 0, 0, FREE
+        words, prose = 0.0, 0.0
         for i in range(n):
             row = start + i
+            words += blocks.words[row]
+            prose += blocks.words[row] if blocks.marks[row] & LINE_END and blocks.words[row] >= LONG_SENTENCE else 0.0
             header[i] = blocks.marks[row] & PAGE_NUMBER != 0
             if blocks.marks[row] & NUMBER_ALONE and blocks.kinds[row] != OTHER_KIND:
                 number_first = i if numbers == 0 else number_first
@@ -217,6 +222,12 @@ def classify(
             recurs = has_text and blocks.templates[row] != FREE and blocks.pages[doc] >= LEAST_PAGES
             same = count[g] if g != FREE else 1
             least = min(FAIR, threshold) if usual[at + i] else threshold
+            links = mark & (LIST_OF_LINKS | BUTTON) == LIST_OF_LINKS
+            outer = i < EDGE or i >= n - EDGE
+            single = mark & LIST_OF_LINKS == 0
+            stands_out = p >= EVEN and prose >= EVEN * words if single else p >= LIKELY
+            button = mark & BUTTON != 0 and (outer or stands_out or (single and blocks.words[row] > ONE))
+            byline = mark & CREDIT != 0 and mark & TITLE == 0 and 0 < i < BYLINE and p >= FAIR
             reason = NONE
             if mark & TEMPLATE:
                 reason = PLACEHOLDER
@@ -242,7 +253,7 @@ def classify(
                 reason = NONE
             elif mark & LEAD:
                 reason = NAVIGATION
-            elif mark & BUTTON or (mark & CREDIT and i < TOP and p >= FAIR):
+            elif button or byline:
                 reason = SITE_TEMPLATE
             elif (
                 recurs
@@ -253,8 +264,8 @@ def classify(
                     or (mark & HELD == 0 and usual[at + i] and framed(blocks, row, start, end))
                 )
             ):
-                reason = NAVIGATION if mark & LIST_OF_LINKS else SITE_TEMPLATE
-            elif mark & LIST_OF_LINKS and (p >= LIKELY or i < EDGE or i >= n - EDGE):
+                reason = NAVIGATION if links else SITE_TEMPLATE
+            elif links and (p >= LIKELY or outer):
                 reason = NAVIGATION
             elif (
                 blocks.pages[doc] < LEAST_PAGES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dedup.arrays import F32, F64, I64, U8, U32, U64, Bool, Index
-from dedup.kernels.classes import HEADING_KIND, LINE_END, LIST_OF_LINKS, NUMBERED
+from dedup.kernels.classes import BUTTON, HEADING_KIND, LINE_END, LIST_OF_LINKS, NUMBERED
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.recur import Counts
 from dedup.kernels.shape import within
@@ -159,7 +159,7 @@ def site_features(
                 out[36] = marks[row] & NUMBERED != 0
                 out[38] = kinds[row] == HEADING_KIND
                 out[40] = marks[row] & LINE_END != 0
-            out[37], out[39] = kinds[row] == HEADING_KIND, marks[row] & LIST_OF_LINKS != 0
+            out[37], out[39] = kinds[row] == HEADING_KIND, marks[row] & (LIST_OF_LINKS | BUTTON) == LIST_OF_LINKS
             for k in range(3):
                 out[11 + k] = flag_at(flags, i - 3 + k, n)
                 out[14 + k] = flag_at(flags, i + 1 + k, n)

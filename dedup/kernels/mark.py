@@ -29,7 +29,7 @@ from dedup.kernels.compile import helper, kernel
 from dedup.kernels.links import COLON, SLASH, SPACE
 from dedup.kernels.masks import STRIDE, between, equal, roomy
 from dedup.kernels.mixing import lowest_bit
-from dedup.kernels.shape import ENDS, IDEOGRAPHS, LETTERS
+from dedup.kernels.shape import COLON_LAST, ENDS, IDEOGRAPHS, LETTERS
 from dedup.kernels.template import NUMBER, in_sieve, role_of
 
 # what is in a table beside LABEL and CONTENTS: a word that rows of buttons begin with, what stands on one
@@ -84,8 +84,12 @@ def divider_at(data: U8, p: int, start: int, end: int) -> tuple[int, int, int]:
 
 
 @helper
-def count_dividers(data: U8, start: int, end: int) -> int:
-    """Count what stands between the steps of a path (``>``), or the links of a menu of three (``|``, ``/``, a dot)."""
+def count_dividers(data: U8, start: int, end: int) -> tuple[int, int]:
+    """Count what stands between the links of a menu of three (``|``, ``/``, a dot), or the steps of a path (``>``).
+
+    Returns:
+        How many there are; those of a path among them.
+    """
     bars, paths, wide = 0, 0, 0
     for base in range(start + 1, end - 1, STRIDE):
         bits = equal(data, base, 47) | equal(data, base, 62) | equal(data, base, 124)
@@ -99,7 +103,7 @@ def count_dividers(data: U8, start: int, end: int) -> int:
             bars += bar
             paths += path
             wide += blank
-    return paths + (bars if bars > 1 else 0) + (wide if wide > 2 else 0)
+    return paths + (bars if bars > 1 else 0) + (wide if wide > 2 else 0), paths
 
 
 @helper
@@ -215,15 +219,17 @@ def mark_blocks(
             if kind != OTHER_KIND and kind != HEADING_KIND:
                 colons[i] = first_colon(data, start, end)
             if kind == PARAGRAPH_KIND and first != 62 and first != 124 and numbered[i] == 0:  # > |
-                dividers = count_dividers(data, start, end)
+                dividers, paths = count_dividers(data, start, end)
                 letters = counts[i, LETTERS] + 2 * counts[i, IDEOGRAPHS]
                 linked = words[i] <= WORDS_A_LINK * (dividers + 1) and letters >= LETTERS_A_WORD * words[i]
                 if dividers > 0 and words[i] > dividers and linked:
                     opening = hashes[bounds[i]] if size > 0 else ZERO
-                    is_action = known_as(opening, known, roles, sieve) & ACTION != 0
-                    mark |= BUTTON if is_action else LIST_OF_LINKS
-                elif literals[i] == size and known_as(bare[i], known, roles, sieve) & ON_BUTTON != 0:
-                    mark |= BUTTON
+                    if known_as(opening, known, roles, sieve) & ACTION == 0:
+                        mark |= LIST_OF_LINKS
+                    elif paths == 0:
+                        mark |= BUTTON | LIST_OF_LINKS
+                elif literals[i] == size and counts[i, COLON_LAST] == 0:
+                    mark |= BUTTON if known_as(bare[i], known, roles, sieve) & ON_BUTTON != 0 else np.uint32(0)
             if numbered[i] > 0 and count_gaps(data, start, end) >= COLUMNS_OF_TABLE - 1:
                 mark |= TABULAR
         marks[i] = mark

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from dedup.kernels.compile import helper, inline
@@ -34,6 +35,8 @@ def all_lanes(builder: Any, value: Any) -> Any:
 
 def build_bits(_: Any, data: Any, start: Any, low: Any, high: Any) -> Any:  # noqa: ARG001 - their types
     """Build the comparison of 64 bytes of ``data``, from ``start`` on, with ``low`` and ``high``."""
+    if not isinstance(data, types.Array) or data.layout != "C" or data.dtype != types.uint8 or data.ndim != 1:
+        raise TypingError(f"bytes behind one another are needed, not {data}")
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])

@@ -108,7 +108,7 @@ def most_differing_bits(threshold: float) -> int:
 
 
 @helper
-def gather(
+def gather_candidates(
     x: int, window: int, buckets: Buckets, bits: U64, families: Index, rules: Rules, room: Scratch, counters: I64
 ) -> int:
     """List the keepers that share a bucket with ``x`` in ``room.candidates``; return how many.
@@ -201,7 +201,7 @@ def match_known(
         end = 0
         for o in range(group.size):
             found.ranks[group[o]] = first + begin + o
-            count = gather(group[o], known, buckets, bits, families, rules, room, counters)
+            count = gather_candidates(group[o], known, buckets, bits, families, rules, room, counters)
             for c in range(count):
                 room.group[end] = room.candidates[c]
                 end += 1
@@ -251,7 +251,7 @@ def settle(
     """
     for o in range(order.size):
         x = order[o]
-        count = gather(x, window, buckets, bits, families, rules, room, counters)
+        count = gather_candidates(x, window, buckets, bits, families, rules, room, counters)
         if count > 0:
             counters[COMPARED] += count
             candidates = room.candidates[:count]

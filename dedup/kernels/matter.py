@@ -18,7 +18,7 @@ from dedup.kernels.tables import FREE
 OUTER = 0.1  # share of a document's own text that stands beyond its front matter, or behind its back matter, at most
 MOSTLY = 0.85  # share of a template's blocks that stand there
 ANCHOR = 1 / 3  # share of the clusters of documents that has one template of such matter, at least
-REPEATING = 0.1  # share of the clusters in which a template of the text itself stands again
+REPEATING = 0.1  # share of the documents with a template in which one of the text itself stands again
 MOST = 2 / 3  # of a document's own text that back matter and what follows it may be
 GAP = 10  # blocks of a document's own between two templates, at most
 LONGEST = 60  # words of a block of such matter, at most
@@ -31,8 +31,7 @@ class Shared(NamedTuple):
     Attributes:
         bounds: int64[docs + 1], where each document's blocks begin.
         templates: int32 or int64[n], each block's template, FREE where none recurs.
-        clusters: int32[t], clusters of documents with each template; ``repeated``, documents with it more than once.
-        repeated: see ``clusters``.
+        clusters: int32[t], clusters of documents with each template.
         content: int64[n], number of each block's content, FREE for blocks without a token.
         starts: int64[n], first byte of each block in its document. ``ends`` likewise, the byte after its last.
         ends: see ``starts``.
@@ -44,7 +43,6 @@ class Shared(NamedTuple):
     bounds: I64
     templates: Index
     clusters: I32
-    repeated: I32
     content: I64
     starts: I64
     ends: I64
@@ -79,7 +77,7 @@ def is_line(shared: Shared, row: int) -> bool:
 
 
 @helper
-def anchored(shared: Shared, templates: Bool, doc: int, step: int, own: F64, clusters: float) -> tuple[int, int, int]:
+def anchored(shared: Shared, templates: Bool, doc: int, step: int, own: F64, clusters: int) -> tuple[int, int, int]:
     """Follow templates of front matter from the top on (``step`` 1), or of back matter from the end (-1).
 
     Args:
@@ -145,7 +143,7 @@ def take(shared: Shared, begin: int, last: int, best: int, reasons: U8, probabil
 
 
 @kernel
-def take_matter(docs: I64, shared: Shared, beginnings: int, clusters: float, reasons: U8, probabilities: F32) -> None:
+def take_matter(docs: I64, examples: I64, shared: Shared, beginnings: int, reasons: U8, probabilities: F32) -> None:
     """Take front and back matter as a whole; let templates go that stand anywhere, again and again.
 
     Front matter is what stands between two rules, for a title too stands among templates at the top of a page. Back
@@ -153,9 +151,9 @@ def take_matter(docs: I64, shared: Shared, beginnings: int, clusters: float, rea
 
     Args:
         docs: int64[d], the documents.
+        examples: int64[c], one document of each of their clusters, in which it is seen where templates stand.
         shared: all blocks.
         beginnings: the first template that was learnt from nothing but the beginning of lines: those tell only here.
-        clusters: of these documents.
         reasons: uint8[n], codes of ``Reason``, changed in place.
         probabilities: float32[n], to be boilerplate, changed in place.
     """
@@ -165,14 +163,24 @@ def take_matter(docs: I64, shared: Shared, beginnings: int, clusters: float, rea
     own = np.empty(longest + 1)
     size = shared.clusters.size
     fronts, backs, blocks = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size, np.int32)
-    for doc in docs:
+    again = np.zeros(size, np.bool_)
+    held, repeated, seen = np.zeros(size, np.int32), np.zeros(size, np.int32), np.full(size, FREE, np.int64)
+    for doc in examples:
         first, end = shared.bounds[doc], shared.bounds[doc + 1]
-        if not measure_own(shared, doc, own):
-            continue
+        has_text = measure_own(shared, doc, own)
         outer = OUTER * own[end - first]
         for row in range(first, end):
             template = shared.templates[row]
-            if template != FREE:
+            if template == FREE:
+                continue
+            if seen[template] != doc:
+                seen[template] = doc
+                held[template] += 1
+                again[template] = False
+            elif not again[template]:
+                again[template] = True
+                repeated[template] += 1
+            if has_text:
                 blocks[template] += 1
                 fronts[template] += own[row - first] <= outer
                 backs[template] += own[end - first] - own[row - first + 1] <= outer
@@ -183,17 +191,17 @@ def take_matter(docs: I64, shared: Shared, beginnings: int, clusters: float, rea
         for row in range(first, end):
             template = shared.templates[row]
             if reasons[row] == SITE_TEMPLATE and template != FREE and shared.marks[row] & BUTTON == 0:
-                again = shared.repeated[template] > REPEATING * shared.clusters[template]
-                if template >= beginnings or (again and not of_front[template] and not of_back[template]):
+                inside = repeated[template] > REPEATING * held[template]
+                if template >= beginnings or (inside and not of_front[template] and not of_back[template]):
                     reasons[row] = NONE
         if not measure_own(shared, doc, own):
             continue
-        begin, last, best = anchored(shared, of_front, doc, 1, own, clusters)
+        begin, last, best = anchored(shared, of_front, doc, 1, own, examples.size)
         if best != FREE and begin > first:
             rule = closing_rule(shared, begin - 1, last, end)
             if rule != FREE:
                 take(shared, begin - 1, rule, best, reasons, probabilities)
-        begin, last, best = anchored(shared, of_back, doc, -1, own, clusters)
+        begin, last, best = anchored(shared, of_back, doc, -1, own, examples.size)
         if best != FREE:
             while begin + 1 < end and is_line(shared, begin + 1):
                 if shared.templates[begin + 1] == FREE and shared.marks[begin + 1] & LINE_END:

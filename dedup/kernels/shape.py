@@ -20,7 +20,7 @@ LAST_TABLED = np.uint32(65536)  # the entry of the table for all code points bey
 SUPPLEMENT = np.uint32(0x20000)  # ideographs from here ...
 SUPPLEMENT_END = np.uint32(0x32000)  # ... to there
 
-# columns of the counts; the first eight are counted together, a byte of a word each
+# columns of the counts; beyond ASCII the first eight are counted together, a byte of a word each
 (
     LETTERS, LOWERS, UPPERS, CASELESSES, NUMBERS, COMMAS, STOPS, SEPARATORS, CHARS, IDEOGRAPHS, SYMBOL_FIRST, ENDS,
     DOTS, COLON_LAST,

@@ -1,7 +1,7 @@
 """UTF-8 bytes of blocks in; which of them hold bytes that a placeholder cannot do without, out.
 
-Bytes that may be part of such a trigger are searched for 64 at a time, a loop that vectorises; each is then held
-against the triggers that have it.
+Bytes that may be part of such a trigger are searched for 64 at a time; each is then held against the triggers that
+have it.
 """
 
 from __future__ import annotations
