@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,6 +79,31 @@ def check_labels(directory: Path) -> None:
 def test_compiled_files_are_up_to_date() -> None:
     """The committed files are what the sources compile to."""
     assert build.main(["--check"]) == 0
+
+
+def test_topics_say_what_the_labels_say() -> None:
+    labels: dict[str, Counter[str | None]] = defaultdict(Counter)
+    for row in rows(CORPUS / "labels.jsonl"):
+        labels[row["doc"]][row["substance"]] += row["end"] - row["start"]
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for line in (CORPUS / "topics.tsv").read_text(encoding="utf-8").splitlines():
+        doc, topic, kind = line.split("\t")
+        share = labels[doc]["filler"] / (labels[doc]["filler"] + labels[doc]["substance"])
+        low, high = {"substance": (0.0, 0.2), "mixed": (0.2, 0.78), "filler": (0.78, 1.0)}[kind]
+        assert low <= share <= high, (doc, share)
+        kinds[topic].add(kind)
+    assert sum({"filler", "substance"} <= of_topic for of_topic in kinds.values()) >= 7
+
+
+def test_the_second_pass_labels_blocks_of_the_first() -> None:
+    first = {(row["doc"], row["start"]): row for row in rows(CORPUS / "labels.jsonl")}
+    second = rows(CORPUS / "second_pass.jsonl")
+    assert len({(row["doc"], row["start"]) for row in second}) == len(second) == 300
+    for row in second:
+        labelled = first[row["doc"], row["start"]]
+        assert labelled["block"] == row["block"]
+        assert labelled["role"] == "content"
+        assert row["substance"] in {"substance", "filler"}
 
 
 def test_labels_cut_out_blocks(tmp_path: Path) -> None:
