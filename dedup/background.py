@@ -1,0 +1,137 @@
+"""How common words are in their languages, and which language a text is in.
+
+The table ``background.npz`` is built by ``bench/build_background.py`` from the counts of wordfreq (Speer 2022, CC BY-SA
+4.0). It is read by token hashes; of scripts without spaces it has characters, and pairs of neighbours.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import F32, I32, I64, U8, U32, U64
+from dedup.kernels.mixing import K_FIRST, K_SECOND
+from dedup.kernels.tables import FREE
+
+STEP = 0.04  # of the Zipf scale: the logarithm to base 10 of how often a word stands in a billion
+PLANES = 4  # bytes of a key
+COMMON = 5.0  # frequency of words by which a language is known
+SAMPLE = 500  # tokens of a text that are looked at for that
+LEAST_SHARE = 0.1  # share of them that must be common words of the language
+
+
+class Background(NamedTuple):
+    """Frequencies of ``w`` words of ``l`` languages.
+
+    Attributes:
+        languages: their codes (ISO 639), in order.
+        bounds: int64[l + 1], where each one's words begin.
+        keys: uint32[w], the words' keys, ascending within a language.
+        zipf: float32[w], frequencies on the Zipf scale (van Heuven et al. 2014): 3 is once in a million words.
+    """
+
+    languages: tuple[str, ...]
+    bounds: I64
+    keys: U32
+    zipf: F32
+
+
+def keys_of(tokens: U64) -> U32:
+    """Return the keys of tokens: the upper halves of their hashes."""
+    return (tokens >> np.uint64(32)).astype(np.uint32)
+
+
+def pairs_of(tokens: U64) -> U64:
+    """Return hashes of each token and the one behind it: uint64[n - 1]."""
+    hashes: U64 = (tokens[:-1] * K_FIRST + tokens[1:]) * K_SECOND
+    return hashes
+
+
+def pack(words: Mapping[str, tuple[U32, F32]]) -> dict[str, np.ndarray]:
+    """Put the keys and frequencies of each language's words into the arrays of the file."""
+    keys, steps = [], []
+    for own, zipf in words.values():
+        order = np.argsort(own, kind="stable")
+        keys.append(np.diff(own[order], prepend=np.uint32(0)).astype("<u4"))
+        steps.append(np.round(zipf[order] / STEP).astype(np.uint8))
+    gaps = np.concatenate(keys)
+    return {
+        "languages": np.array(list(words)),
+        "bounds": np.cumsum([0, *map(len, keys)]),
+        "gaps": gaps.view(np.uint8).reshape(-1, PLANES).T,  # a byte of all gaps after another: most are the same
+        "steps": np.concatenate(steps),
+    }
+
+
+def unpack(arrays: Mapping[str, np.ndarray]) -> Background:
+    """Read what ``pack`` wrote."""
+    bounds: I64 = arrays["bounds"].astype(np.int64)
+    gaps = np.ascontiguousarray(arrays["gaps"].T).view("<u4").ravel()
+    keys: U32 = np.concatenate([np.cumsum(gaps[a:b], dtype=np.uint32) for a, b in itertools.pairwise(bounds.tolist())])
+    steps: U8 = arrays["steps"]
+    return Background(tuple(arrays["languages"].tolist()), bounds, keys, (steps * np.float32(STEP)).astype(np.float32))
+
+
+@functools.cache
+def background() -> Background:
+    """Return the table as shipped."""
+    with importlib.resources.files(__package__).joinpath("background.npz").open("rb") as file, np.load(file) as arrays:
+        return unpack(arrays)
+
+
+def zipf_of(tokens: U64, language: int) -> F32:
+    """Return how common tokens, or pairs of them, are: float32[n], 0 for those that are not listed.
+
+    Args:
+        tokens: uint64[n], hashes.
+        language: a number of ``Background.languages``.
+    """
+    table = background()
+    own = slice(*table.bounds[language : language + 2].tolist())
+    keys, zipf = table.keys[own], table.zipf[own]
+    wanted = keys_of(tokens)
+    places = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+    return np.where(keys[places] == wanted, zipf[places], np.float32(0))
+
+
+@functools.cache
+def common_words() -> tuple[U32, I32, F32]:
+    """Return the common words of all languages by key: uint32[c]; of each its language, and its frequency."""
+    table = background()
+    rows = np.flatnonzero(table.zipf >= COMMON)
+    rows = rows[np.argsort(table.keys[rows], kind="stable")]
+    languages = np.searchsorted(table.bounds, rows, side="right") - 1
+    return table.keys[rows], languages.astype(np.int32), table.zipf[rows]
+
+
+def identify(tokens: U64, bounds: I64) -> I32:
+    """Tell the language of each text by its common words.
+
+    Args:
+        tokens: uint64, token hashes of the texts, one behind the other.
+        bounds: int64[n + 1], where each one's begin.
+
+    Returns:
+        int32[n], numbers of ``Background.languages``; FREE where no language has enough of the words.
+    """
+    keys, languages, zipf = common_words()
+    sizes = np.minimum(np.diff(bounds), SAMPLE)
+    texts = np.repeat(np.arange(sizes.size), sizes)
+    starts = np.repeat(bounds[:-1] - np.cumsum(sizes) + sizes, sizes)
+    wanted = keys_of(tokens[starts + np.arange(texts.size)])
+    low, high = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
+    found = high - low
+    rows = np.repeat(low - np.cumsum(found) + found, found) + np.arange(found.sum())
+    scores = np.zeros((sizes.size, len(background().languages)))
+    counts = np.zeros_like(scores)
+    of_text = np.repeat(texts, found)
+    np.add.at(scores, (of_text, languages[rows]), zipf[rows] - (COMMON - 1))
+    np.add.at(counts, (of_text, languages[rows]), 1)
+    best = scores.argmax(axis=1)
+    enough = counts[np.arange(sizes.size), best] >= np.maximum(1, LEAST_SHARE * sizes)
+    return np.where(enough, best, FREE).astype(np.int32)
