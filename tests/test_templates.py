@@ -545,6 +545,18 @@ def test_lists_of_phrases_have_none_twice_in_a_language(name: str) -> None:
         assert len(listed) == len(set(listed)), language
 
 
+def test_vague_words_are_tokens_of_one_kind() -> None:
+    kinds: dict[str, dict[str, str]] = defaultdict(dict)
+    for key, words in read_words("vague").items():
+        language, kind = key.split()
+        assert kind in {"hedge", "amount", "noun", "emphasis", "address"}
+        for word in words:
+            assert tokenize_text(word).size == 1, word
+            assert kinds[language].setdefault(word, kind) == kind, word
+        assert len(words) == len(set(words)), key
+    assert set(kinds) == {"en", "de", "es", "fr"}
+
+
 @pytest.mark.parametrize("name", ["dates", "page_words"])
 def test_lists_have_no_word_twice_in_a_language(name: str) -> None:
     for words in read_words(name).values():
