@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import click
 import numpy as np
 from figures import Figure, finish, json_option, say, share
-from inputs import generate, read_records
+from inputs import data_option, generate, read_records
 from process import run
 
 from dedup.arrays import Bool
@@ -303,12 +303,7 @@ def time_figures(cache: pathlib.Path, base: pathlib.Path, megabytes: float, roun
 
 
 @click.command()
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
-    required=True,
-    help="Folder that holds japanese/ and pages/.",
-)
+@data_option("japanese/ and pages/")
 @click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=pathlib.Path),

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 from figures import Figure, finish, json_option, say, share
-from inputs import read_records
+from inputs import data_option, read_records
 from labelled import Labelled, line_starts, load_corpus, load_lines, page_columns
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -267,7 +267,7 @@ def written(model: Model, names: tuple[str, ...]) -> dict[str, float]:
 
 
 @click.command()
-@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path))
+@data_option("pages/ and sites/")
 @click.option("--part", type=click.Choice(["pages", "sites"]), multiple=True, help="Score these only.")
 @click.option("--write", is_flag=True, help="Write the models fitted to all data.")
 @json_option

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import click
 from figures import Figure, finish, json_option, say, share
-from inputs import read_records
+from inputs import data_option, read_records
 from process import dedup, run
 
 from dedup.schema import BOILERPLATE
@@ -103,12 +103,7 @@ def corpus_figures(name: str, path: pathlib.Path, options: list[str]) -> list[Fi
 
 
 @click.command()
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
-    required=True,
-    help="Folder that holds the corpora, each in a folder of its name.",
-)
+@data_option("the corpora, each in a folder of its name")
 @click.option(
     "--corpus", "names", type=click.Choice([*CORPORA, "articles"]), multiple=True, help="This corpus only; repeatable."
 )

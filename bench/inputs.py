@@ -8,12 +8,20 @@ import json
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
+import click
 from figures import say
 
+Command = TypeVar("Command", bound=Callable[..., object])
 GENERATOR = pathlib.Path(__file__).resolve().parent.parent / "corpus" / "generate.py"
+
+
+def data_option(holds: str) -> Callable[[Command], Command]:
+    """Add the option that names the folder of measuring corpora."""
+    folder = click.Path(exists=True, file_okay=False, path_type=pathlib.Path)
+    return click.option("--data", type=folder, required=True, help=f"Folder that holds {holds}.")
 
 
 def read_records(path: pathlib.Path, limit: int | None = None) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import click
 from edits import Edit, chinese_edits, edit_figures, edit_records, english_edits, unlike
 from figures import Figure, finish, json_option, say, share
-from inputs import generate, read_records, write_records
+from inputs import data_option, generate, read_records, write_records
 from join import exact_join
 from reference import DOC_WORDS, number_sets, shingles, tokens
 from truth import Reported, candidate_figures, sketch, verdict_figures
@@ -85,12 +85,7 @@ def texts_of(path: pathlib.Path) -> Iterable[str]:
 
 
 @click.command()
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
-    required=True,
-    help="Folder that holds statutes/, chinese/ and versions/.",
-)
+@data_option("statutes/, chinese/ and versions/")
 @click.option(
     "--generated",
     type=click.Path(dir_okay=False, path_type=pathlib.Path),

@@ -1,4 +1,4 @@
-"""Names for the array types that pass between stages."""
+"""Names for the array types that pass between stages, and an index that NumPy has no word for."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ F64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.uint32 | np.uint64]
 Index = npt.NDArray[np.int32 | np.int64]
+
+
+def ranges(starts: I64, lengths: I64) -> I64:
+    """Return the integers of ranges one behind the other: ``lengths`` of them, int64[r] too, from each start on.
+
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(lengths)
+    return np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1] if ends.size else 0)

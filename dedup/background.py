@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, I32, I64, U8, U32, U64
+from dedup.arrays import F32, I32, I64, U8, U32, U64, ranges
 from dedup.kernels.mixing import K_FIRST, K_SECOND
 from dedup.kernels.tables import FREE
 
@@ -122,11 +122,10 @@ def identify(tokens: U64, bounds: I64) -> I32:
     keys, languages, zipf = common_words()
     sizes = np.minimum(np.diff(bounds), SAMPLE)
     texts = np.repeat(np.arange(sizes.size), sizes)
-    starts = np.repeat(bounds[:-1] - np.cumsum(sizes) + sizes, sizes)
-    wanted = keys_of(tokens[starts + np.arange(texts.size)])
+    wanted = keys_of(tokens[ranges(bounds[:-1], sizes)])
     low, high = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
     found = high - low
-    rows = np.repeat(low - np.cumsum(found) + found, found) + np.arange(found.sum())
+    rows = ranges(low, found)
     scores = np.zeros((sizes.size, len(background().languages)))
     counts = np.zeros_like(scores)
     of_text = np.repeat(texts, found)

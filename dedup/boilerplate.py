@@ -114,11 +114,11 @@ def find_boilerplate(
             pages.bounds, recurrence.templates, recurrence.counts.clusters, columns.texts.content, columns.starts,
             columns.ends, columns.marks, pages.words, pages.odds,
         )  # fmt: skip
-        take_matter(unnamed, examples(pages, unnamed), shared, recurrence.beginnings, reasons, probabilities)
+        take_matter(unnamed, one_of_each_cluster(pages, unnamed), shared, recurrence.beginnings, reasons, probabilities)
     return Boilerplate(reasons, probabilities, recurrence, of_source)
 
 
-def examples(pages: Pages, docs: I64) -> I64:
+def one_of_each_cluster(pages: Pages, docs: I64) -> I64:
     """Return one of each cluster of some documents, that of the smallest hash."""
     order = docs[np.lexsort((pages.prints[docs], pages.clusters[docs]))]
     return order[np.flatnonzero(np.diff(pages.clusters[order], prepend=FREE))]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import U16, U64
+from dedup.arrays import U16, U64, Bool
 from dedup.kernels import template
 from dedup.sketch import tokenize_texts
 
@@ -57,6 +57,19 @@ def read_words(name: str) -> dict[str, list[str]]:
 def phrases(name: str) -> list[str]:
     """Read a list of phrases."""
     return [phrase.strip() for _, line in read_lines(name) for phrase in line.split(",")]
+
+
+@functools.cache
+def opening_words(name: str) -> U64:
+    """Return the hashes of the first words of a list of phrases, ascending: uint64[p]."""
+    tokens = tokenize_texts(phrases(name))
+    return np.unique(tokens.hashes[tokens.bounds[:-1]])
+
+
+def is_in(keys: U64, known: U64) -> Bool:
+    """Look keys up in an ascending list: bool[n]."""
+    found: Bool = known[np.minimum(np.searchsorted(known, keys), known.size - 1)] == keys
+    return found
 
 
 @functools.cache

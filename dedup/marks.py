@@ -7,17 +7,17 @@ import re
 
 import numpy as np
 
-from dedup.arrays import I64, U8, U32, U64, Bool
+from dedup.arrays import I64, U8, U32, U64, Bool, ranges
 from dedup.blocks import spans_in_data
 from dedup.kernels.classes import CONTENTS, CREDIT, LABEL, LEAD, NOTE, NUMBER_ALONE, TEMPLATE, TITLE
 from dedup.kernels.mark import ACTION, ON_BUTTON, mark_blocks
 from dedup.kernels.template import NONE
 from dedup.kernels.triggers import flag_triggers
-from dedup.lexicon import Lexicon, make_table, phrases
+from dedup.lexicon import Lexicon, is_in, make_table, opening_words, phrases
 from dedup.schema import Blocks
 from dedup.shape import Shapes
 from dedup.sketch import Tokens, tokenize_blocks, tokenize_texts
-from dedup.templates import Templates, bare_keys, is_in
+from dedup.templates import Templates, bare_keys
 
 FENCES = (ord("`"), ord("~"))
 PAGE = re.compile(r"[\s|·\[\]()~*–—-]*\d{1,5}[\s|·\[\]()~*–—-]*")  # a page's number by itself
@@ -75,8 +75,7 @@ def find_marks(
 @functools.cache
 def known_words() -> Lexicon:
     """Return the table of labels and buttons, as ``Templates.bare`` has them, and of what rows of these begin with."""
-    actions = tokenize_texts(phrases("actions"))
-    roles = dict.fromkeys(actions.hashes[actions.bounds[:-1]].tolist(), int(ACTION))
+    roles = dict.fromkeys(opening_words("actions").tolist(), int(ACTION))
     lists = (("section_labels", LABEL), ("contents_labels", CONTENTS | LABEL), ("buttons", ON_BUTTON))
     for name, mark in lists:
         for key in bare_keys(phrases(name)).tolist():
@@ -88,9 +87,9 @@ def known_words() -> Lexicon:
 def leads(data: U8, starts: I64, colons: I64) -> Bool:
     """Tell which blocks begin with words that lead to other pages, and a colon."""
     lengths = colons - starts
-    bounds = np.cumsum(np.append(0, lengths))
-    heads = data[np.repeat(starts - bounds[:-1], lengths) + np.arange(bounds[-1])]
+    heads = data[ranges(starts, lengths)]
     heads.flags.writeable = False  # as the documents are, so that kernels are compiled once
     n = starts.size
     each = Blocks(np.arange(n + 1), np.zeros(n, np.int64), lengths, np.zeros(n, np.uint8))
+    bounds = np.cumsum(np.append(0, lengths))
     return is_in(tokenize_blocks(heads, bounds, each).fingerprints[:, 0], known_phrases("navigation_leads"))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U8, U64, Bool
+from dedup.arrays import I32, I64, U8, U64, Bool, ranges
 from dedup.blocks import bytes_at, spans_in_data
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import CASELESSES, ENDS, LOWERS, UPPERS
 from dedup.kernels.template import LINK_TOKEN, LONGEST_TITLE, NONE, find_repeated_tops, template_keys
-from dedup.lexicon import lexicon, phrases
+from dedup.lexicon import is_in, lexicon, opening_words
 from dedup.schema import KINDS, Blocks
-from dedup.sketch import Tokens, lay_out, tokenize_blocks, tokenize_texts
+from dedup.sketch import Tokens, lay_out, tokenize_blocks
 
 HEADING, PARAGRAPH, LIST_ITEM = (KINDS.index(kind) for kind in ("heading", "paragraph", "list_item"))
-CREDIT = np.uint64(0xD1B54A32D192ED03)  # makes the key of a line of credit of its first word
+CREDIT_KEY = np.uint64(0xD1B54A32D192ED03)  # makes the key of a line of credit of its first word
 CREDIT_TOKENS, CASELESS_CREDIT = 12, 6  # tokens that such a line has at most; in scripts without capitals
 LEAST_CAPITALS = 2  # words of it that begin with a capital
 SMALL_WORDS = 3  # words of it that do not, where no colon tells: "and", "editing by"
@@ -80,13 +79,6 @@ def find_templates(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) ->
     return Templates(keys, bare, literals, numbered, paged, echoes, titles, slots, firsts, lasts)
 
 
-@functools.cache
-def credit_words(name: str) -> U64:
-    """Return the hashes of words that say who made something, ascending."""
-    tokens = tokenize_texts(phrases(name))
-    return np.unique(tokens.hashes[tokens.bounds[:-1]])
-
-
 def mask_names(
     data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens, counts: I32, templates: Templates
 ) -> tuple[Templates, I64]:
@@ -113,22 +105,16 @@ def mask_names(
     line = (blocks.kinds == PARAGRAPH) & (counts[:, ENDS] == 0) & (lengths > 1) & (lengths <= CREDIT_TOKENS)
     rows = np.flatnonzero(named & line)
     opening = tokens.hashes[tokens.bounds[rows]]
-    by_itself = is_in(opening, credit_words("credits")) & (others[rows] <= SMALL_WORDS)
-    before_colon = is_in(opening, credit_words("credits_before_colon"))
+    by_itself = is_in(opening, opening_words("credits")) & (others[rows] <= SMALL_WORDS)
+    before_colon = is_in(opening, opening_words("credits_before_colon"))
     starts, ends = spans_in_data(doc_bounds, blocks)
     for k in np.flatnonzero(before_colon).tolist():
         before_colon[k] = FIRST_WORD.match(str(data[starts[rows[k]] : ends[rows[k]]].data, "utf-8")) is not None
     credited = by_itself | before_colon
     rows, opening = rows[credited], opening[credited]
     keys, bare = templates.keys.copy(), templates.bare.copy()
-    keys[rows] = bare[rows] = (opening ^ CREDIT) & ~np.uint64(1)
+    keys[rows] = bare[rows] = (opening ^ CREDIT_KEY) & ~np.uint64(1)
     return templates._replace(keys=keys, bare=bare), rows
-
-
-def is_in(keys: U64, known: U64) -> Bool:
-    """Look keys up in an ascending list."""
-    found: Bool = known[np.minimum(np.searchsorted(known, keys), known.size - 1)] == keys
-    return found
 
 
 def find_titles(blocks: Blocks, hashes: U64, firsts: I64, lasts: I64, sentences: Bool) -> I64:
@@ -179,7 +165,7 @@ def replace_links(data: U8, doc_bounds: I64, blocks: Blocks, tokens: Tokens) -> 
     sizes = lengths + ~closing  # a link follows each piece but the last
     places = np.cumsum(sizes) - sizes
     spliced = np.full(sizes.sum(), LINK_TOKEN, np.uint64)
-    spliced[np.repeat(places - between.bounds[:-1], lengths) + np.arange(between.hashes.size)] = between.hashes
+    spliced[ranges(places, lengths)] = between.hashes
     firsts, lasts = firsts.copy(), lasts.copy()
     opens = np.append(0, np.flatnonzero(closing)[:-1] + 1)
     firsts[with_links] = places[opens] + tokens.hashes.size

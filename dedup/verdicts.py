@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I32, I64, U8, U64, Bool
+from dedup.arrays import I32, I64, U8, U64, Bool, ranges
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, dropped_reasons
 from dedup.grouping import runs_of_documents
@@ -49,9 +49,7 @@ class Tally:
 
 def rows_of(run: I64, bounds: I64) -> I64:
     """Return the blocks of some documents, one behind the other."""
-    sizes = bounds[run + 1] - bounds[run]
-    ends = np.cumsum(sizes)
-    return np.repeat(bounds[run] - ends + sizes, sizes) + np.arange(ends[-1] if run.size else 0)
+    return ranges(bounds[run], bounds[run + 1] - bounds[run])
 
 
 def template_names(recurrence: Recurrence) -> U64:

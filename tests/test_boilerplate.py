@@ -353,6 +353,13 @@ def test_a_list_below_a_label_of_contents_is_navigation(label: str) -> None:
 TITLE = "A winter without a ferry"
 
 
+def amid(line: str) -> Any:
+    """Return what a line is in the middle of an article, of which nothing else goes."""
+    found = dict(one("\n\n".join([f"# {TITLE}", prose(1), line, *map(prose, range(2, 6))])))
+    assert [found[prose(k)] for k in range(1, 6)] == [None] * 5
+    return found[line]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -370,9 +377,7 @@ TITLE = "A winter without a ferry"
     ],
 )
 def test_menus_paths_and_leads_are_navigation(line: str) -> None:
-    found = dict(one("\n\n".join([f"# {TITLE}", prose(1), line, *map(prose, range(2, 6))])))
-    assert found[line] == NAVIGATION
-    assert [found[prose(k)] for k in range(1, 6)] == [None] * 5
+    assert amid(line) == NAVIGATION
 
 
 @pytest.mark.parametrize(
@@ -383,9 +388,7 @@ def test_menus_paths_and_leads_are_navigation(line: str) -> None:
     ],
 )  # fmt: skip
 def test_buttons_go(line: str) -> None:
-    found = dict(one("\n\n".join([f"# {TITLE}", prose(1), line, *map(prose, range(2, 6))])))
-    assert found[line] == SITE_TEMPLATE
-    assert [found[prose(k)] for k in range(1, 6)] == [None] * 5
+    assert amid(line) == SITE_TEMPLATE
 
 
 @pytest.mark.parametrize(
@@ -467,8 +470,7 @@ def test_other_lines_name_nobody(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["either / or", "He said: go", "Related work: none", "x > y"])
 def test_other_lines_are_no_navigation(line: str) -> None:
-    found = dict(one("\n\n".join([f"# {TITLE}", prose(1), line, *map(prose, range(2, 6))])))
-    assert found[line] is None
+    assert amid(line) is None
 
 
 @pytest.mark.parametrize("echo", [TITLE, TITLE.upper() + "!", f"{TITLE} https://harbour.example/winter"])

@@ -8,7 +8,7 @@ from dedup.arrays import F32, F64, I64, U8, U32, U64, Bool, Index
 from dedup.kernels.classes import BUTTON, HEADING_KIND, LINE_END, LIST_OF_LINKS, NUMBERED
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.recur import Counts
-from dedup.kernels.shape import within
+from dedup.kernels.shape import likely_words, within
 from dedup.kernels.tables import FREE
 
 # what a block is among the pages of its source, in the order of the coefficients; "recurs" is 0 or 1
@@ -134,7 +134,7 @@ def site_features(
             flagged[i + 1] = flagged[i] + flags[i]
             total[i + 1] = total[i] + words[row]
             flagged_words[i + 1] = flagged_words[i] + flags[i] * words[row]
-            own[i + 1] = own[i] + (0.0 if recurs else words[row] / (1.0 + np.exp(-page_odds[row])))
+            own[i + 1] = own[i] + (0.0 if recurs else likely_words(words[row], page_odds[row]))
         all_own = own[n] + 1.0
         log_own = np.log(all_own)
         own_words[number] = own[n]

@@ -192,9 +192,10 @@ def mark_blocks(
         colons[i] = -1
         if echoes[i] >= ECHO_SHARE * 255:
             mark |= ECHO
+        name = known_as(bare[i], known, roles, sieve) if literals[i] > 0 else np.uint16(0)
         # a label begins with a capital, where there are any
-        if literals[i] > 0 and size <= LABEL_WORDS and not (first >= 97 and first <= 122):
-            mark |= np.uint32(known_as(bare[i], known, roles, sieve)) & (LABEL | CONTENTS)
+        if size <= LABEL_WORDS and not (first >= 97 and first <= 122):
+            mark |= np.uint32(name) & (LABEL | CONTENTS)
         if sentence:
             mark |= LINE_END
         if numbered[i] > 0:
@@ -208,8 +209,9 @@ def mark_blocks(
                 mark |= PAGE_NUMBER
             if size == 1:
                 mark |= NUMBER_ALONE
-        if sentence and words[i] >= CLAUSE_WORDS and first >= 48 and first <= 57 and size > 0:
-            mark |= CLAUSE if slots[firsts[i]] == NUMBER else np.uint32(0)
+        begins_with_digit = size > 0 and first >= 48 and first <= 57
+        if sentence and words[i] >= CLAUSE_WORDS and begins_with_digit and slots[firsts[i]] == NUMBER:
+            mark |= CLAUSE
         if kind == HEADING_KIND:
             level = 0
             while level < DEEPEST and start + level < data.size and data[start + level] == 35:
@@ -228,8 +230,8 @@ def mark_blocks(
                         mark |= LIST_OF_LINKS
                     elif paths == 0:
                         mark |= BUTTON | LIST_OF_LINKS
-                elif literals[i] == size and counts[i, COLON_LAST] == 0:
-                    mark |= BUTTON if known_as(bare[i], known, roles, sieve) & ON_BUTTON != 0 else np.uint32(0)
+                elif name & ON_BUTTON != 0 and literals[i] == size and counts[i, COLON_LAST] == 0:
+                    mark |= BUTTON
             if numbered[i] > 0 and count_gaps(data, start, end) >= COLUMNS_OF_TABLE - 1:
                 mark |= TABULAR
         marks[i] = mark

@@ -13,6 +13,7 @@ import numpy as np
 from dedup.arrays import F32, F64, I32, I64, U8, U32, Bool, Index
 from dedup.kernels.classes import BUTTON, LEAST_TEXT, LINE_END, NONE, SITE_TEMPLATE, TITLE, UNSURE, WEAK
 from dedup.kernels.compile import helper, kernel
+from dedup.kernels.shape import likely_words
 from dedup.kernels.tables import FREE
 
 OUTER = 0.1  # share of a document's own text that stands beyond its front matter, or behind its back matter, at most
@@ -65,7 +66,7 @@ def measure_own(shared: Shared, doc: int, own: F64) -> bool:
         row = first + k
         own[k + 1] = own[k]
         if shared.templates[row] == FREE:
-            own[k + 1] += shared.words[row] / (1.0 + np.exp(-shared.odds[row]))
+            own[k + 1] += likely_words(shared.words[row], shared.odds[row])
             words += shared.words[row]
     return words >= LEAST_TEXT or words >= n
 

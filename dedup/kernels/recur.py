@@ -9,6 +9,7 @@ import numpy as np
 from dedup.arrays import F32, F64, I32, I64, U16, U64, Bool, Index
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.mixing import K_FIRST, mix64
+from dedup.kernels.shape import likely_words
 from dedup.kernels.tables import FREE
 from dedup.kernels.template import DATE, SEED, SLOT, in_sieve, role_of, take_item
 
@@ -110,12 +111,6 @@ def in_body(pages: Pages, row: int, template: int, counts: Counts, most: int) ->
     return pages.words[row] >= BODY_WORDS and (template == FREE or counts.docs[template] <= most)
 
 
-@helper
-def content_of(pages: Pages, row: int) -> np.float32:
-    """Return the words of a block that are content, by its shape."""
-    return pages.words[row] / (np.float32(1) + np.exp(-pages.odds[row]))
-
-
 @kernel
 def join_copies(
     pages: Pages, templates: Index, counts: Counts, pages_of: I32, rare_share: float, body_share: float
@@ -150,7 +145,7 @@ def join_copies(
                 others[k], shared[k] = counts.first[template], np.float32(0)
                 found += 1
             if k < found:
-                shared[k] += content_of(pages, row)
+                shared[k] += np.float32(likely_words(pages.words[row], pages.odds[row]))
         for k in range(found):
             least = np.float32(np.inf)
             for one in (doc, others[k]):
@@ -158,7 +153,7 @@ def join_copies(
                     mass = np.float32(0)
                     for row in range(pages.bounds[one], pages.bounds[one + 1]):
                         if in_body(pages, row, templates[row], counts, most):
-                            mass += content_of(pages, row)
+                            mass += np.float32(likely_words(pages.words[row], pages.odds[row]))
                     masses[one] = mass
                 least = min(least, masses[one])
             if shared[k] >= body_share * least:

@@ -247,6 +247,12 @@ def within(sums: F64, i: int, n: int, reach: int) -> float:
     return sums[min(n, i + reach + 1)] - sums[max(0, i - reach)]
 
 
+@helper
+def likely_words(words: np.float32, odds: np.float32) -> float:
+    """Return how many of a block's words are content, by its log-odds to be."""
+    return words / (1.0 + np.exp(-odds))
+
+
 @kernel
 def shape_features(counts: I32, block_bounds: I64, words: F32, features: F32) -> None:
     """Say what ``n`` blocks look like in their documents, see ``SHAPE``.
