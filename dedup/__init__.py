@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from dedup.cleaning import Cleaned, clean
     from dedup.comparison import Comparison, compare
     from dedup.detector import BoilerplateDetector
-    from dedup.headers import Header, headers
     from dedup.interop import minhash
+    from dedup.listing import Header, headers
     from dedup.pipeline import scan
     from dedup.run import Run
     from dedup.undoing import undo
@@ -42,8 +42,8 @@ _LAZY = {
     "Comparison": "dedup.comparison",
     "compare": "dedup.comparison",
     "BoilerplateDetector": "dedup.detector",
-    "Header": "dedup.headers",
-    "headers": "dedup.headers",
+    "Header": "dedup.listing",
+    "headers": "dedup.listing",
     "minhash": "dedup.interop",
     "scan": "dedup.pipeline",
     "Run": "dedup.run",

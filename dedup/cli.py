@@ -22,7 +22,7 @@ from dedup.version import __version__
 
 if TYPE_CHECKING:
     from dedup.comparison import Comparison
-    from dedup.headers import Header
+    from dedup.listing import Header
     from dedup.pipeline import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -240,7 +240,7 @@ def headers_command(inputs: tuple[str, ...], as_json: bool, **options: Any) -> N
             raise click.UsageError("INPUT is read twice, which - cannot be: name a file")
         settings = make_settings(options)
         ready_memory(inputs)
-        from dedup.headers import headers
+        from dedup.listing import headers
 
         with shown_progress() as progress:
             found = headers(list(inputs), settings, progress=progress)

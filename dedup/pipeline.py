@@ -82,6 +82,7 @@ def scan(
         The run: its tables and its summary.
 
     Raises:
+        NotFound: an input does not exist.
         InputError: an input cannot be read, or, in strict mode, a record is unusable.
         StoreError: the run directory cannot be written.
         GuardRail: the run would drop more than the settings allow; it is written all the same.

@@ -171,11 +171,12 @@ def told_templates(corpus: Corpus, decisions: Decisions) -> pa.Table:
     used[found.templates[(boilerplate.reasons != Reason.NONE) & (found.templates != FREE)]] = True
     rows = np.flatnonzero(used)
     first, blocks = examples(corpus, found, rows)
+    named = corpus.sources.map().is_valid().to_numpy(zero_copy_only=False)
     sources, ids = (Words(*strings.arrays()) for strings in (corpus.sources, corpus.ids))
     table = pa.table(
         [
             cluster_names(template_names(found), rows),
-            take(sources, first),
+            take(sources, np.where(named[first], first, FREE)),
             spelt(boilerplate.reasons[bounds[first] + blocks], word_list(REASONS)),
             found.learnt[rows],
             counts.clusters[rows],

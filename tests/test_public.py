@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -35,8 +36,10 @@ def test_no_module_hides_a_public_name() -> None:
     for module in pkgutil.walk_packages(dedup.__path__, "dedup."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("scan", "clean", "undo", "compare", "minhash"):
+    for name in ("scan", "clean", "undo", "compare", "minhash", "headers"):
         assert callable(getattr(dedup, name)), name
+    for name in dedup.__all__:
+        assert not isinstance(getattr(dedup, name), types.ModuleType), name
 
 
 def test_every_public_name_is_documented() -> None:

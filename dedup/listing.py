@@ -78,6 +78,7 @@ def headers(inputs: Any, settings: Settings | None = None, *, progress: Progress
         progress: see ``scan``.
 
     Raises:
+        NotFound: an input does not exist.
         InputError: an input cannot be read, or is not the same when it is read again.
 
     >>> found = headers([{"id": str(k), "source": "a.example", "text": f"{k} min read\n\n{body}"}
