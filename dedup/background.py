@@ -14,14 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, I32, I64, U8, U32, U64, ranges
+from dedup.arrays import F32, I32, I64, U8, U32, U64
 from dedup.kernels.mixing import K_FIRST, K_SECOND
 from dedup.kernels.tables import FREE
+from dedup.kernels.terms import count_common_words
 
 STEP = 0.04  # of the Zipf scale: the logarithm to base 10 of how often a word stands in a billion
 PLANES = 4  # bytes of a key
 COMMON = 5.0  # frequency of words by which a language is known
-SAMPLE = 500  # tokens of a text that are looked at for that
+SAMPLE = 300  # tokens of a text that are looked at for that
+SPARE = 4  # slots of their table for each
 LEAST_SHARE = 0.1  # share of them that must be common words of the language
 
 
@@ -100,13 +102,24 @@ def zipf_of(tokens: U64, language: int) -> F32:
 
 
 @functools.cache
-def common_words() -> tuple[U32, I32, F32]:
-    """Return the common words of all languages by key: uint32[c]; of each its language, and its frequency."""
+def common_words() -> tuple[U32, U32, I32, U32]:
+    """Return the common words of all languages as a table, see ``count_common_words``.
+
+    Returns:
+        uint32, slots; uint32[c], the words' keys, ascending; int32[c], their languages; uint32[c], how common they are.
+    """
     table = background()
     rows = np.flatnonzero(table.zipf >= COMMON)
     rows = rows[np.argsort(table.keys[rows], kind="stable")]
-    languages = np.searchsorted(table.bounds, rows, side="right") - 1
-    return table.keys[rows], languages.astype(np.int32), table.zipf[rows]
+    keys, languages = table.keys[rows], np.searchsorted(table.bounds, rows, side="right") - 1
+    slots = np.zeros(1 << (SPARE * keys.size).bit_length(), np.uint32)
+    mask = slots.size - 1
+    for row in np.unique(keys, return_index=True)[1].tolist():
+        slot = int(keys[row]) & mask
+        while slots[slot]:
+            slot = slot + 1 & mask
+        slots[slot] = row + 1
+    return slots, keys, languages.astype(np.int32), np.round((table.zipf[rows] - (COMMON - 1)) / STEP).astype(np.uint32)
 
 
 def identify(tokens: U64, bounds: I64) -> I32:
@@ -119,18 +132,9 @@ def identify(tokens: U64, bounds: I64) -> I32:
     Returns:
         int32[n], numbers of ``Background.languages``; FREE where no language has enough of the words.
     """
-    keys, languages, zipf = common_words()
-    sizes = np.minimum(np.diff(bounds), SAMPLE)
-    texts = np.repeat(np.arange(sizes.size), sizes)
-    wanted = keys_of(tokens[ranges(bounds[:-1], sizes)])
-    low, high = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
-    found = high - low
-    rows = ranges(low, found)
-    scores = np.zeros((sizes.size, len(background().languages)))
-    counts = np.zeros_like(scores)
-    of_text = np.repeat(texts, found)
-    np.add.at(scores, (of_text, languages[rows]), zipf[rows] - (COMMON - 1))
-    np.add.at(counts, (of_text, languages[rows]), 1)
-    best = scores.argmax(axis=1)
-    enough = counts[np.arange(sizes.size), best] >= np.maximum(1, LEAST_SHARE * sizes)
+    sums = np.zeros((bounds.size - 1, len(background().languages)), np.int64)
+    found = np.zeros(sums.shape, np.int32)
+    count_common_words(tokens, bounds, SAMPLE, *common_words(), sums, found)
+    best = sums.argmax(axis=1)
+    enough = found[np.arange(best.size), best] >= np.maximum(1, LEAST_SHARE * np.minimum(np.diff(bounds), SAMPLE))
     return np.where(enough, best, FREE).astype(np.int32)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F32, I64, U32, U64, Bool
+from dedup.arrays import F32, I32, I64, U8, U16, U32, U64, Bool
+from dedup.frequencies import Counts, DocumentFrequencies
 from dedup.kernels.tables import FREE, gather, intern, rehash
 from dedup.lsh import Scheme
 from dedup.schema import Blocks, Documents
@@ -76,6 +77,28 @@ class Looks(NamedTuple):
     page_odds: F32
 
 
+class Said(NamedTuple):
+    """What substance is scored by, of ``n`` blocks in ``docs`` documents of a batch.
+
+    Attributes:
+        letters: uint32[n], letters and digits of each block.
+        names: uint16[n], its words that begin with a capital, beyond one a sentence.
+        chars: uint32[n], its characters.
+        forms: uint8[n], what it is, if no text to score, see ``dedup.reasons``.
+        titles: int64[docs], the block with each document's title, counted from its first, FREE where there is none.
+        languages: int32[docs], numbers of ``Background.languages``, FREE where not known.
+        counts: terms of the documents.
+    """
+
+    letters: U32
+    names: U16
+    chars: U32
+    forms: U8
+    titles: I64
+    languages: I32
+    counts: Counts
+
+
 class Corpus:
     """The columns of a corpus.
 
@@ -97,6 +120,8 @@ class Corpus:
         sketched: int64[m], contents that are sketched.
         bands: for each band uint32[m], keys of the sketched contents.
         bits: uint64[2 * m], one-bit MinHash values; ``families``: uint64[m], equal where texts differ in numbers.
+        letters, names, chars, forms, titles, languages: see ``Said``; empty where substance is not scored.
+        frequencies: of the terms of distinct documents, likewise.
         doc_first: int64[e], first document of each; ``doc_bands``, ``doc_bits``, ``doc_families`` as for blocks.
     """
 
@@ -111,6 +136,10 @@ class Corpus:
         self.keys, self.bare = column("keys", np.uint64), column("bare", np.uint64)
         self.marks = column("marks", np.uint32)
         self.words, self.odds, self.page_odds = (column(name, np.float32) for name in ("words", "odds", "page_odds"))
+        self.letters, self.chars = column("letters", np.uint32), column("chars", np.uint32)
+        self.names, self.forms = column("names", np.uint16), column("forms", np.uint8)
+        self.titles, self.languages = column("titles", np.int64), column("languages", np.int32)
+        self.frequencies = DocumentFrequencies()
         self.content, self.doc_content = column("content", np.int64), column("doc_content", np.int64)
         self.tokens = column("tokens", np.uint64)
         self.token_bounds = column("token_bounds", np.int64)
@@ -135,7 +164,7 @@ class Corpus:
         """Number of blocks."""
         return self.content.size
 
-    def add(self, documents: Documents, blocks: Blocks, tokens: Tokens, looks: Looks) -> Fresh:
+    def add(self, documents: Documents, blocks: Blocks, tokens: Tokens, looks: Looks, said: Said | None) -> Fresh:
         """Take a batch; its new contents get numbers, and their tokens are written down."""
         docs_before = self.doc_count
         for column, values in (
@@ -166,6 +195,10 @@ class Corpus:
         self.doc_tokens.append(doc_lengths)
         docs = np.flatnonzero(doc_new)
         self.doc_first.append(docs + docs_before)
+        if said is not None:
+            for name in ("letters", "names", "chars", "forms", "titles", "languages"):
+                getattr(self, name).append(getattr(said, name))
+            self.frequencies.add(said.counts, said.languages, docs)
         return Fresh(sketched, docs)
 
     def add_sketches(self, blocks: Sketches, docs: Sketches) -> None:

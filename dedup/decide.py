@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from dedup.arrays import I64, U64, Bool
+from dedup.arrays import I64, U8, U64, Bool
+from dedup.articles import Substance, score_corpus
 from dedup.boilerplate import Boilerplate, Columns, find_boilerplate
 from dedup.cluster import match
 from dedup.containment import contained_documents
@@ -32,6 +33,8 @@ class Decisions(NamedTuple):
         docs: what was found out about documents.
         blocks: what was found out about blocks.
         boilerplate: what was found out about where blocks recur.
+        substance: how much blocks and documents say; None where that is not scored.
+        judged: uint8[n], codes of ``Reason``: the class of boilerplate of each block, or filler that goes.
         content: int64[n], number of each block's content, FREE where it goes as boilerplate.
         rank: see ``survivor_rank``.
         largest_cluster: how many different texts the largest cluster holds.
@@ -42,6 +45,8 @@ class Decisions(NamedTuple):
     docs: DocDecisions
     blocks: BlockDecisions
     boilerplate: Boilerplate
+    substance: Substance | None
+    judged: U8
     content: I64
     rank: I64
     largest_cluster: int
@@ -54,7 +59,13 @@ def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
     rank = survivor_rank(corpus, settings)
     docs, doc_matches = match_documents(corpus, settings, rank, pool)
     boilerplate = judge_boilerplate(corpus, docs, settings, pool)
-    content = without(corpus, dropped_reasons(settings)[boilerplate.reasons])
+    substance, judged = None, boilerplate.reasons
+    if settings.scores:
+        substance = score_corpus(corpus, boilerplate.reasons, pool)
+        docs, doc_matches = without_the_low(corpus, docs, doc_matches, substance, settings, rank, pool)
+        if "filler" in settings.drop:
+            judged = with_filler(judged, substance, settings)
+    content = without(corpus, dropped_reasons(settings)[judged])
     blocks, matches = match_blocks(corpus, content, settings, rank, docs.alive, pool)
     compared, skipped = doc_matches.compared + matches.compared, doc_matches.skipped + matches.skipped
     if "contained_document" in settings.drop:
@@ -65,7 +76,34 @@ def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
             blocks, matches = match_blocks(corpus, content, settings, rank, docs.alive, pool)
             compared, skipped = compared + matches.compared, skipped + matches.skipped
     largest = max((int(np.bincount(m.keepers).max()) for m in (doc_matches, matches) if m.keepers.size), default=0)
-    return Decisions(docs, blocks, boilerplate, content, rank, largest, compared, skipped)
+    return Decisions(docs, blocks, boilerplate, substance, judged, content, rank, largest, compared, skipped)
+
+
+def without_the_low(
+    corpus: Corpus,
+    docs: DocDecisions,
+    matches: Matches,
+    substance: Substance,
+    settings: Settings,
+    rank: I64,
+    pool: Executor,
+) -> tuple[DocDecisions, Matches]:
+    """Drop the documents of too little substance; no other document goes as a copy of one of them."""
+    if settings.min_substance is None:
+        return docs, matches
+    low = substance.articles < settings.min_substance
+    if not low.any():
+        return docs, matches
+    docs, matches = match_documents(corpus, settings, rank, pool, ~low)
+    reason = np.where(low, np.uint8(Reason.LOW_SUBSTANCE_DOCUMENT), docs.reason)
+    return docs._replace(reason=reason, alive=docs.alive & ~low), matches
+
+
+def with_filler(judged: U8, substance: Substance, settings: Settings) -> U8:
+    """Return the reasons of blocks, with those that are filler and go for nothing else."""
+    filler = substance.filler(settings.filler) & ~dropped_reasons(settings)[judged]
+    told: U8 = np.where(filler, np.uint8(Reason.FILLER), judged)
+    return told
 
 
 def judge_boilerplate(corpus: Corpus, docs: DocDecisions, settings: Settings, pool: Executor) -> Boilerplate:
@@ -183,15 +221,18 @@ def order_rows(best: I64, doc_of_best: I64, lengths: I64, rank: I64, settings: S
     return rows[np.lexsort(keys)]
 
 
-def match_documents(corpus: Corpus, settings: Settings, rank: I64, pool: Executor) -> tuple[DocDecisions, Matches]:
-    """Find copies among whole documents."""
+def match_documents(
+    corpus: Corpus, settings: Settings, rank: I64, pool: Executor, standing: Bool | None = None
+) -> tuple[DocDecisions, Matches]:
+    """Find copies among whole documents; of those that are ``standing``, bool[docs], if that is given."""
     n = corpus.doc_count
     content, first = corpus.doc_content.map(), corpus.doc_first.map()
     distinct = first.size
     best = np.full(distinct, FREE, np.int64)
     each = np.arange(n + 1)
     each.flags.writeable = False  # as the bounds of blocks are, so that the kernel is compiled once
-    best_occurrences(content, each, np.ones(n, np.bool_), rank, best)
+    standing = np.ones(n, np.bool_) if standing is None else standing
+    best_occurrences(content, each, standing, rank, best)
     bounds = corpus.block_bounds.map()
     rows = Rows(corpus.tokens.map(), corpus.token_bounds.map(), corpus.content.map(), bounds[first], bounds[first + 1])
     order = order_rows(best, best, corpus.doc_tokens.map()[first], rank, settings)
@@ -211,7 +252,7 @@ def match_documents(corpus: Corpus, settings: Settings, rank: I64, pool: Executo
     partner = np.full(n, FREE, np.int64)
     similarity = np.full(n, np.nan)
     keeper = np.full(n, FREE, np.int64)
-    real = np.flatnonzero(content != FREE)
+    real = np.flatnonzero((content != FREE) & standing)
     own = content[real]
     stands_for = matches.keepers[own]
     exact = (stands_for == own) & (best[own] != real)

@@ -17,12 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dedup.arrays import I64, U8
+from dedup.background import identify
 from dedup.blocks import split_blocks
-from dedup.corpus import Corpus, Fresh, Looks
+from dedup.corpus import Corpus, Fresh, Looks, Said
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail, InputError
 from dedup.formats import Chunk, Input, open_inputs
+from dedup.frequencies import count_terms_of
 from dedup.kernels.classes import LEAST_PAGES
+from dedup.kernels.shape import CHARS, LETTERS
+from dedup.kernels.tables import FREE
 from dedup.lsh import schemes
 from dedup.marks import find_marks
 from dedup.run import (
@@ -45,10 +49,12 @@ from dedup.settings import Settings
 from dedup.shape import find_shapes
 from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
 from dedup.store import Workspace, atomic_directory
+from dedup.substance import count_names, find_forms
 from dedup.templates import find_templates, mask_names
 from dedup.threads import ordered_map
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
+MOST_NAMES = (1 << 16) - 1  # that are counted in a block
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -59,6 +65,7 @@ class Batch(NamedTuple):
     blocks: Blocks
     tokens: Tokens
     looks: Looks
+    said: Said | None
     rejects: list[Reject]
     read: int
 
@@ -176,8 +183,8 @@ def sketch_corpus(
         documents = parsed.documents
         blocks = split_blocks(documents.data, documents.bounds, settings.split)
         tokens = tokenize_blocks(documents.data, documents.bounds, blocks)
-        looks = look_at(documents.data, documents.bounds, blocks, tokens)
-        return Batch(documents, blocks, tokens, looks, parsed.rejects, chunk.read)
+        looks, said = look_at(documents.data, documents.bounds, blocks, tokens, scored=settings.scores)
+        return Batch(documents, blocks, tokens, looks, said, parsed.rejects, chunk.read)
 
     def sketch(work: tuple[Tokens, Fresh]) -> tuple[Sketches, Sketches]:
         tokens, fresh = work
@@ -195,19 +202,28 @@ def sketch_corpus(
             rejects.extend(batch.rejects)
             digest.add(batch.documents)
             progress("reading", batch.read, total)
-            yield batch.tokens, corpus.add(batch.documents, batch.blocks, batch.tokens, batch.looks)
+            yield batch.tokens, corpus.add(batch.documents, batch.blocks, batch.tokens, batch.looks, batch.said)
 
     for sketches in ordered_map(pool, sketch, commit(), ahead):
         corpus.add_sketches(*sketches)
     return corpus, rejects, total or 0
 
 
-def look_at(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens) -> Looks:
-    """Tell what the blocks of a batch look like."""
+def look_at(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens, *, scored: bool) -> tuple[Looks, Said | None]:
+    """Tell what the blocks of a batch look like; and, if they are scored, what they say."""
     templates, shapes = find_templates(data, bounds, blocks, tokens), find_shapes(data, bounds, blocks)
     templates, credited = mask_names(data, bounds, blocks, tokens, shapes.counts, templates)
     marks = find_marks(data, bounds, blocks, tokens, templates, shapes, credited)
-    return Looks(templates.keys, templates.bare, marks, shapes.words, shapes.odds, shapes.page_odds)
+    looks = Looks(templates.keys, templates.bare, marks, shapes.words, shapes.odds, shapes.page_odds)
+    if not scored:
+        return looks, None
+    languages = identify(tokens.hashes, tokens.doc_bounds)
+    forms = find_forms(data, bounds, blocks, np.diff(tokens.bounds), languages, marks, shapes.counts)
+    letters, chars, names = (shapes.counts[:, LETTERS], shapes.counts[:, CHARS], count_names(shapes.counts))
+    return looks, Said(
+        letters.astype(np.uint32), np.minimum(names, MOST_NAMES).astype(np.uint16), chars.astype(np.uint32), forms,
+        np.where(templates.titles == FREE, FREE, templates.titles - blocks.bounds[:-1]), languages, count_terms_of(tokens, blocks, languages),
+    )  # fmt: skip
 
 
 def tell_documents(
@@ -216,7 +232,7 @@ def tell_documents(
     """Look for contained documents, write the verdicts on documents; return what a summary says of them."""
     decisions = tell_contained(corpus, decisions, settings)
     docs = decisions.docs
-    write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, order))
+    write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, settings, order))
     reasons = np.bincount(docs.reason, minlength=len(DOC_REASONS)).tolist()
     return {
         "documents": corpus.doc_count,

@@ -25,7 +25,7 @@ from dedup.schema import DOCUMENTS, VERDICTS, Documents, Reject
 from dedup.store import MADE_BY, MAKER, SUMMARY_FILE
 from dedup.version import __version__
 
-FORMAT = 3
+FORMAT = 4
 VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
 REJECTS_FILE, ORDER_FILE = "rejects.jsonl", "order.npy"
 REMOVALS_FILE = "removals.jsonl"  # of a cleaned corpus

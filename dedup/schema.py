@@ -33,14 +33,19 @@ class Reason(enum.IntEnum):
     PAGE_HEADER = 14
     PLACEHOLDER = 15
     LIKELY_BOILERPLATE = 16
+    FILLER = 17
+    LOW_SUBSTANCE_DOCUMENT = 18
 
 
-BOILERPLATE = tuple(reason for reason in Reason if reason >= Reason.SITE_TEMPLATE)
-
+BOILERPLATE = tuple(reason for reason in Reason if Reason.SITE_TEMPLATE <= reason <= Reason.LIKELY_BOILERPLATE)
 
 REASONS = (None, *(reason.name.lower() for reason in Reason if reason))
 # In the table of documents the words need no suffix.
-DOC_REASONS = (*(word and word.removesuffix("_document") for word in REASONS[:7]), "contained_document", "near_removed")
+OF_DOCUMENTS = {
+    reason: reason.name.lower().removesuffix("_document") for reason in Reason if reason < Reason.SITE_TEMPLATE
+}
+OF_DOCUMENTS |= {Reason.CONTAINED_DOCUMENT: "contained_document", Reason.LOW_SUBSTANCE_DOCUMENT: "low_substance"}
+DOC_REASONS = (None, *(OF_DOCUMENTS.get(reason) for reason in Reason if reason))
 
 VERDICTS = pa.schema(
     [
@@ -57,6 +62,17 @@ VERDICTS = pa.schema(
         ("cluster", pa.string()),
         ("boilerplate", pa.float32()),
         ("template", pa.string()),
+    ]
+)
+# What comes to the tables of blocks and of documents where substance is scored.
+BLOCK_SCORES = pa.schema([("substance", pa.float32()), ("scored", pa.bool_()), ("reasons", pa.list_(pa.string()))])
+DOCUMENT_SCORES = pa.schema(
+    [
+        ("substance", pa.float32()),
+        ("filler_share", pa.float32()),
+        ("scored", pa.bool_()),
+        ("language", pa.string()),
+        ("word_lists", pa.bool_()),  # whether its language has lists of vague words
     ]
 )
 TEMPLATES = pa.schema(

@@ -26,6 +26,7 @@ Removable = Literal[
     "page_header",
     "placeholder",
     "likely_boilerplate",
+    "filler",
 ]
 SPLITS: tuple[Split, ...] = get_args(Split)
 SURVIVORS: tuple[Survivor, ...] = get_args(Survivor)
@@ -36,6 +37,9 @@ DEFAULT_DROP: frozenset[Removable] = frozenset(
         "navigation", "section_label", "title_echo", "repeated_header", "page_header", "placeholder",
     }
 )  # fmt: skip
+
+
+MOST_SUBSTANCE = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,9 @@ class Settings:
         doc_threshold: least Jaccard similarity of near-duplicate documents, 0-1, over word 5-grams.
         containment: share of a document's blocks that must stand, in order, in the one that contains it, 0-1.
         boilerplate: least probability of a block that recurs on other pages of its source to be boilerplate, 0-1.
+        score: score the substance of blocks and documents; ``min_substance`` and dropping ``filler`` do too.
+        filler: substance under which a block is filler, 0-100.
+        min_substance: least substance of a document that stays, 0-100; None for any.
         min_tokens: shorter blocks are counted, never dropped as duplicates.
         num_perm: permutations of a block's MinHash signature.
         doc_num_perm: permutations of a document's.
@@ -83,6 +90,9 @@ class Settings:
     doc_threshold: float = 0.8
     containment: float = 0.8
     boilerplate: float = 0.89
+    score: bool = False
+    filler: float = 50.0
+    min_substance: float | None = None
     min_tokens: int = 8
     num_perm: int = 168
     doc_num_perm: int = 128
@@ -104,6 +114,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Check every value."""
         self._check_numbers()
+        self._check_substance()
         self._check_words()
 
     def _check_numbers(self) -> None:
@@ -133,6 +144,13 @@ class Settings:
         if not 0 <= self.seed < 1 << 32:
             raise SettingsError("seed", self.seed, "from 0 to 2^32 - 1")
 
+    def _check_substance(self) -> None:
+        """Check what is on the scale of substance."""
+        for name in ("filler", "min_substance"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= MOST_SUBSTANCE:
+                raise SettingsError(name, value, f"from 0 to {MOST_SUBSTANCE}")
+
     def _check_words(self) -> None:
         """Check what is chosen from a list."""
         if self.split not in SPLITS:
@@ -147,6 +165,11 @@ class Settings:
         unknown = self.drop - set(REMOVABLE)
         if unknown:
             raise SettingsError("drop", sorted(unknown), "some of " + ", ".join(REMOVABLE))
+
+    @property
+    def scores(self) -> bool:
+        """Whether substance is scored."""
+        return self.score or self.min_substance is not None or "filler" in self.drop
 
     @property
     def workers(self) -> int:

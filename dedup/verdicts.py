@@ -9,16 +9,31 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I32, I64, U8, U64, Bool, ranges
+from dedup.arrays import F32, I32, I64, U8, U64, Bool, ranges
+from dedup.articles import Substance
+from dedup.background import background
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, dropped_reasons
 from dedup.grouping import runs_of_documents
 from dedup.kernels.classes import LEAST_PAGES
-from dedup.kernels.judge import Judged, judge, name_clusters, take_strings
+from dedup.kernels.judge import Judged, judge, name_clusters, share_of_filler, take_strings
 from dedup.kernels.tables import FREE
+from dedup.reasons import tell
 from dedup.recurrence import Recurrence
-from dedup.schema import ACTIONS, DOC_REASONS, DOCUMENTS, KINDS, REASONS, TEMPLATES, VERDICTS, Reason
+from dedup.schema import (
+    ACTIONS,
+    BLOCK_SCORES,
+    DOC_REASONS,
+    DOCUMENT_SCORES,
+    DOCUMENTS,
+    KINDS,
+    REASONS,
+    TEMPLATES,
+    VERDICTS,
+    Reason,
+)
 from dedup.settings import Settings
+from dedup.substance import listed_languages
 from dedup.threads import ordered_map
 
 Codes = U8 | Bool
@@ -134,7 +149,7 @@ def block_verdicts(
         n = rows.size
         judged = empty_verdicts(n)
         judge(
-            run, bounds, decisions.content, starts, ends, kinds, boilerplate.reasons, decisions.docs, decisions.blocks,
+            run, bounds, decisions.content, starts, ends, kinds, decisions.judged, decisions.docs, decisions.blocks,
             dropping, settings.threshold, judged,
         )  # fmt: skip
         table = pa.table(
@@ -152,14 +167,50 @@ def block_verdicts(
                 cluster_names(fingerprints, judged.cluster),
                 np.round(boilerplate.probabilities[rows], 2),
                 cluster_names(names, templates[rows].astype(np.int64)),
+                *block_scores(decisions.substance, rows),
             ],
-            names=VERDICTS.names,
+            names=VERDICTS.names + (BLOCK_SCORES.names if decisions.substance else []),
         )
         return table, judged
 
     for table, judged in ordered_map(pool, put, runs_of_documents(order, bounds, ROWS), 2):
         tally.add(judged.reason, judged.drop, judged.end - judged.start)
         yield table
+
+
+def block_scores(substance: Substance | None, rows: I64) -> list[pa.Array]:
+    """Return the columns of ``BLOCK_SCORES``, none where substance was not scored."""
+    if substance is None:
+        return []
+    found, reasons = substance.blocks[rows], tell(substance.reasons[rows], substance.forms[rows])
+    missing = np.isnan(found)
+    return [pa.array(np.round(found, 1), mask=missing), pa.array(~missing), reasons]
+
+
+def document_scores(corpus: Corpus, decisions: Decisions, filler: F32, run: I64) -> list[pa.Array]:
+    """Return the columns of ``DOCUMENT_SCORES``, none where substance was not scored."""
+    if decisions.substance is None:
+        return []
+    found, languages = decisions.substance.articles[run], corpus.languages.map()[run]
+    missing, codes = np.isnan(found), word_list(background().languages)
+    return [
+        pa.array(np.round(found, 1), mask=missing),
+        np.round(filler[run], 3),
+        pa.array(~missing),
+        take(codes, languages.astype(np.int64)),
+        listed_languages()[languages],
+    ]
+
+
+def filler_shares(corpus: Corpus, decisions: Decisions, settings: Settings) -> F32:
+    """Return the share of each document's characters in filler, boilerplate and repeats: float32[docs]."""
+    shares = np.zeros(corpus.doc_count, np.float32)
+    if decisions.substance is not None:
+        share_of_filler(
+            corpus.block_bounds.map(), decisions.content, corpus.chars.map(), decisions.boilerplate.reasons,
+            decisions.substance.filler(settings.filler), decisions.docs, decisions.blocks, settings.threshold, shares,
+        )  # fmt: skip
+    return shares
 
 
 def told_templates(corpus: Corpus, decisions: Decisions) -> pa.Table:
@@ -215,11 +266,11 @@ def examples(corpus: Corpus, found: Recurrence, rows: I64) -> tuple[I64, I32]:
     return docs, blocks
 
 
-def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Iterator[pa.Table]:
+def document_verdicts(corpus: Corpus, decisions: Decisions, settings: Settings, order: I64) -> Iterator[pa.Table]:
     """Write the verdicts on documents, taken in ``order``."""
     bounds, content = corpus.block_bounds.map(), corpus.doc_content.map()
     ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.doc_numbers.fingerprints(), word_list(DOC_REASONS)
-    docs = decisions.docs
+    docs, filler = decisions.docs, filler_shares(corpus, decisions, settings)
     for first in range(0, order.size, ROWS):
         run = order[first : first + ROWS]
         keeper = docs.keeper[run]
@@ -235,6 +286,7 @@ def document_verdicts(corpus: Corpus, decisions: Decisions, order: I64) -> Itera
                 cluster_names(fingerprints, cluster),
                 (bounds[run + 1] - bounds[run]).astype(np.int32),
                 decisions.boilerplate.pages[run] < LEAST_PAGES,
+                *document_scores(corpus, decisions, filler, run),
             ],
-            names=DOCUMENTS.names,
+            names=DOCUMENTS.names + (DOCUMENT_SCORES.names if decisions.substance else []),
         )

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F64, I32, I64, U8, U64, Bool
+from dedup.arrays import F32, F64, I32, I64, U8, U32, U64, Bool
 from dedup.kernels.compile import helper, kernel
 from dedup.kernels.tables import FREE
 
 # the codes of dedup.schema.Reason
-NONE, EXACT_DUPLICATE, NEAR_DUPLICATE, NUMBER_VARIANT = 0, 1, 2, 3
+NONE, EXACT_DUPLICATE, NEAR_DUPLICATE, NUMBER_VARIANT, LIKELY_BOILERPLATE = 0, 1, 2, 3, 16
 NAME = 16  # hexadecimal digits of a cluster's name
 ZERO, A, TEN = np.uint8(ord("0")), np.uint8(ord("a")), np.uint8(10)
 
@@ -160,6 +160,49 @@ def judge(
                 judged.drop[i], judged.partner_doc[i] = True, docs.partner[doc]
             judged.reason[i], judged.similarity[i], judged.cluster[i] = reason, similarity, cluster
             i += 1
+
+
+@kernel
+def share_of_filler(
+    bounds: I64,
+    content: I64,
+    chars: U32,
+    boilerplate: U8,
+    filler: Bool,
+    docs: DocDecisions,
+    blocks: BlockDecisions,
+    threshold: float,
+    shares: F32,
+) -> None:
+    """Find the share of each document's characters that stand in filler, boilerplate and repeats.
+
+    A repeat is a block that stands elsewhere, or one like it does, of which that block stays; and a document that is a
+    copy of another is nothing else.
+
+    Args:
+        bounds: int64[docs + 1], where each document's blocks begin.
+        content: int64[n], content of each block, FREE for none and for what goes for another reason.
+        chars: uint32[n], characters of each block.
+        boilerplate: uint8[n], the class of boilerplate of each block, a code of ``Reason``.
+        filler: bool[n].
+        docs: what was found out about documents.
+        blocks: what was found out about contents.
+        threshold: least similarity of near-duplicates, 0-1.
+        shares: float32[docs], filled; 0 for documents without a block.
+    """
+    for doc in range(bounds.size - 1):
+        total, idle = 0, 0
+        copy = not docs.alive[doc] and docs.partner[doc] != FREE
+        for row in range(bounds[doc], bounds[doc + 1]):
+            own = content[row]
+            repeat = copy
+            if docs.alive[doc] and own != FREE and blocks.long[own]:
+                near = blocks.keepers[own] != own
+                repeat = blocks.similarity[own] >= threshold if near else blocks.best[own] != row
+            total += chars[row]
+            if repeat or filler[row] or (boilerplate[row] != NONE and boilerplate[row] != LIKELY_BOILERPLATE):
+                idle += chars[row]
+        shares[doc] = idle / max(total, 1)
 
 
 @kernel

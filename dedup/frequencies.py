@@ -1,0 +1,132 @@
+"""Tokens of documents in; the counts of their terms, and in how many documents each stands, out.
+
+Terms are hashed into buckets, so memory is fixed however large a corpus is. A language's documents are counted by
+themselves. To them come a thousand documents that nobody wrote, with words as common as they are in the language
+(``dedup.background``): they tell of a single article, and count for little in a large corpus.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dedup.arrays import F32, I32, I64, U32, U64, Bool
+from dedup.background import background
+from dedup.kernels.tables import FREE
+from dedup.kernels.terms import BUCKET_SHIFT, BUCKETS, add_frequencies, count_terms
+from dedup.schema import Blocks
+from dedup.sketch import Tokens
+
+if TYPE_CHECKING:
+    import scipy.sparse
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+PAIRED = ("ja", "zh")  # languages whose terms are pairs of characters
+PRIOR = 1000  # documents that the background stands for
+PRIOR_WORDS = 400  # words of each
+UNLISTED = 3.0  # frequency of words that are not listed, on the Zipf scale
+
+
+class Counts(NamedTuple):
+    """Terms of ``docs`` documents, row by row (the arrays of a CSR matrix).
+
+    Attributes:
+        counts: int32[t], how often each term stands in its document.
+        indices: int32[t], buckets of the terms.
+        indptr: int64[docs + 1], where each document's begin.
+    """
+
+    counts: I32
+    indices: I32
+    indptr: I64
+
+    def matrix(self) -> scipy.sparse.csr_matrix:
+        """Return the counts as a matrix, int32[docs, BUCKETS]."""
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix((self.counts, self.indices, self.indptr), shape=(self.indptr.size - 1, BUCKETS))
+
+
+@functools.cache
+def paired_languages() -> Bool:
+    """Return bool[l + 1], whether a language's terms are pairs; the last is for texts of no known language."""
+    return np.array([*(code in PAIRED for code in background().languages), False])
+
+
+def count_terms_of(tokens: Tokens, blocks: Blocks, languages: I32) -> Counts:
+    """Count the terms of documents."""
+    room = tokens.hashes.size
+    counts, indices, indptr = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(languages.size + 1, np.int64)
+    count_terms(tokens.hashes, tokens.bounds, blocks.bounds, languages, paired_languages(), indices, counts, indptr)
+    return Counts(counts[: indptr[-1]], indices[: indptr[-1]], indptr)
+
+
+def keys_of_terms(keys: U32, language: int) -> U64:
+    """Return what ``term_key`` makes of the upper halves of hashes: uint64[w]."""
+    h = keys.astype(np.uint64) + (np.uint64(language + 1) << np.uint64(32))
+    for factor in (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)):
+        h ^= h >> np.uint64(33)
+        h *= factor
+    mixed: U64 = h ^ (h >> np.uint64(33))
+    return mixed
+
+
+def share_of_documents(zipf: F32 | float) -> F32:
+    """Return the share of documents of PRIOR_WORDS words that have a word so common."""
+    return np.float32(1) - np.exp(-(10.0 ** (np.asarray(zipf, np.float32) - 9)) * PRIOR_WORDS)
+
+
+class DocumentFrequencies:
+    """In how many documents each term stands, in memory that does not grow.
+
+    Attributes:
+        frequencies: uint32[BUCKETS].
+        docs: int64[l + 1], documents of each language; the last, of none that is known.
+    """
+
+    def __init__(self) -> None:
+        self.frequencies: U32 = np.zeros(BUCKETS, np.uint32)
+        self.docs: I64 = np.zeros(len(background().languages) + 1, np.int64)
+
+    def add(self, counts: Counts, languages: I32, docs: I64) -> None:
+        """Count some of the documents of a batch."""
+        add_frequencies(counts.indices, counts.indptr, docs, self.frequencies)
+        np.add.at(self.docs, languages[docs], 1)
+
+    def merge(self, other: DocumentFrequencies) -> None:
+        """Count the documents that another has counted."""
+        self.frequencies += other.frequencies
+        self.docs += other.docs
+
+    def blended(self, languages: I32, *, included: bool) -> tuple[F32, F32]:
+        """Put corpus and background together.
+
+        Args:
+            languages: int32, those of the documents to be weighed.
+            included: whether the documents to be weighed are among those counted; each is then left out of its own
+                counts, as one that was not counted is.
+
+        Returns:
+            float32[l + 1], documents of each language, and float32[BUCKETS], documents that have each term: one more
+            than there are, so that nothing is divided by 0.
+        """
+        prior = np.full(BUCKETS, PRIOR * share_of_documents(UNLISTED), np.float32)
+        table = background()
+        for language in np.unique(languages[languages != FREE]).tolist():
+            own = slice(*table.bounds[language : language + 2].tolist())
+            shares = PRIOR * share_of_documents(table.zipf[own])
+            np.maximum.at(prior, keys_of_terms(table.keys[own], language) >> BUCKET_SHIFT, shares.astype(np.float32))
+        docs = self.docs + PRIOR + (not included)
+        frequencies = self.frequencies.astype(np.float32) + prior + np.float32(not included)
+        return docs.astype(np.float32), frequencies
+
+    def transformer(self, language: int) -> TfidfTransformer:
+        """Return scikit-learn's transformer of counts, with the weights of a language's terms."""
+        from sklearn.feature_extraction.text import TfidfTransformer
+
+        docs, frequencies = self.blended(np.array([language], np.int32), included=False)
+        transformer = TfidfTransformer()
+        transformer.idf_ = np.log(docs[language] / frequencies).astype(np.float64) + 1
+        return transformer

@@ -1,0 +1,161 @@
+"""Terms of documents, block by block, in; what each block says that is new, and in what words, out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import F32, I32, I64, U8, U16, U64, Bool
+from dedup.kernels.compile import helper, kernel
+from dedup.kernels.tables import FREE
+from dedup.kernels.template import in_sieve, role_of
+from dedup.kernels.terms import BUCKET_SHIFT, NUMBER, ONE, pair_of, term_key
+
+ZERO = np.uint64(0)
+# weights of terms: natural logarithms of one over the share of documents that have them
+RARE, REFERENT, COMMON = 4.8, 3.5, 1.1  # more than; more than; less than
+WORDS_A_TOKEN = 1 / 1.7  # of scripts without spaces
+SLOT_SHIFT = np.uint64(12)
+
+# parts that blocks take
+OUT, HEARD, SCORED = np.uint8(0), np.uint8(1), np.uint8(2)  # left out; its terms are said; is described too
+
+# what is told of a block: counts, all of them
+(
+    WORDS, TERMS, NEW_RARE, COMMONS, NUMBERS, NEW_NUMBERS, BARE_NUMBERS, HEDGES, AMOUNTS, NOUNS, EMPHASIS, ADDRESS,
+    ABSTRACT, BEFORE,
+) = range(14)  # fmt: skip
+FACTS = 14
+KINDS = 6  # of vague words
+
+
+class Spoken(NamedTuple):
+    """Blocks of documents, and the statistics their terms are weighed by.
+
+    Attributes:
+        bounds: int64[docs + 1], where each document's blocks begin.
+        content: int64[n], number of each block's content, FREE for blocks without a token.
+        tokens: uint64, token hashes of distinct contents.
+        token_bounds: int64[d + 1], where each content begins in ``tokens``.
+        titles: int64[docs], the block with each document's title, counted from its first, FREE where there is none.
+        languages: int32[docs], FREE where not known.
+        paired: bool[l + 1], whether a language's terms are pairs; the last, FREE, is of no language.
+        listed: bool[l + 1], whether it has a list of vague words.
+        log_docs: float32[l + 1], logarithm of the number of documents that terms were counted in.
+        log_frequencies: float32[BUCKETS], logarithm of the number of documents that have a term.
+        words: see ``Lexicon``, as ``roles`` and ``sieve``: vague words, by the keys of ``term_key``.
+        roles: a bit for each kind of vague word.
+        sieve: see ``words``.
+    """
+
+    bounds: I64
+    content: I64
+    tokens: U64
+    token_bounds: I64
+    titles: I64
+    languages: I32
+    paired: Bool
+    listed: Bool
+    log_docs: F32
+    log_frequencies: F32
+    words: U64
+    roles: U16
+    sieve: U64
+
+
+@helper
+def slots_for(blocks: Spoken, doc: int) -> int:
+    """Return the slots of a table of a document's terms: a power of two."""
+    count = 0
+    for block in range(blocks.bounds[doc], blocks.bounds[doc + 1]):
+        content = blocks.content[block]
+        if content != FREE:
+            count += blocks.token_bounds[content + 1] - blocks.token_bounds[content]
+    size = 64
+    while size < 3 * count:
+        size *= 2
+    return size
+
+
+@kernel
+def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
+    """Describe blocks by their terms.
+
+    A term is new where neither the title nor an earlier block of the document has it. A number is bare where neither
+    neighbour in its block is a term that fewer than one document in 33 has.
+
+    Args:
+        docs: int64, documents whose blocks stand one behind the other in what follows.
+        blocks: the blocks of all documents.
+        part: uint8[m], OUT, HEARD or SCORED.
+        facts: float32[m, FACTS], filled for the scored ones: words; terms beside numbers; rare new terms; common terms;
+            numbers; new numbers; bare numbers; six kinds of vague words; blocks that were heard before.
+    """
+    room = 64
+    for doc in docs:
+        room = max(room, slots_for(blocks, doc))
+    keys, stamps = np.empty(room, np.uint64), np.full(room, FREE, np.int32)
+    at = 0
+    for turn in range(docs.size):
+        doc = docs[turn]
+        first, count = blocks.bounds[doc], blocks.bounds[doc + 1] - blocks.bounds[doc]
+        language, title = blocks.languages[doc], blocks.titles[doc]
+        pairs, listed, log_docs = blocks.paired[language], blocks.listed[language], blocks.log_docs[language]
+        mask = np.uint64(slots_for(blocks, doc) - 1)
+        heard = 0
+        for step in range(-1, count):  # the title first, then the blocks in order
+            titled = step < 0
+            if (titled and title == FREE) or (not titled and part[at + step] == OUT):
+                continue
+            content = blocks.content[first + (title if titled else step)]
+            if content == FREE:
+                continue
+            lo, hi = blocks.token_bounds[content], blocks.token_bounds[content + 1]
+            scored = not titled and part[at + step] == SCORED
+            row = facts[at + max(step, 0)]
+            if scored:
+                row[:] = 0
+            new_rare, common, numbers, new_numbers, anchored, terms = 0, 0, 0, 0, 0, 0
+            before, waits = False, False  # whether the term before refers to something; a number waits for the next
+            for k in range(lo, hi):
+                token = blocks.tokens[k]
+                number = token & NUMBER != ZERO
+                if pairs and not number:
+                    if k + 1 == hi:
+                        break
+                    token = pair_of(token, blocks.tokens[k + 1])
+                key = term_key(token, language)
+                slot = key >> SLOT_SHIFT & mask
+                while stamps[slot] == turn and keys[slot] != key:
+                    slot = (slot + ONE) & mask
+                new = stamps[slot] != turn
+                if new:
+                    stamps[slot], keys[slot] = turn, key
+                if not scored:
+                    continue
+                if number:
+                    numbers += 1
+                    new_numbers += new
+                    anchored += before
+                    waits = not before
+                    before = False
+                    continue
+                weight = log_docs - blocks.log_frequencies[key >> BUCKET_SHIFT]
+                before = weight > REFERENT
+                anchored += waits and before
+                waits = False
+                terms += 1
+                common += weight < COMMON
+                new_rare += new and weight > RARE
+                if listed and in_sieve(key, blocks.sieve) & ONE != ZERO:
+                    role = role_of(key, blocks.words, blocks.roles)
+                    for kind in range(KINDS):
+                        row[HEDGES + kind] += role >> kind & 1
+            if scored:
+                row[WORDS] = (hi - lo) * WORDS_A_TOKEN if pairs else hi - lo
+                row[TERMS], row[NEW_RARE], row[COMMONS] = terms, new_rare, common
+                row[NUMBERS], row[NEW_NUMBERS], row[BARE_NUMBERS] = numbers, new_numbers, numbers - anchored
+                row[BEFORE] = heard
+            heard += not titled
+        at += count

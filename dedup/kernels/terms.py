@@ -1,0 +1,118 @@
+"""Tokens of documents in; their languages, and the terms of each with their counts, out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedup.arrays import I32, I64, U32, U64, Bool
+from dedup.kernels.compile import inline, kernel
+from dedup.kernels.mixing import K_FIRST, K_SECOND, mix64
+from dedup.kernels.tables import FREE
+
+BUCKETS = 1 << 20  # of terms
+BUCKET_SHIFT = np.uint64(64 - 20)
+HALF = np.uint64(32)
+NUMBER = np.uint64(1)  # the lowest bit of a number's hash
+ONE = np.uint64(1)
+
+
+@inline
+def pair_of(first: np.uint64, second: np.uint64) -> np.uint64:
+    """Hash two neighbours, see ``dedup.background.pairs_of``."""
+    return (first * K_FIRST + second) * K_SECOND
+
+
+@inline
+def term_key(term: np.uint64, language: int) -> np.uint64:
+    """Hash a term of a language, by the upper half of its hash; the upper 20 bits are the term's bucket."""
+    return mix64((term >> HALF) + (np.uint64(language + 1) << HALF))
+
+
+@kernel
+def count_common_words(
+    tokens: U64, bounds: I64, sample: int, slots: U32, keys: U32, languages: I32, weights: U32, sums: I64, found: I32
+) -> None:
+    """Add up, for each text and language, how common those of its words are that are common in it.
+
+    Args:
+        tokens: uint64, token hashes of ``n`` texts.
+        bounds: int64[n + 1], where each one's begin.
+        sample: how many tokens of each are looked at.
+        slots: uint32, a power of two; place of each key's first row in ``keys`` plus 1, 0 where free.
+        keys: uint32[c], upper halves of hashes of common words, ascending.
+        languages: int32[c], whose words they are.
+        weights: uint32[c].
+        sums: int64[n, l], all zero; filled with sums of weights.
+        found: int32[n, l], all zero; filled with how many tokens are common words.
+    """
+    mask = np.uint64(slots.size - 1)
+    for text in range(bounds.size - 1):
+        for k in range(bounds[text], min(bounds[text + 1], bounds[text] + sample)):
+            key = np.uint32(tokens[k] >> np.uint64(32))
+            slot = np.uint64(key) & mask
+            while slots[slot] != 0 and keys[slots[slot] - 1] != key:
+                slot = (slot + ONE) & mask
+            if slots[slot] == 0:
+                continue
+            row = int(slots[slot]) - 1
+            while row < keys.size and keys[row] == key:
+                sums[text, languages[row]] += weights[row]
+                found[text, languages[row]] += 1
+                row += 1
+
+
+@kernel
+def count_terms(
+    tokens: U64, bounds: I64, block_bounds: I64, languages: I32, paired: Bool, indices: I32, counts: I32, indptr: I64
+) -> None:
+    """Count the terms of documents: tokens but numbers, or pairs of neighbours in a block where scripts have no spaces.
+
+    Args:
+        tokens: uint64, token hashes of ``n`` blocks.
+        bounds: int64[n + 1], where each block begins in ``tokens``.
+        block_bounds: int64[docs + 1], where each document's blocks begin.
+        languages: int32[docs], FREE where not known.
+        paired: bool[l + 1], whether a language's terms are pairs; the last, FREE, is of no language.
+        indices: int32[tokens], filled: the buckets of a document's terms, in order of first standing.
+        counts: int32[tokens], filled: how often each stands there.
+        indptr: int64[docs + 1], filled: where each document's begin.
+    """
+    longest = 0
+    for doc in range(block_bounds.size - 1):
+        longest = max(longest, bounds[block_bounds[doc + 1]] - bounds[block_bounds[doc]])
+    room = 2
+    while room < 2 * longest:
+        room *= 2
+    stamps, places, buckets = np.full(room, FREE, np.int32), np.empty(room, np.int64), np.empty(room, np.int32)
+    out = 0
+    indptr[0] = 0
+    for doc in range(block_bounds.size - 1):
+        language, pairs = languages[doc], paired[languages[doc]]
+        size = 2
+        while size < 2 * (bounds[block_bounds[doc + 1]] - bounds[block_bounds[doc]]):
+            size *= 2
+        for block in range(block_bounds[doc], block_bounds[doc + 1]):
+            for k in range(bounds[block], bounds[block + 1] - pairs):
+                term = tokens[k]
+                if term & NUMBER != 0:
+                    continue
+                if pairs:
+                    term = pair_of(term, tokens[k + 1])
+                bucket = np.int32(term_key(term, language) >> BUCKET_SHIFT)
+                slot = bucket & (size - 1)
+                while stamps[slot] == doc and buckets[slot] != bucket:
+                    slot = (slot + 1) & (size - 1)
+                if stamps[slot] != doc:
+                    stamps[slot], places[slot], buckets[slot] = doc, out, bucket
+                    indices[out], counts[out] = bucket, 0
+                    out += 1
+                counts[places[slot]] += 1
+        indptr[doc + 1] = out
+
+
+@kernel
+def add_frequencies(indices: I32, indptr: I64, docs: I64, frequencies: U32) -> None:
+    """Add the terms of some documents to the frequencies: uint32[BUCKETS], in how many documents each stands."""
+    for doc in docs:
+        for k in range(indptr[doc], indptr[doc + 1]):
+            frequencies[indices[k]] += np.uint32(1)

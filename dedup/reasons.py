@@ -1,0 +1,146 @@
+"""What weighed most in the score of each block in; sentences that a person understands out.
+
+A reason is a number of 32 bits: 8 for the feature and whether it is the block's own or the article's mean, 12 for what was
+found, 12 for what is usual. Shares are in parts of a thousand, letters a word in tenths, the rest are counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.arrays import F32, U8, U32
+from dedup.kernels.facts import BARE_NUMBERS, NEW_NUMBERS
+
+FEATURES = (
+    "new_rare",  # share of rare terms that neither the title nor an earlier block has
+    "common",  # share of very common terms
+    "new_number",  # has a number that neither the title nor an earlier block has
+    "bare_numbers",  # ln(1 + numbers beside no particular word); nothing where there are no numbers
+    "names",  # more words begin with a capital than there are sentences
+    "hedges",  # words of each kind, a word of the block
+    "amounts",
+    "nouns",
+    "emphasis",
+    "address",
+    "abstract",
+    "word_length",  # letters and digits a word
+)
+OF_ARTICLE = len(FEATURES)
+KIND_SHIFT, FOUND_SHIFT, MOST = 24, 12, (1 << 12) - 1
+TOLD = 3  # reasons of a block
+LEAST = 0.1  # log-odds of a reason that is told
+COUNTED = {"new_number": NEW_NUMBERS, "bare_numbers": BARE_NUMBERS}
+SHARES = {
+    "new_rare": "rare words not said before",
+    "common": "very common words",
+    "hedges": "words that hedge",
+    "amounts": "words for amounts without a number",
+    "nouns": "words for anything at all",
+    "emphasis": "words of emphasis and praise",
+    "address": "words that address the reader or speak for the writer",
+    "abstract": "abstract nouns",
+}
+# what a block is, if no text to score
+TEXT, HEADING, SHORT, CODE, TABLE, LINKS, LIST, BOILERPLATE = range(8)
+FORMS = (
+    "",
+    "not scored: a heading",
+    "not scored: fewer than 8 words, or 12 characters",
+    "not scored: code",
+    "not scored: a table",
+    "not scored: a list of links",
+    "not scored: hardly any common words, as in a list, code or a table",
+    "not scored: boilerplate",
+)
+
+
+def pack(kinds: np.ndarray, found: np.ndarray, usual: np.ndarray) -> U32:
+    """Put reasons into numbers; the kind is that of the feature, plus 1, plus OF_ARTICLE for the article's mean."""
+    parts = [np.clip(np.nan_to_num(np.round(part)), 0, MOST).astype(np.uint32) for part in (found, usual)]
+    return kinds.astype(np.uint32) << KIND_SHIFT | parts[0] << FOUND_SHIFT | parts[1]
+
+
+def strongest(weights: F32, features: F32, usual: F32, facts: F32, names: np.ndarray) -> U32:
+    """Choose the reasons of ``m`` blocks: what weighed most in the direction that the whole went.
+
+    Args:
+        weights: float32[m, 2 f], log-odds that a block's own features and its article's added.
+        features: float32[m, 2 f], what they are. ``usual``, likewise, what is usual.
+        usual: see ``features``.
+        facts: float32[m, FACTS], see ``find_facts``.
+        names: uint16[m], words that begin with a capital, beyond one a sentence.
+
+    Returns:
+        uint32[m, TOLD], 0 for none.
+    """
+    toward = weights * np.sign(weights.sum(axis=1, keepdims=True))
+    order = np.argsort(-toward, axis=1, kind="stable")[:, :TOLD]
+    rows = np.arange(len(order))[:, None]
+    found, expected = in_words(features[rows, order], order), in_words(usual[rows, order], order)
+    for name, column in COUNTED.items():
+        found = np.where(order == FEATURES.index(name), facts[:, column, None], found)
+    found = np.where(order == FEATURES.index("names"), names[:, None], found)
+    reasons = pack(order + 1, found, expected)
+    reasons[toward[rows, order] < LEAST] = 0
+    return reasons
+
+
+def in_words(values: F32, which: np.ndarray) -> np.ndarray:
+    """Return values of features in the units that sentences have."""
+    feature = which % OF_ARTICLE
+    tenths = np.isin(feature, [FEATURES.index("word_length"), FEATURES.index("bare_numbers")])
+    values = np.where(feature == FEATURES.index("bare_numbers"), np.expm1(values), values)
+    return values * np.where(tenths, 10, 1000)
+
+
+def sentence(reason: int) -> str:
+    """Put a reason into words.
+
+    >>> sentence(6 << KIND_SHIFT | 83 << FOUND_SHIFT | 12)
+    '8.3 % words that hedge, usual 1.2 %'
+    """
+    kind, found, usual = reason >> KIND_SHIFT, reason >> FOUND_SHIFT & MOST, reason & MOST
+    scope, place = divmod(kind - 1, OF_ARTICLE)
+    name = FEATURES[place]
+    begin = "the article: " if scope else ""
+    if name in SHARES:
+        return f"{begin}{found / 10:g} % {SHARES[name]}, usual {usual / 10:g} %"
+    if name == "word_length":
+        return f"{begin}{found / 10:g} letters a word, usual {usual / 10:g}"
+    if name == "new_number":
+        if scope:
+            return f"{begin}numbers not given before in {found / 10:g} % of it, usual {usual / 10:g} %"
+        return (
+            f"{found} number{'s' * (found != 1)} not given before" if found else "no number that was not given before"
+        )
+    if name == "names":
+        if scope:
+            return f"{begin}names in {found / 10:g} % of it, usual {usual / 10:g} %"
+        return (
+            f"{found} capital{'s' * (found != 1)} beyond one a sentence, as of names"
+            if found
+            else ("no name: no more capitals than one a sentence")
+        )
+    if scope:
+        return f"{begin}{found / 10:g} numbers beside no particular word, where it has numbers, usual {usual / 10:g}"
+    return (
+        f"{found} number{'s' * (found != 1)} beside no particular word"
+        if found
+        else ("every number stands beside a particular word")
+    )
+
+
+def tell(reasons: U32, forms: U8) -> pa.ListArray:
+    """Put the reasons of ``n`` blocks into words: list<string>[n].
+
+    Args:
+        reasons: uint32[n, TOLD].
+        forms: uint8[n], what a block is, if no text to score.
+    """
+    all_of = np.concatenate([forms[:, None].astype(np.uint32), reasons], axis=1)  # a form is less than a reason
+    there = all_of != 0
+    codes, places = np.unique(all_of[there], return_inverse=True)
+    words = [FORMS[code] if code < len(FORMS) else sentence(code) for code in codes.tolist()]
+    values = pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(words, pa.string()))
+    return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32), values)

@@ -1,0 +1,310 @@
+"""Terms and characters of the blocks of documents in; how much each block says, and why it is thought so, out.
+
+A logistic model of what blocks say and in what words, each in units of what is usual for paragraphs of its language,
+length and place. It counts for the block itself, and as a mean for the article. ``bench/fit_substance.py`` fits it; the
+coefficients are in ``substance.json``.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from dedup.arrays import F32, I32, I64, U8, U32, Bool
+from dedup.background import background
+from dedup.blocks import bytes_at, spans_in_data
+from dedup.frequencies import keys_of_terms, paired_languages
+from dedup.kernels.classes import LIST_OF_LINKS, TABULAR
+from dedup.kernels.facts import (
+    ABSTRACT,
+    BARE_NUMBERS,
+    BEFORE,
+    COMMONS,
+    FACTS,
+    HEDGES,
+    NEW_NUMBERS,
+    NEW_RARE,
+    NUMBERS,
+    SCORED,
+    TERMS,
+    WORDS,
+    Spoken,
+    find_facts,
+)
+from dedup.kernels.shape import CASELESSES, CHARS, IDEOGRAPHS, LETTERS, LOWERS, STOPS, UPPERS
+from dedup.kernels.shape import NUMBERS as NUMBER_WORDS
+from dedup.kernels.tables import FREE
+from dedup.lexicon import Lexicon, make_table, read_words
+from dedup.reasons import CODE, FEATURES, HEADING, LINKS, LIST, SHORT, TABLE, TOLD, strongest
+from dedup.schema import KINDS, Blocks
+from dedup.sketch import tokenize_texts
+
+VAGUE = FEATURES[5:11]  # as in ``words/vague.txt``, but in the singular there
+KINDS_LISTED = ("hedge", "amount", "noun", "emphasis", "address", "abstract")
+CASELESS = ("ar", "bn", "fa", "he", "hi", "ja", "ko", "ta", "ur", "zh")  # no capitals; words of other lengths
+OTHER = "other"  # what is usual in languages without a reference of their own
+MOST = 4.0  # units that a feature may be off
+
+LEAST_TOKENS, LEAST_CHARACTERS = 8, 12  # of a block that is scored; in scripts without spaces
+SYMBOLS = 0.2  # share of characters of code that are neither in words nor between them
+FIGURES = 0.5  # share of words of a table that are numbers
+LEAST_COMMON = 0.06  # share of very common terms that running text has
+FENCES, BAR = tuple(b"`~"), ord("|")
+
+
+class Looks(NamedTuple):
+    """What ``n`` blocks of a batch are made of.
+
+    Attributes:
+        letters: uint32[n], letters and digits.
+        names: uint16[n], words that begin with a capital, beyond one a sentence.
+        chars: uint32[n], characters.
+        forms: uint8[n], TEXT for what is to be scored, else what it is.
+    """
+
+    letters: U32
+    names: np.ndarray
+    chars: U32
+    forms: U8
+
+
+def find_forms(data: U8, doc_bounds: I64, blocks: Blocks, lengths: I64, languages: I32, marks: U32, counts: I32) -> U8:
+    """Tell running text from what is not scored: uint8[n].
+
+    Args:
+        data: uint8, valid UTF-8 of the documents.
+        doc_bounds: int64[docs + 1], where each document begins in ``data``.
+        blocks: their blocks.
+        lengths: int64[n], tokens of each block.
+        languages: int32[docs].
+        marks: uint32[n], see ``dedup.kernels.classes``.
+        counts: int32[n, COLUMNS], see ``dedup.kernels.shape``.
+    """
+    starts, _ = spans_in_data(doc_bounds, blocks)
+    words = counts[:, LOWERS] + counts[:, UPPERS] + counts[:, CASELESSES] + counts[:, NUMBER_WORDS]
+    symbols = counts[:, CHARS] - counts[:, LETTERS] - counts[:, IDEOGRAPHS] - np.maximum(words - 1, 0)
+    least = np.where(paired_languages()[languages], LEAST_CHARACTERS, LEAST_TOKENS)
+    forms = np.zeros(lengths.size, np.uint8)
+    first = bytes_at(data, starts)
+    fenced = np.isin(first, FENCES) & (bytes_at(data, starts + 1) == first) & (bytes_at(data, starts + 2) == first)
+    forms[(symbols > SYMBOLS * counts[:, CHARS]) | fenced] = CODE
+    forms[
+        (marks & TABULAR != 0)
+        | (counts[:, NUMBER_WORDS] > FIGURES * (words + counts[:, IDEOGRAPHS] / 2))
+        | (first == BAR)
+    ] = TABLE
+    forms[marks & LIST_OF_LINKS != 0] = LINKS
+    forms[lengths < np.repeat(least, np.diff(blocks.bounds))] = SHORT
+    forms[blocks.kinds == KINDS.index("heading")] = HEADING
+    return forms
+
+
+def count_names(counts: I32) -> I32:
+    """Count the words of each block that begin with a capital, beyond one a sentence: int32[n]."""
+    names: I32 = np.maximum(counts[:, UPPERS] - np.maximum(counts[:, STOPS], 1), 0)
+    return names
+
+
+class Model(NamedTuple):
+    """The model, with what is usual.
+
+    Attributes:
+        block: float32[f], coefficients of a block's own features, in the order of ``FEATURES``.
+        article: float32[f], of their means over the article.
+        intercept: log-odds of a block that is as usual in everything.
+        slopes: float32[3, f], what is usual by ln(words) - 4, by ln(1 + blocks before) and its square.
+        usual: float32[g, f], what is usual beside that, for each language that has a reference, and for the others.
+        deviation: float32[g, f], the unit of each.
+        groups: int64[l + 1], the row of each language in these.
+        known: bool[l + 1, f], features that a language has; the last is for texts of none that is known.
+    """
+
+    block: F32
+    article: F32
+    intercept: float
+    slopes: F32
+    usual: F32
+    deviation: F32
+    groups: I64
+    known: Bool
+
+
+def available_features() -> Bool:
+    """Return bool[l + 1, f], the features that blocks of each language have, and of none that is known."""
+    languages = background().languages
+    listed = listed_languages()
+    known = np.ones((len(languages) + 1, len(FEATURES)), np.bool_)
+    columns = {name: k for k, name in enumerate(FEATURES)}
+    known[np.ix_(~listed, [columns[name] for name in VAGUE])] = False
+    caseless = np.array([*(code in CASELESS for code in languages), True])
+    known[np.ix_(caseless, [columns["names"], columns["word_length"]])] = False
+    known[-1, [columns["new_rare"], columns["common"]]] = False
+    return known
+
+
+def make_model(values: dict[str, Any]) -> Model:
+    """Put the contents of ``substance.json`` into arrays."""
+
+    def row(by_name: dict[str, Any], column: int | None = None) -> list[float]:
+        found = (by_name.get(name, 0.0 if column is None else (0.0, 1.0)) for name in FEATURES)
+        return [one if column is None else one[column] for one in found]
+
+    named = list(values["usual"])
+    groups = [named.index(code if code in named else OTHER) for code in (*background().languages, OTHER)]
+    return Model(
+        np.array(row(values["block"]), np.float32),
+        np.array(row(values["article"]), np.float32),
+        values["intercept"],
+        np.array([row(values["slopes"][name]) for name in ("words", "before", "before_squared")], np.float32),
+        np.array([row(values["usual"][name], 0) for name in named], np.float32),
+        np.array([row(values["usual"][name], 1) for name in named], np.float32),
+        np.array(groups),
+        available_features(),
+    )
+
+
+@functools.cache
+def fitted() -> Model:
+    """Return the model as shipped."""
+    text = importlib.resources.files(__package__).joinpath("substance.json").read_bytes()
+    return make_model(msgspec.json.decode(text))
+
+
+@functools.cache
+def vague_words() -> Lexicon:
+    """Return the table of vague words: by the keys of ``term_key``, a bit for each kind."""
+    languages, roles = background().languages, dict[int, int]()
+    for key, words in read_words("vague").items():
+        code, kind = key.split()
+        for word in tokenize_texts(words).hashes.tolist():
+            entry = int(keys_of_terms(np.array([word >> 32], np.uint32), languages.index(code))[0])
+            roles[entry] = roles.get(entry, 0) | 1 << KINDS_LISTED.index(kind)
+    return make_table(roles)
+
+
+@functools.cache
+def listed_languages() -> Bool:
+    """Return bool[l + 1], whether a language has a list of vague words; the last is for none that is known."""
+    codes = {key.split()[0] for key in read_words("vague")}
+    return np.array([*(code in codes for code in background().languages), False])
+
+
+def measure(facts: F32, letters: U32, names: np.ndarray) -> F32:
+    """Return the features of ``m`` blocks, float32[m, f], not-a-number where one has no value.
+
+    Args:
+        facts: float32[m, FACTS], see ``find_facts``.
+        letters: uint32[m].
+        names: uint16[m].
+    """
+    features = np.empty((letters.size, len(FEATURES)), np.float32)
+    terms, words = np.maximum(facts[:, TERMS], 1), np.maximum(facts[:, WORDS], 1)
+    features[:, 0] = facts[:, NEW_RARE] / terms
+    features[:, 1] = facts[:, COMMONS] / terms
+    features[:, 2] = facts[:, NEW_NUMBERS] > 0
+    features[:, 3] = np.where(facts[:, NUMBERS] > 0, np.log1p(facts[:, BARE_NUMBERS]), np.nan)
+    features[:, 4] = names > 0
+    features[:, 5:11] = facts[:, HEDGES : ABSTRACT + 1] / words[:, None]
+    features[:, 11] = letters / words
+    return features
+
+
+def length_and_place(facts: F32) -> F32:
+    """Return what features are normalised for: float32[m, 3], ln(words) - 4, ln(1 + blocks before) and its square."""
+    before = np.log1p(facts[:, BEFORE])
+    return np.stack([np.log(np.maximum(facts[:, WORDS], 1)) - 4, before, before * before], axis=1)
+
+
+def expect(model: Model, facts: F32, groups: I64) -> F32:
+    """Return what is usual for blocks of such length, place and language: float32[m, f]."""
+    expected: F32 = model.usual[groups] + length_and_place(facts) @ model.slopes
+    return expected
+
+
+def units(model: Model, features: F32, usual: F32, languages: I32) -> F32:
+    """Return how far features are from what is usual, in units, at most MOST; 0 where there is no value."""
+    off = (features - usual) / model.deviation[model.groups[languages]]
+    off = np.where(model.known[languages] & ~np.isnan(off), off, np.float32(0))
+    return np.clip(off, -MOST, MOST).astype(np.float32)
+
+
+def is_list(facts: F32, languages: I32) -> Bool:
+    """Tell blocks with hardly any common words, in languages whose terms are words: bool[m]."""
+    told = ~paired_languages()[languages] & (languages != FREE)
+    found: Bool = told & (facts[:, COMMONS] < LEAST_COMMON * facts[:, TERMS])
+    return found
+
+
+class Scores(NamedTuple):
+    """How much ``m`` blocks of ``r`` documents say.
+
+    Attributes:
+        substance: float32[m], 0 to 100, not-a-number where not scored.
+        articles: float32[r], the same of documents: the mean of their scored blocks, by their words.
+        forms: uint8[m], what a block is, if no text to score.
+        reasons: uint32[m, TOLD], see ``dedup.reasons``; 0 for none.
+    """
+
+    substance: F32
+    articles: F32
+    forms: U8
+    reasons: U32
+
+
+def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: np.ndarray, forms: U8, model: Model) -> Scores:
+    """Score the blocks of documents.
+
+    Args:
+        docs: int64[r], the documents; their blocks stand one behind the other in what follows.
+        spoken: the blocks of all documents, and how terms are weighed.
+        part: uint8[m], OUT, HEARD or SCORED.
+        letters: uint32[m], letters and digits of each block.
+        names: uint16[m], its words that begin with a capital, beyond one a sentence.
+        forms: uint8[m], what it is, if no text to score.
+        model: the model.
+    """
+    facts = np.empty((part.size, FACTS), np.float32)
+    find_facts(docs, spoken, part, facts)
+    doc = np.repeat(np.arange(docs.size), spoken.bounds[docs + 1] - spoken.bounds[docs])
+    scored = part == SCORED
+    languages = spoken.languages[docs[doc]]
+    with np.errstate(invalid="ignore"):
+        listed = scored & is_list(facts, languages)
+    forms = np.where(listed, np.uint8(LIST), forms)
+    rows = np.flatnonzero(scored & ~listed)
+    facts, doc, languages = facts[rows], doc[rows], languages[rows]
+    features, usual = measure(facts, letters[rows], names[rows]), expect(model, facts, model.groups[languages])
+    off = units(model, features, usual, languages)
+    weights = np.sqrt(facts[:, WORDS])
+    total = np.bincount(doc, weights, docs.size)
+    means, told, expected = (mean_of(one, weights, doc, total) for one in (off, features, usual))
+    own, of_article = off * model.block, (means * model.article)[doc]
+    odds = own.sum(axis=1) + of_article.sum(axis=1)
+    substance = np.full(part.size, np.nan, np.float32)
+    substance[rows] = 100 / (1 + np.exp(-(odds + model.intercept)))
+    words = np.bincount(doc, facts[:, WORDS], docs.size)
+    with np.errstate(invalid="ignore"):
+        articles = np.bincount(doc, facts[:, WORDS] * substance[rows], docs.size) / words
+    reasons = np.zeros((part.size, TOLD), np.uint32)
+    reasons[rows] = strongest(
+        np.concatenate([own, of_article], axis=1),
+        np.concatenate([features, told[doc]], axis=1),
+        np.concatenate([usual, expected[doc]], axis=1),
+        facts,
+        names[rows],
+    )
+    return Scores(substance, articles.astype(np.float32), forms, reasons)
+
+
+def mean_of(values: F32, weights: F32, doc: I64, total: np.ndarray) -> F32:
+    """Return the means of each document's blocks, those without a value aside: float32[r, f]."""
+    columns = []
+    for column in values.T:
+        there = ~np.isnan(column)
+        whole = total if there.all() else np.bincount(doc[there], weights[there], total.size)
+        columns.append(np.bincount(doc[there], (weights * column)[there], total.size) / np.maximum(whole, 1e-9))
+    return np.stack(columns, axis=1).astype(np.float32)
