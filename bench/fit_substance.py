@@ -38,14 +38,24 @@ from dedup.reasons import FEATURES
 from dedup.run import TextsDigest
 from dedup.settings import Settings, Split
 from dedup.store import Workspace
-from dedup.substance import OTHER, Model, is_list, length_and_place, make_model, mean_of, measure, units
+from dedup.substance import (
+    OTHER,
+    Model,
+    available_features,
+    is_list,
+    length_and_place,
+    make_model,
+    mean_of,
+    measure,
+    units,
+)
 
 CORPUS = pathlib.Path(__file__).resolve().parent.parent / "corpus"
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "dedup" / "substance.json"
 SIGNS = dict.fromkeys(FEATURES, -1.0) | {"new_rare": 1.0, "new_number": 1.0, "names": 1.0}
 FOLDS, PAGE_FOLDS = 10, 5
 WEIGHT = 0.2  # of the reference, beside the labelled blocks
-STRENGTH = 1 / 600  # of the pull toward 0 of each coefficient, against the mean loss
+STRENGTH = 1 / 3000  # of the pull toward 0 of each coefficient, against the mean loss
 UNDER = 0.04  # share of the paragraphs of articles that is to be under the threshold
 USUAL = 80.0  # substance of the median paragraph of the reference
 LEAST_REFERENCE = 200  # paragraphs of a language that tell what is usual there
@@ -151,18 +161,23 @@ def usual_values(reference: Described) -> dict[str, Any]:
     slopes: dict[str, dict[str, float]] = {"words": {}, "before": {}, "before_squared": {}}
     usual: dict[str, dict[str, list[float]]] = {}
     counts = collections.Counter(codes.tolist())
+    known = available_features()
     named = [code for code in sorted(counts) if counts[code] >= LEAST_REFERENCE and code != "?"]
     for k, name in enumerate(FEATURES):
         column = reference.features[:, k]
-        there = ~np.isnan(column)
+        there = ~np.isnan(column) & known[reference.languages, k]
         design = np.c_[np.ones(there.sum()), by[there]]
         fitted = np.linalg.lstsq(design, column[there], rcond=None)[0]
         for slope, value in zip(slopes, fitted[1:], strict=True):
             slopes[slope][name] = float(value)
         left = column - by @ fitted[1:]
-        for code in (*named, OTHER):
+        least = 0.0
+        for code in (OTHER, *named):
             own = left[there & (np.isin(codes, FROM_LETTERS) if code == OTHER else codes == code)]
-            usual.setdefault(code, {})[name] = [float(own.mean()), float(own.std()) + 1e-3]
+            if own.size:
+                # news of a few sites vary less than paragraphs of their language do
+                usual.setdefault(code, {})[name] = [float(own.mean()), max(float(own.std()), least) + 1e-3]
+                least = usual[OTHER][name][1]
     return {"slopes": slopes, "usual": usual}
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from dedup.arrays import F32, I32, I64, U8, U32, Bool
-from dedup.background import background
+from dedup.background import background, keys_of, pairs_of
 from dedup.blocks import bytes_at, spans_in_data
 from dedup.frequencies import keys_of_terms, paired_languages
 from dedup.kernels.classes import LIST_OF_LINKS, TABULAR
@@ -180,8 +180,11 @@ def vague_words() -> Lexicon:
     languages, roles = background().languages, dict[int, int]()
     for key, words in read_words("vague").items():
         code, kind = key.split()
-        for word in tokenize_texts(words).hashes.tolist():
-            entry = int(keys_of_terms(np.array([word >> 32], np.uint32), languages.index(code))[0])
+        tokens, language = tokenize_texts(words), languages.index(code)
+        terms = tokens.hashes
+        if paired_languages()[language]:
+            terms = pairs_of(terms)[tokens.bounds[:-1]]  # words are of two characters
+        for entry in keys_of_terms(keys_of(terms), language).tolist():
             roles[entry] = roles.get(entry, 0) | 1 << KINDS_LISTED.index(kind)
     return make_table(roles)
 
