@@ -57,6 +57,7 @@ FOLDS, PAGE_FOLDS = 10, 5
 WEIGHT = 0.2  # of the reference, beside the labelled blocks
 STRENGTH = 1 / 3000  # of the pull toward 0 of each coefficient, against the mean loss
 UNDER = 0.04  # share of the paragraphs of articles that is to be under the threshold
+MIDDLE = 50.0  # substance at the threshold
 USUAL = 80.0  # substance of the median paragraph of the reference
 LEAST_REFERENCE = 200  # paragraphs of a language that tell what is usual there
 FROM_LETTERS = ("en", "el", "pl", "ru")  # languages that tell what is usual in others
@@ -87,9 +88,9 @@ class Described(NamedTuple):
     languages: np.ndarray
     kind: np.ndarray
 
-    def __getitem__(self, rows: Any) -> Described:
+    def take(self, rows: np.ndarray) -> Described:
         """Return some of the blocks."""
-        return Described(*(column[rows] for column in tuple.__iter__(self)))
+        return Described(*(column[rows] for column in self))
 
 
 def describe(
@@ -187,7 +188,9 @@ def inputs_of(model: Model, blocks: Described) -> np.ndarray:
     off = units(model, blocks.features, usual, blocks.languages)
     _, doc = np.unique(blocks.doc, return_inverse=True)
     weights = np.sqrt(blocks.facts[:, WORDS])
-    return np.c_[off, mean_of(off, weights, doc, np.bincount(doc, weights))[doc]].astype(float)
+    means = mean_of(off, weights, doc, np.bincount(doc, weights))
+    inputs: np.ndarray = np.c_[off, means[doc]].astype(float)
+    return inputs
 
 
 def fit(inputs: np.ndarray, substance: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -205,7 +208,8 @@ def fit(inputs: np.ndarray, substance: np.ndarray, weights: np.ndarray) -> np.nd
 
     bounds = [(0, None)] * len(signs) + [(None, None)]
     values = minimize(loss, np.zeros(len(bounds)), jac=True, bounds=bounds, method="L-BFGS-B").x
-    return np.append(values[:-1] * signs, values[-1])
+    fitted: np.ndarray = np.append(values[:-1] * signs, values[-1])
+    return fitted
 
 
 def fit_both(labelled: np.ndarray, substance: np.ndarray, real: np.ndarray, kinds: np.ndarray) -> np.ndarray:
@@ -407,7 +411,7 @@ def main(data: pathlib.Path, write: bool, as_json: bool) -> None:
     model = make_model({**empty, **usual})
     inputs, real = inputs_of(model, blocks), inputs_of(model, reference)
     taught = label >= 0
-    blocks, inputs, substance = blocks[taught], inputs[taught], label[taught] == 1
+    blocks, inputs, substance = blocks.take(taught), inputs[taught], label[taught] == 1
     say("fitting ...")
     odds = held_out(inputs, substance, blocks.doc, real, reference.kind)
     odds_of_real = held_out_pages(inputs, substance, real, reference)
@@ -429,13 +433,13 @@ def main(data: pathlib.Path, write: bool, as_json: bool) -> None:
         figures.append(
             Figure(f"AUC, {name}", float(roc_auc_score(substance[rows], scores[rows])), note=f"{rows.sum()} blocks")
         )
-    below = scores < 50
+    below = scores < MIDDLE
     figures += [
         Figure("filler blocks under 50", share(int(below[~substance].sum()), int((~substance).sum()))),
         Figure("blocks of substance under 50", share(int(below[substance].sum()), int(substance.sum()))),
         *sign_figures(model, blocks, substance, inputs[:, : len(FEATURES)]),
     ]
-    found = scale.substance(odds_of_real) < 50
+    found = scale.substance(odds_of_real) < MIDDLE
     for kind in sorted(set(reference.kind.tolist())):
         own = reference.kind == kind
         bar = {"article": 0.05, "documentation": 0.05}.get(kind)
@@ -444,14 +448,15 @@ def main(data: pathlib.Path, write: bool, as_json: bool) -> None:
             Figure(f"under 50: {kind}", float(found[own].mean()), "at most" if bar else "-", bar or 0.0, note)
         )
     values = fit_both(inputs, substance, real, reference.kind)
-    for name, path, split in (
+    others: list[tuple[str, str, Split]] = [
         ("statutes", "statutes/paragraphs.jsonl.gz", "blank"),
         ("chinese", "chinese/docs.jsonl.gz", "auto"),
-    ):
+    ]
+    for name, path, split in others:
         say(f"{name} ...")
         other = describe([{**r, "source": None} for r in read_records(data / path)], split, lambda _: "", own=False)
-        below = scale.substance(log_odds(values, inputs_of(model, other))) < 50
-        figures.append(Figure(f"under 50: {name}", float(below.mean()), note=f"{below.size:,} paragraphs"))
+        low = scale.substance(log_odds(values, inputs_of(model, other))) < MIDDLE
+        figures.append(Figure(f"under 50: {name}", float(low.mean()), note=f"{low.size:,} paragraphs"))
     figures += reuse_figures(data, model, values)
     if write:
         save(values, scale, usual, figures)

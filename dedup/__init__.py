@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dedup.listing import Header, headers
     from dedup.pipeline import scan
     from dedup.run import Run
+    from dedup.scoring import SubstanceScorer, score
     from dedup.undoing import undo
 
 # Imported when first asked for: numba and pyarrow take half a second.
@@ -47,6 +48,8 @@ _LAZY = {
     "minhash": "dedup.interop",
     "scan": "dedup.pipeline",
     "Run": "dedup.run",
+    "SubstanceScorer": "dedup.scoring",
+    "score": "dedup.scoring",
 }
 
 __all__ = [
@@ -64,6 +67,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "StoreError",
+    "SubstanceScorer",
     "VersionMismatch",
     "__version__",
     "clean",
@@ -71,6 +75,7 @@ __all__ = [
     "headers",
     "minhash",
     "scan",
+    "score",
     "undo",
 ]
 

@@ -75,7 +75,8 @@ def keys_of_terms(keys: U32, language: int) -> U64:
 
 def share_of_documents(zipf: F32 | float) -> F32:
     """Return the share of documents of PRIOR_WORDS words that have a word so common."""
-    return np.float32(1) - np.exp(-(10.0 ** (np.asarray(zipf, np.float32) - 9)) * PRIOR_WORDS)
+    shares: F32 = 1 - np.exp(-(10.0 ** (np.asarray(zipf, np.float32) - 9)) * np.float32(PRIOR_WORDS))
+    return shares
 
 
 class DocumentFrequencies:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I64, U8
+from dedup.arrays import I32, I64, U8, U32
 from dedup.background import identify
 from dedup.blocks import split_blocks
 from dedup.corpus import Corpus, Fresh, Looks, Said
@@ -215,15 +215,38 @@ def look_at(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens, *, scored: bo
     templates, credited = mask_names(data, bounds, blocks, tokens, shapes.counts, templates)
     marks = find_marks(data, bounds, blocks, tokens, templates, shapes, credited)
     looks = Looks(templates.keys, templates.bare, marks, shapes.words, shapes.odds, shapes.page_odds)
-    if not scored:
-        return looks, None
+    return looks, say(data, bounds, blocks, tokens, templates.titles, marks, shapes.counts) if scored else None
+
+
+def say_of(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens) -> Said:
+    """Tell what the blocks of a batch say, without the rest."""
+    templates, shapes = find_templates(data, bounds, blocks, tokens), find_shapes(data, bounds, blocks)
+    marks = find_marks(data, bounds, blocks, tokens, templates, shapes, np.empty(0, np.int64))
+    return say(data, bounds, blocks, tokens, templates.titles, marks, shapes.counts)
+
+
+def say(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens, titles: I64, marks: U32, counts: I32) -> Said:
+    """Put together what substance is scored by.
+
+    Args:
+        data: uint8, valid UTF-8 of the documents.
+        bounds: int64[docs + 1], where each document begins in ``data``.
+        blocks: their blocks.
+        tokens: the blocks' tokens.
+        titles: int64[docs], the block with each document's title, FREE where there is none.
+        marks: uint32[n], see ``dedup.kernels.classes``.
+        counts: int32[n, COLUMNS], see ``dedup.kernels.shape``.
+    """
     languages = identify(tokens.hashes, tokens.doc_bounds)
-    forms = find_forms(data, bounds, blocks, np.diff(tokens.bounds), languages, marks, shapes.counts)
-    letters, chars, names = (shapes.counts[:, LETTERS], shapes.counts[:, CHARS], count_names(shapes.counts))
-    return looks, Said(
-        letters.astype(np.uint32), np.minimum(names, MOST_NAMES).astype(np.uint16), chars.astype(np.uint32), forms,
-        np.where(templates.titles == FREE, FREE, templates.titles - blocks.bounds[:-1]), languages, count_terms_of(tokens, blocks, languages),
-    )  # fmt: skip
+    return Said(
+        letters=counts[:, LETTERS].astype(np.uint32),
+        names=np.minimum(count_names(counts), MOST_NAMES).astype(np.uint16),
+        chars=counts[:, CHARS].astype(np.uint32),
+        forms=find_forms(data, bounds, blocks, np.diff(tokens.bounds), languages, marks, counts),
+        titles=np.where(titles == FREE, FREE, titles - blocks.bounds[:-1]),
+        languages=languages,
+        counts=count_terms_of(tokens, blocks, languages),
+    )
 
 
 def tell_documents(

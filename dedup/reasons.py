@@ -1,7 +1,7 @@
 """What weighed most in the score of each block in; sentences that a person understands out.
 
-A reason is a number of 32 bits: 8 for the feature and whether it is the block's own or the article's mean, 12 for what was
-found, 12 for what is usual. Shares are in parts of a thousand, letters a word in tenths, the rest are counts.
+A reason is a number of 32 bits: 8 for the feature and whether it is the block's own or the article's mean, 12 for what
+was found, 12 for what is usual. Shares are in parts of a thousand, letters a word in tenths, the rest are counts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import F32, U8, U32
+from dedup.arrays import F32, F64, I64, U8, U16, U32
 from dedup.kernels.facts import BARE_NUMBERS, NEW_NUMBERS
 
 FEATURES = (
@@ -31,15 +31,38 @@ KIND_SHIFT, FOUND_SHIFT, MOST = 24, 12, (1 << 12) - 1
 TOLD = 3  # reasons of a block
 LEAST = 0.1  # log-odds of a reason that is told
 COUNTED = {"new_number": NEW_NUMBERS, "bare_numbers": BARE_NUMBERS}
-SHARES = {
-    "new_rare": "rare words not said before",
-    "common": "very common words",
-    "hedges": "words that hedge",
-    "amounts": "words for amounts without a number",
-    "nouns": "words for anything at all",
-    "emphasis": "words of emphasis and praise",
-    "address": "words that address the reader or speak for the writer",
-    "abstract": "abstract nouns",
+# sentences of what is found and what is usual
+RATES = {
+    "new_rare": "{:g} % rare words not said before, usual {:g} %",
+    "common": "{:g} % very common words, usual {:g} %",
+    "hedges": "{:g} % words that hedge, usual {:g} %",
+    "amounts": "{:g} % words for amounts without a number, usual {:g} %",
+    "nouns": "{:g} % words for anything at all, usual {:g} %",
+    "emphasis": "{:g} % words of emphasis and praise, usual {:g} %",
+    "address": "{:g} % words that address the reader or speak for the writer, usual {:g} %",
+    "abstract": "{:g} % abstract nouns, usual {:g} %",
+    "word_length": "{:g} letters a word, usual {:g}",
+}
+# sentences of counts: of none in a block, of one, of several; and of the article
+COUNTS = {
+    "new_number": (
+        "no number that was not given before",
+        "1 number not given before",
+        "{} numbers not given before",
+        "numbers not given before in {:g} % of it, usual {:g} %",
+    ),
+    "bare_numbers": (
+        "every number stands beside a particular word",
+        "1 number beside no particular word",
+        "{} numbers beside no particular word",
+        "{:g} numbers beside no particular word, where it has numbers, usual {:g}",
+    ),
+    "names": (
+        "no name: no more capitals than one a sentence",
+        "1 capital beyond one a sentence, as of names",
+        "{} capitals beyond one a sentence, as of names",
+        "names in {:g} % of it, usual {:g} %",
+    ),
 }
 # what a block is, if no text to score
 TEXT, HEADING, SHORT, CODE, TABLE, LINKS, LIST, BOILERPLATE = range(8)
@@ -55,13 +78,18 @@ FORMS = (
 )
 
 
-def pack(kinds: np.ndarray, found: np.ndarray, usual: np.ndarray) -> U32:
+def pack(kinds: I64, found: F64, usual: F64) -> U32:
     """Put reasons into numbers; the kind is that of the feature, plus 1, plus OF_ARTICLE for the article's mean."""
-    parts = [np.clip(np.nan_to_num(np.round(part)), 0, MOST).astype(np.uint32) for part in (found, usual)]
-    return kinds.astype(np.uint32) << KIND_SHIFT | parts[0] << FOUND_SHIFT | parts[1]
+
+    def whole(values: F64 | I64) -> U32:
+        rounded: U32 = np.clip(np.nan_to_num(np.round(values)), 0, MOST).astype(np.uint32)
+        return rounded
+
+    reasons: U32 = np.bitwise_or(whole(kinds) << KIND_SHIFT | whole(found) << FOUND_SHIFT, whole(usual))
+    return reasons
 
 
-def strongest(weights: F32, features: F32, usual: F32, facts: F32, names: np.ndarray) -> U32:
+def strongest(weights: F32, features: F32, usual: F32, facts: F32, names: U16) -> U32:
     """Choose the reasons of ``m`` blocks: what weighed most in the direction that the whole went.
 
     Args:
@@ -75,6 +103,8 @@ def strongest(weights: F32, features: F32, usual: F32, facts: F32, names: np.nda
         uint32[m, TOLD], 0 for none.
     """
     toward = weights * np.sign(weights.sum(axis=1, keepdims=True))
+    of_article = toward[:, OF_ARTICLE:]  # one of these at most, for they are the same in all blocks
+    of_article[of_article < of_article.max(axis=1, keepdims=True)] = 0
     order = np.argsort(-toward, axis=1, kind="stable")[:, :TOLD]
     rows = np.arange(len(order))[:, None]
     found, expected = in_words(features[rows, order], order), in_words(usual[rows, order], order)
@@ -86,12 +116,13 @@ def strongest(weights: F32, features: F32, usual: F32, facts: F32, names: np.nda
     return reasons
 
 
-def in_words(values: F32, which: np.ndarray) -> np.ndarray:
+def in_words(values: F32, which: I64) -> F64:
     """Return values of features in the units that sentences have."""
     feature = which % OF_ARTICLE
     tenths = np.isin(feature, [FEATURES.index("word_length"), FEATURES.index("bare_numbers")])
-    values = np.where(feature == FEATURES.index("bare_numbers"), np.expm1(values), values)
-    return values * np.where(tenths, 10, 1000)
+    counts = np.where(feature == FEATURES.index("bare_numbers"), np.expm1(values), values)
+    units: F64 = counts * np.where(tenths, 10.0, 1000.0)
+    return units
 
 
 def sentence(reason: int) -> str:
@@ -103,32 +134,10 @@ def sentence(reason: int) -> str:
     kind, found, usual = reason >> KIND_SHIFT, reason >> FOUND_SHIFT & MOST, reason & MOST
     scope, place = divmod(kind - 1, OF_ARTICLE)
     name = FEATURES[place]
-    begin = "the article: " if scope else ""
-    if name in SHARES:
-        return f"{begin}{found / 10:g} % {SHARES[name]}, usual {usual / 10:g} %"
-    if name == "word_length":
-        return f"{begin}{found / 10:g} letters a word, usual {usual / 10:g}"
-    if name == "new_number":
-        if scope:
-            return f"{begin}numbers not given before in {found / 10:g} % of it, usual {usual / 10:g} %"
-        return (
-            f"{found} number{'s' * (found != 1)} not given before" if found else "no number that was not given before"
-        )
-    if name == "names":
-        if scope:
-            return f"{begin}names in {found / 10:g} % of it, usual {usual / 10:g} %"
-        return (
-            f"{found} capital{'s' * (found != 1)} beyond one a sentence, as of names"
-            if found
-            else ("no name: no more capitals than one a sentence")
-        )
-    if scope:
-        return f"{begin}{found / 10:g} numbers beside no particular word, where it has numbers, usual {usual / 10:g}"
-    return (
-        f"{found} number{'s' * (found != 1)} beside no particular word"
-        if found
-        else ("every number stands beside a particular word")
-    )
+    if scope or name in RATES:
+        form = RATES[name] if name in RATES else COUNTS[name][-1]
+        return ("the article: " if scope else "") + form.format(found / 10, usual / 10)
+    return COUNTS[name][min(found, 2)].format(found)
 
 
 def tell(reasons: U32, forms: U8) -> pa.ListArray:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from dedup.arrays import F32, I32, I64, U8, U32, Bool
+from dedup.arrays import F32, F64, I32, I64, U8, U16, U32, Bool
 from dedup.background import background, keys_of, pairs_of
 from dedup.blocks import bytes_at, spans_in_data
 from dedup.frequencies import keys_of_terms, paired_languages
@@ -54,22 +55,6 @@ SYMBOLS = 0.2  # share of characters of code that are neither in words nor betwe
 FIGURES = 0.5  # share of words of a table that are numbers
 LEAST_COMMON = 0.06  # share of very common terms that running text has
 FENCES, BAR = tuple(b"`~"), ord("|")
-
-
-class Looks(NamedTuple):
-    """What ``n`` blocks of a batch are made of.
-
-    Attributes:
-        letters: uint32[n], letters and digits.
-        names: uint16[n], words that begin with a capital, beyond one a sentence.
-        chars: uint32[n], characters.
-        forms: uint8[n], TEXT for what is to be scored, else what it is.
-    """
-
-    letters: U32
-    names: np.ndarray
-    chars: U32
-    forms: U8
 
 
 def find_forms(data: U8, doc_bounds: I64, blocks: Blocks, lengths: I64, languages: I32, marks: U32, counts: I32) -> U8:
@@ -133,16 +118,20 @@ class Model(NamedTuple):
     known: Bool
 
 
+def column_of(names: Sequence[str]) -> I64:
+    """Return the columns of some features."""
+    return np.array([FEATURES.index(name) for name in names])
+
+
 def available_features() -> Bool:
     """Return bool[l + 1, f], the features that blocks of each language have, and of none that is known."""
     languages = background().languages
     listed = listed_languages()
     known = np.ones((len(languages) + 1, len(FEATURES)), np.bool_)
-    columns = {name: k for k, name in enumerate(FEATURES)}
-    known[np.ix_(~listed, [columns[name] for name in VAGUE])] = False
-    caseless = np.array([*(code in CASELESS for code in languages), True])
-    known[np.ix_(caseless, [columns["names"], columns["word_length"]])] = False
-    known[-1, [columns["new_rare"], columns["common"]]] = False
+    known[np.ix_(np.flatnonzero(~listed), column_of(VAGUE))] = False
+    caseless = [k for k, code in enumerate(languages) if code in CASELESS]
+    known[np.ix_(np.array([*caseless, len(languages)]), column_of(("names", "word_length")))] = False
+    known[-1, column_of(("new_rare", "common"))] = False
     return known
 
 
@@ -196,7 +185,7 @@ def listed_languages() -> Bool:
     return np.array([*(code in codes for code in background().languages), False])
 
 
-def measure(facts: F32, letters: U32, names: np.ndarray) -> F32:
+def measure(facts: F32, letters: U32, names: U16) -> F32:
     """Return the features of ``m`` blocks, float32[m, f], not-a-number where one has no value.
 
     Args:
@@ -232,7 +221,8 @@ def units(model: Model, features: F32, usual: F32, languages: I32) -> F32:
     """Return how far features are from what is usual, in units, at most MOST; 0 where there is no value."""
     off = (features - usual) / model.deviation[model.groups[languages]]
     off = np.where(model.known[languages] & ~np.isnan(off), off, np.float32(0))
-    return np.clip(off, -MOST, MOST).astype(np.float32)
+    clipped: F32 = np.clip(off, -MOST, MOST).astype(np.float32)
+    return clipped
 
 
 def is_list(facts: F32, languages: I32) -> Bool:
@@ -248,17 +238,19 @@ class Scores(NamedTuple):
     Attributes:
         substance: float32[m], 0 to 100, not-a-number where not scored.
         articles: float32[r], the same of documents: the mean of their scored blocks, by their words.
+        means: float32[r, f], the means of the features over scored blocks, not-a-number where there are none.
         forms: uint8[m], what a block is, if no text to score.
         reasons: uint32[m, TOLD], see ``dedup.reasons``; 0 for none.
     """
 
     substance: F32
     articles: F32
+    means: F32
     forms: U8
     reasons: U32
 
 
-def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: np.ndarray, forms: U8, model: Model) -> Scores:
+def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: U16, forms: U8, model: Model) -> Scores:
     """Score the blocks of documents.
 
     Args:
@@ -300,10 +292,11 @@ def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: np.ndarray, 
         facts,
         names[rows],
     )
-    return Scores(substance, articles.astype(np.float32), forms, reasons)
+    told[total == 0] = np.nan
+    return Scores(substance, articles.astype(np.float32), told, forms, reasons)
 
 
-def mean_of(values: F32, weights: F32, doc: I64, total: np.ndarray) -> F32:
+def mean_of(values: F32, weights: F32, doc: I64, total: F64 | I64) -> F32:
     """Return the means of each document's blocks, those without a value aside: float32[r, f]."""
     columns = []
     for column in values.T:
