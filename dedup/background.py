@@ -21,8 +21,8 @@ from dedup.kernels.terms import count_common_words
 
 STEP = 0.04  # of the Zipf scale: the logarithm to base 10 of how often a word stands in a billion
 PLANES = 4  # bytes of a key
-COMMON = 5.0  # frequency of words by which a language is known
-SAMPLE = 300  # tokens of a text that are looked at for that
+COMMON = 5.3  # frequency of words by which a language is known
+SAMPLE = 64  # tokens of a text that are looked at for that, from all over it
 SPARE = 4  # slots of their table for each
 LEAST_SHARE = 0.1  # share of them that must be common words of the language
 
@@ -136,5 +136,7 @@ def identify(tokens: U64, bounds: I64) -> I32:
     found = np.zeros(sums.shape, np.int32)
     count_common_words(tokens, bounds, SAMPLE, *common_words(), sums, found)
     best = sums.argmax(axis=1)
-    enough = found[np.arange(best.size), best] >= np.maximum(1, LEAST_SHARE * np.minimum(np.diff(bounds), SAMPLE))
+    lengths = np.diff(bounds)
+    looked_at = -(-lengths // np.maximum(1, lengths // SAMPLE))
+    enough = found[np.arange(best.size), best] >= np.maximum(1, LEAST_SHARE * looked_at)
     return np.where(enough, best, FREE).astype(np.int32)

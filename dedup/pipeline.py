@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from dedup.arrays import I32, I64, U8, U32
 from dedup.background import identify
@@ -44,7 +45,18 @@ from dedup.run import (
     summary_bytes,
     write_table,
 )
-from dedup.schema import DOC_REASONS, DOCUMENTS, REASONS, TEMPLATES, VERDICTS, Blocks, Documents, Reject
+from dedup.schema import (
+    BLOCK_SCORES,
+    DOC_REASONS,
+    DOCUMENT_SCORES,
+    DOCUMENTS,
+    REASONS,
+    TEMPLATES,
+    VERDICTS,
+    Blocks,
+    Documents,
+    Reject,
+)
 from dedup.settings import Settings
 from dedup.shape import find_shapes
 from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
@@ -141,7 +153,7 @@ def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, prog
         documents = pool.submit(tell_documents, made, corpus, decisions, settings, order)
         tally = Tally()
         tables = block_verdicts(corpus, decisions, settings, order, tally, pool)
-        write_table(made / VERDICTS_FILE, VERDICTS, tables, pool)
+        write_table(made / VERDICTS_FILE, with_scores(VERDICTS, BLOCK_SCORES, settings), tables, pool)
         write_table(made / TEMPLATES_FILE, TEMPLATES, [told_templates(corpus, decisions)])
         if rejects:
             (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
@@ -249,13 +261,19 @@ def say(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens, titles: I64, mark
     )
 
 
+def with_scores(schema: pa.Schema, scores: pa.Schema, settings: Settings) -> pa.Schema:
+    """Return the columns of a table, those of scores among them where substance is scored."""
+    return pa.schema([*schema, *scores]) if settings.scores else schema
+
+
 def tell_documents(
     made: pathlib.Path, corpus: Corpus, decisions: Decisions, settings: Settings, order: I64
 ) -> dict[str, Any]:
     """Look for contained documents, write the verdicts on documents; return what a summary says of them."""
     decisions = tell_contained(corpus, decisions, settings)
     docs = decisions.docs
-    write_table(made / DOCUMENTS_FILE, DOCUMENTS, document_verdicts(corpus, decisions, settings, order))
+    tables = document_verdicts(corpus, decisions, settings, order)
+    write_table(made / DOCUMENTS_FILE, with_scores(DOCUMENTS, DOCUMENT_SCORES, settings), tables)
     reasons = np.bincount(docs.reason, minlength=len(DOC_REASONS)).tolist()
     return {
         "documents": corpus.doc_count,

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import F32, F64, I64, U8, U16, U32
-from dedup.kernels.facts import BARE_NUMBERS, NEW_NUMBERS
+from dedup.kernels.facts import BARE_NUMBERS, NEW_NUMBERS, choose
+from dedup.kernels.tables import FREE
 
 FEATURES = (
     "new_rare",  # share of rare terms that neither the title nor an earlier block has
@@ -28,6 +29,8 @@ FEATURES = (
 )
 OF_ARTICLE = len(FEATURES)
 KIND_SHIFT, FOUND_SHIFT, MOST = 24, 12, (1 << 12) - 1
+TENTHS, THOUSANDTHS = 10.0, 1000.0
+UNITS = np.where(np.isin(FEATURES, ["word_length", "bare_numbers"]), TENTHS, THOUSANDTHS)  # that values are told in
 TOLD = 3  # reasons of a block
 LEAST = 0.1  # log-odds of a reason that is told
 COUNTED = {"new_number": NEW_NUMBERS, "bare_numbers": BARE_NUMBERS}
@@ -102,27 +105,24 @@ def strongest(weights: F32, features: F32, usual: F32, facts: F32, names: U16) -
     Returns:
         uint32[m, TOLD], 0 for none.
     """
-    toward = weights * np.sign(weights.sum(axis=1, keepdims=True))
-    of_article = toward[:, OF_ARTICLE:]  # one of these at most, for they are the same in all blocks
-    of_article[of_article < of_article.max(axis=1, keepdims=True)] = 0
-    order = np.argsort(-toward, axis=1, kind="stable")[:, :TOLD]
+    order = np.empty((len(weights), TOLD), np.int64)
+    choose(weights, OF_ARTICLE, LEAST, order)
     rows = np.arange(len(order))[:, None]
     found, expected = in_words(features[rows, order], order), in_words(usual[rows, order], order)
-    for name, column in COUNTED.items():
-        found = np.where(order == FEATURES.index(name), facts[:, column, None], found)
-    found = np.where(order == FEATURES.index("names"), names[:, None], found)
+    for name, column in (*COUNTED.items(), ("names", None)):
+        told = np.nonzero(order == FEATURES.index(name))
+        found[told] = names[told[0]] if column is None else facts[told[0], column]
     reasons = pack(order + 1, found, expected)
-    reasons[toward[rows, order] < LEAST] = 0
+    reasons[order == FREE] = 0
     return reasons
 
 
 def in_words(values: F32, which: I64) -> F64:
     """Return values of features in the units that sentences have."""
-    feature = which % OF_ARTICLE
-    tenths = np.isin(feature, [FEATURES.index("word_length"), FEATURES.index("bare_numbers")])
-    counts = np.where(feature == FEATURES.index("bare_numbers"), np.expm1(values), values)
-    units: F64 = counts * np.where(tenths, 10.0, 1000.0)
-    return units
+    told: F64 = values * UNITS[which % OF_ARTICLE]
+    bare = which % OF_ARTICLE == FEATURES.index("bare_numbers")
+    told[bare] = np.expm1(values[bare]) * TENTHS
+    return told
 
 
 def sentence(reason: int) -> str:
@@ -149,7 +149,7 @@ def tell(reasons: U32, forms: U8) -> pa.ListArray:
     """
     all_of = np.concatenate([forms[:, None].astype(np.uint32), reasons], axis=1)  # a form is less than a reason
     there = all_of != 0
-    codes, places = np.unique(all_of[there], return_inverse=True)
-    words = [FORMS[code] if code < len(FORMS) else sentence(code) for code in codes.tolist()]
-    values = pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(words, pa.string()))
+    codes = pa.array(all_of[there]).dictionary_encode()
+    words = [FORMS[code] if code < len(FORMS) else sentence(code) for code in codes.dictionary.to_pylist()]
+    values = pa.DictionaryArray.from_arrays(codes.indices, pa.array(words, pa.string()))
     return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32), values)

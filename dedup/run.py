@@ -111,6 +111,7 @@ def write_table(
     The file's bytes depend on nothing but the values.
     """
     coded = [field.name for field in schema if pa.types.is_string(field.type)]
+    coded += [f"{field.name}.list.element" for field in schema if pa.types.is_list(field.type)]
     packed = [field.name for field in schema if pa.types.is_integer(field.type)]
     with contextlib.ExitStack() as stack:
         writer: pq.ParquetWriter | None = None

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 from sklearn.base import BaseEstimator
 
-from dedup.arrays import F64, I32, I64, U8, U32
+from dedup.arrays import F32, F64, U8, U32, ranges
 from dedup.blocks import split_blocks
 from dedup.corpus import Said
 from dedup.frequencies import DocumentFrequencies, paired_languages
 from dedup.kernels.facts import HEARD, SCORED, Spoken
 from dedup.kernels.tables import FREE
-from dedup.pipeline import Progress, say_of, scan
-from dedup.reasons import FEATURES, TEXT, tell
+from dedup.pipeline import Progress, pool_of, say_of, scan
+from dedup.reasons import FEATURES, TEXT, TOLD, tell
 from dedup.run import Run
 from dedup.schema import BLOCK_SCORES, DOCUMENT_SCORES, Blocks
 from dedup.settings import Settings
 from dedup.sketch import Tokens, lay_out, tokenize_blocks
 from dedup.substance import Scores, fitted, listed_languages, vague_words
 from dedup.substance import score as score_blocks
+from dedup.threads import ordered_map
 
 BATCH = 1 << 21  # characters of texts that are scored at a time
 ROWS = 1 << 12  # that are put into words at a time
@@ -183,9 +185,9 @@ class SubstanceScorer(BaseEstimator):  # type: ignore[misc]
         """Count the terms of more texts."""
         if not hasattr(self, "frequencies_"):
             self.frequencies_ = DocumentFrequencies()
-        for texts in batches(X):
-            said = self._look(texts)[-1]
-            self.frequencies_.add(said.counts, said.languages, np.arange(len(texts)))
+        with pool_of((self.settings or Settings()).workers) as pool:
+            for *_, said in ordered_map(pool, self._look, batches(X), 2):
+                self.frequencies_.add(said.counts, said.languages, np.arange(said.languages.size))
         return self
 
     def merge(self, other: SubstanceScorer) -> Self:
@@ -239,25 +241,46 @@ class SubstanceScorer(BaseEstimator):  # type: ignore[misc]
         return data, blocks, tokens, say_of(data, bounds, blocks, tokens)
 
     def _scored(self, texts: Iterable[str]) -> Iterator[Scored]:
-        """Score texts, a batch at a time."""
+        """Score texts, a batch at a time, in threads."""
         counted = getattr(self, "frequencies_", None) or DocumentFrequencies()
-        for batch in batches(texts):
+        weights = functools.cache(functools.partial(weights_of, counted))
+
+        def work(batch: list[str]) -> Scored:
             data, blocks, tokens, said = self._look(batch)
-            spoken = spoken_of(blocks, tokens, said.titles, said.languages, counted)
-            part = np.where(said.forms == TEXT, SCORED, HEARD)
-            scores = score_blocks(np.arange(len(batch)), spoken, part, said.letters, said.names, said.forms, fitted())
-            yield Scored(data.tobytes(), blocks, scores, said.chars)
+            return Scored(data.tobytes(), blocks, score_batch(blocks, tokens, said, weights), said.chars)
+
+        with pool_of((self.settings or Settings()).workers) as pool:
+            yield from ordered_map(pool, work, batches(texts), 2)
 
 
-def spoken_of(blocks: Blocks, tokens: Tokens, titles: I64, languages: I32, counted: DocumentFrequencies) -> Spoken:
-    """Put together what the terms of a batch are weighed by."""
-    docs, frequencies = counted.blended(languages, included=False)
-    there = np.diff(tokens.bounds) > 0
-    content = np.where(there, np.arange(there.size), FREE)
-    return Spoken(
-        blocks.bounds, content, tokens.hashes, tokens.bounds, titles, languages, paired_languages(), listed_languages(),
-        np.log(docs), np.log(frequencies), *vague_words(),
+def weights_of(counted: DocumentFrequencies, language: int) -> tuple[F32, F32]:
+    """Return logarithms of the number of documents of each language, and of those that have each term of one."""
+    docs, frequencies = counted.blended(np.array([language], np.int32), included=False)
+    return np.log(docs), np.log(frequencies)
+
+
+def score_batch(blocks: Blocks, tokens: Tokens, said: Said, weights: Callable[[int], tuple[F32, F32]]) -> Scores:
+    """Score the blocks of a batch, a language at a time, so that no text's score depends on what is scored beside."""
+    n, docs = blocks.starts.size, blocks.bounds.size - 1
+    lengths = np.diff(blocks.bounds)
+    content = np.where(np.diff(tokens.bounds) > 0, np.arange(n), FREE)
+    found = Scores(
+        np.full(n, np.nan, np.float32), np.full(docs, np.nan, np.float32),
+        np.full((docs, len(FEATURES)), np.nan, np.float32), said.forms.copy(), np.zeros((n, TOLD), np.uint32),
     )  # fmt: skip
+    for language in np.unique(said.languages).tolist():
+        own = np.flatnonzero(said.languages == language)
+        rows = ranges(blocks.bounds[own], lengths[own])
+        log_docs, log_frequencies = weights(language)
+        spoken = Spoken(
+            blocks.bounds, content, tokens.hashes, tokens.bounds, said.titles, said.languages, paired_languages(),
+            listed_languages(), log_docs, log_frequencies, *vague_words(),
+        )  # fmt: skip
+        part = np.where(said.forms[rows] == TEXT, SCORED, HEARD)
+        scores = score_blocks(own, spoken, part, said.letters[rows], said.names[rows], said.forms[rows], fitted())
+        found.articles[own], found.means[own] = scores.articles, scores.means
+        found.substance[rows], found.forms[rows], found.reasons[rows] = scores.substance, scores.forms, scores.reasons
+    return found
 
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:

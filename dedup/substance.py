@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from dedup.arrays import F32, F64, I32, I64, U8, U16, U32, Bool
+from dedup.arrays import F32, I32, I64, U8, U16, U32, Bool
 from dedup.background import background, keys_of, pairs_of
 from dedup.blocks import bytes_at, spans_in_data
 from dedup.frequencies import keys_of_terms, paired_languages
@@ -54,6 +54,7 @@ LEAST_TOKENS, LEAST_CHARACTERS = 8, 12  # of a block that is scored; in scripts 
 SYMBOLS = 0.2  # share of characters of code that are neither in words nor between them
 FIGURES = 0.5  # share of words of a table that are numbers
 LEAST_COMMON = 0.06  # share of very common terms that running text has
+LEAST_WEIGHT = 1e-9  # divides where there is nothing
 FENCES, BAR = tuple(b"`~"), ord("|")
 
 
@@ -275,8 +276,7 @@ def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: U16, forms: 
     features, usual = measure(facts, letters[rows], names[rows]), expect(model, facts, model.groups[languages])
     off = units(model, features, usual, languages)
     weights = np.sqrt(facts[:, WORDS])
-    total = np.bincount(doc, weights, docs.size)
-    means, told, expected = (mean_of(one, weights, doc, total) for one in (off, features, usual))
+    means, told, expected = (mean_of(one, weights, doc, docs.size) for one in (off, features, usual))
     own, of_article = off * model.block, (means * model.article)[doc]
     odds = own.sum(axis=1) + of_article.sum(axis=1)
     substance = np.full(part.size, np.nan, np.float32)
@@ -292,15 +292,24 @@ def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: U16, forms: 
         facts,
         names[rows],
     )
-    told[total == 0] = np.nan
+    told[words == 0] = np.nan
     return Scores(substance, articles.astype(np.float32), told, forms, reasons)
 
 
-def mean_of(values: F32, weights: F32, doc: I64, total: F64 | I64) -> F32:
-    """Return the means of each document's blocks, those without a value aside: float32[r, f]."""
-    columns = []
-    for column in values.T:
-        there = ~np.isnan(column)
-        whole = total if there.all() else np.bincount(doc[there], weights[there], total.size)
-        columns.append(np.bincount(doc[there], (weights * column)[there], total.size) / np.maximum(whole, 1e-9))
-    return np.stack(columns, axis=1).astype(np.float32)
+def mean_of(values: F32, weights: F32, doc: I64, count: int) -> F32:
+    """Return the means of each document's blocks, those without a value aside: float32[count, f].
+
+    Args:
+        values: float32[m, f], of blocks whose documents ascend.
+        weights: float32[m].
+        doc: int64[m], the document of each.
+        count: documents; the means of those without blocks are 0.
+    """
+    there = ~np.isnan(values)
+    firsts = np.flatnonzero(np.diff(doc, prepend=FREE))
+    sums, totals = np.zeros((count, values.shape[1])), np.zeros((count, values.shape[1]))
+    if firsts.size:
+        rows = doc[firsts]
+        sums[rows] = np.add.reduceat(np.where(there, values * weights[:, None], 0), firsts, axis=0)
+        totals[rows] = np.add.reduceat(there * weights[:, None], firsts, axis=0)
+    return (sums / np.maximum(totals, LEAST_WEIGHT)).astype(np.float32)

@@ -159,3 +159,34 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                 row[BEFORE] = heard
             heard += not titled
         at += count
+
+
+@kernel
+def choose(weights: F32, article: int, least: float, places: I64) -> None:
+    """Choose what weighed most in each row, in the direction that the whole went.
+
+    Args:
+        weights: float32[m, f], what each column added.
+        article: the first column of those that are the same in all blocks of an article; one of these at most is taken.
+        least: what is lighter is not taken.
+        places: int64[m, k], filled with columns, the heaviest first, the first of equal ones; FREE for no more.
+    """
+    for i in range(weights.shape[0]):
+        total = 0.0
+        for column in range(weights.shape[1]):
+            total += weights[i, column]
+        sign = 1.0 if total > 0 else -1.0
+        taken = False
+        for k in range(places.shape[1]):
+            best, heaviest = FREE, least
+            for column in range(weights.shape[1]):
+                weight = sign * weights[i, column]
+                if weight < heaviest or (weight == heaviest and best != FREE) or (taken and column >= article):
+                    continue
+                new = True
+                for earlier in range(k):
+                    new &= places[i, earlier] != column
+                if new:
+                    best, heaviest = column, weight
+            places[i, k] = best
+            taken |= best >= article

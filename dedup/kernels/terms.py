@@ -37,7 +37,7 @@ def count_common_words(
     Args:
         tokens: uint64, token hashes of ``n`` texts.
         bounds: int64[n + 1], where each one's begin.
-        sample: how many tokens of each are looked at.
+        sample: how many tokens of each are looked at, or up to twice as many, from all over it.
         slots: uint32, a power of two; place of each key's first row in ``keys`` plus 1, 0 where free.
         keys: uint32[c], upper halves of hashes of common words, ascending.
         languages: int32[c], whose words they are.
@@ -47,7 +47,8 @@ def count_common_words(
     """
     mask = np.uint64(slots.size - 1)
     for text in range(bounds.size - 1):
-        for k in range(bounds[text], min(bounds[text + 1], bounds[text] + sample)):
+        step = max(1, (bounds[text + 1] - bounds[text]) // sample)
+        for k in range(bounds[text], bounds[text + 1], step):
             key = np.uint32(tokens[k] >> np.uint64(32))
             slot = np.uint64(key) & mask
             while slots[slot] != 0 and keys[slots[slot] - 1] != key:
@@ -83,11 +84,11 @@ def count_terms(
     room = 2
     while room < 2 * longest:
         room *= 2
-    stamps, places, buckets = np.full(room, FREE, np.int32), np.empty(room, np.int64), np.empty(room, np.int32)
+    places = np.full(room, FREE, np.int32)  # in ``indices``; those of earlier documents are before ``start``
     out = 0
     indptr[0] = 0
     for doc in range(block_bounds.size - 1):
-        language, pairs = languages[doc], paired[languages[doc]]
+        language, pairs, start = languages[doc], paired[languages[doc]], out
         size = 2
         while size < 2 * (bounds[block_bounds[doc + 1]] - bounds[block_bounds[doc]]):
             size *= 2
@@ -100,10 +101,10 @@ def count_terms(
                     term = pair_of(term, tokens[k + 1])
                 bucket = np.int32(term_key(term, language) >> BUCKET_SHIFT)
                 slot = bucket & (size - 1)
-                while stamps[slot] == doc and buckets[slot] != bucket:
+                while places[slot] >= start and indices[places[slot]] != bucket:
                     slot = (slot + 1) & (size - 1)
-                if stamps[slot] != doc:
-                    stamps[slot], places[slot], buckets[slot] = doc, out, bucket
+                if places[slot] < start:
+                    places[slot] = out
                     indices[out], counts[out] = bucket, 0
                     out += 1
                 counts[places[slot]] += 1
