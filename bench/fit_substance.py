@@ -2,6 +2,7 @@
 
     python bench/fit_substance.py --data DIR            scores
     python bench/fit_substance.py --data DIR --write    and writes dedup/substance.json
+    python bench/fit_substance.py --data DIR --candidates    scores features that are not in it, too
 
 The labels are those of ``corpus/``, in ten folds by article. Beside them the main content of real pages counts as
 substance, a little: it is what the score will see. It also tells what is usual, and where the threshold of filler is:
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
+from candidates import CANDIDATES, candidate_features
 from figures import Figure, finish, json_option, say, share
 from inputs import data_option, read_records
 from scipy.optimize import minimize
@@ -193,8 +195,12 @@ def inputs_of(model: Model, blocks: Described) -> np.ndarray:
 
 
 def fit(inputs: np.ndarray, substance: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Fit a logistic model whose coefficients have the signs that ``SIGNS`` says: float64[2 f + 1], intercept last."""
-    signs = np.array([SIGNS[name] for name in FEATURES] * 2)
+    """Fit a logistic model whose coefficients have the signs that ``SIGNS`` says: float64[2 f + 1], intercept last.
+
+    Further columns are those of a candidate: its sign is known to be positive.
+    """
+    known = [SIGNS[name] for name in FEATURES] * 2
+    signs = np.array(known + [1.0] * (inputs.shape[1] - len(known)))
     design, toward = np.c_[inputs * signs, np.ones(len(inputs))], 2.0 * substance - 1
     weights = weights / weights.sum()
 
@@ -360,6 +366,28 @@ def sign_figures(model: Model, blocks: Described, substance: np.ndarray, off: np
     return figures
 
 
+def candidate_figures(
+    blocks: Described, substance: np.ndarray, inputs: np.ndarray, reference: Described, real: np.ndarray
+) -> list[Figure]:
+    """Say, of each feature that is not in the model, how well it tells substance, and what the model gains by it."""
+    say("candidates ...")
+    both = [candidate_features(one.doc, one.text, one.languages) for one in (blocks, reference)]
+    designs = [np.c_[np.ones(len(one.doc)), length_and_place(one.facts)] for one in (blocks, reference)]
+    fitted = np.linalg.lstsq(designs[1], both[1], rcond=None)[0]
+    left = [values - design @ fitted for values, design in zip(both, designs, strict=True)]
+    unit = left[1].std(axis=0)
+    before = float(roc_auc_score(substance, held_out(inputs, substance, blocks.doc, real, reference.kind)))
+    figures = []
+    for k, (name, sign) in enumerate(CANDIDATES.items()):
+        own, other = (np.clip(sign * values[:, k] / unit[k], -4, 4) for values in left)
+        aucs = {title: float(roc_auc_score(substance[rows], own[rows])) for title, rows in sets_of(blocks).items()}
+        odds = held_out(np.c_[inputs, own], substance, blocks.doc, np.c_[real, other], reference.kind)
+        note = ", ".join(f"{title} {auc:.3f}" for title, auc in aucs.items())
+        figures.append(Figure(f"candidate {name}: least AUC of a set", min(aucs.values()), note=note))
+        figures.append(Figure(f"candidate {name}: AUC gained", float(roc_auc_score(substance, odds)) - before))
+    return figures
+
+
 def reuse_figures(data: pathlib.Path, model: Model, values: np.ndarray) -> list[Figure]:
     """Score both passages of pairs that people judged: substantive reuse, or legal boilerplate."""
     pairs = list(read_records(data / "reuse/pairs.jsonl.gz"))
@@ -397,8 +425,9 @@ def interval(label: np.ndarray, score: np.ndarray) -> tuple[float, float]:
 @click.command()
 @data_option("pages/, sites/, japanese/, statutes/, chinese/ and reuse/")
 @click.option("--write", is_flag=True, help="Write the model fitted to all data.")
+@click.option("--candidates", is_flag=True, help="Score features that are not in the model, too.")
 @json_option
-def main(data: pathlib.Path, write: bool, as_json: bool) -> None:
+def main(data: pathlib.Path, write: bool, candidates: bool, as_json: bool) -> None:
     """Score the model and what it is up against, and write it."""
     say("reading the reference ...")
     reference = read_reference(data)
@@ -457,6 +486,8 @@ def main(data: pathlib.Path, write: bool, as_json: bool) -> None:
         low = scale.substance(log_odds(values, inputs_of(model, other))) < MIDDLE
         figures.append(Figure(f"under 50: {name}", float(low.mean()), note=f"{low.size:,} paragraphs"))
     figures += reuse_figures(data, model, values)
+    if candidates:
+        figures += candidate_figures(blocks, substance, inputs, reference, real)
     if write:
         save(values, scale, usual, figures)
     finish(figures, as_json)
