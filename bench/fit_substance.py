@@ -36,7 +36,7 @@ from dedup.decide import judge_boilerplate, match_documents
 from dedup.formats import open_inputs
 from dedup.kernels.facts import FACTS, SCORED, WORDS, find_facts
 from dedup.pipeline import pool_of, silent, sketch_corpus
-from dedup.reasons import FEATURES
+from dedup.reasons import FEATURES, SHORT, TEXT
 from dedup.run import TextsDigest
 from dedup.settings import Settings, Split
 from dedup.store import Workspace
@@ -96,9 +96,22 @@ class Described(NamedTuple):
 
 
 def describe(
-    records: Sequence[dict[str, Any]], split: Split, kind: Callable[[dict[str, Any]], str], *, own: bool = True
+    records: Sequence[dict[str, Any]],
+    split: Split,
+    kind: Callable[[dict[str, Any]], str],
+    *,
+    own: bool = True,
+    short: bool = False,
 ) -> Described:
-    """Run the stages up to the facts of blocks; boilerplate is left out where documents are whole pages (``own``)."""
+    """Run the stages up to the facts of blocks.
+
+    Args:
+        records: the documents.
+        split: what ends a block.
+        kind: says what kind of page a document is from.
+        own: whether boilerplate is to be found and left out.
+        short: whether short blocks are to be described too.
+    """
     settings = Settings(split=split, score=True)
     with Workspace() as workspace, pool_of(settings.workers) as pool:
         corpus, _, _ = sketch_corpus(open_inputs(list(records)), settings, workspace, pool, TextsDigest(), silent)
@@ -106,6 +119,8 @@ def describe(
         if own:
             docs, _ = match_documents(corpus, settings, np.empty(0, np.int64), pool)
             forms = with_boilerplate(forms, judge_boilerplate(corpus, docs, settings, pool).reasons)
+        if short:
+            forms[forms == SHORT] = TEXT
         part, facts = parts_of(forms), np.zeros((forms.size, FACTS), np.float32)
         spoken = spoken_in(corpus)
         find_facts(np.arange(corpus.doc_count), spoken, part, facts)
@@ -396,18 +411,21 @@ def reuse_figures(data: pathlib.Path, model: Model, values: np.ndarray) -> list[
         for k, pair in enumerate(pairs)
         for side in ("text", "text2")
     ]
-    blocks = describe(records, "blank", lambda _: "", own=False)
-    scores = article_scores(blocks, log_odds(values, inputs_of(model, blocks)))
-    both = [[scores.get(f"{k} {side}", np.nan) for side in ("text", "text2")] for k in range(len(pairs))]
-    found = np.nanmean(np.array(both), axis=1)
     label = np.array([pair["label"] for pair in pairs]) == 1
-    scored = ~np.isnan(found)
     given = np.array([float(pair["score"]) for pair in pairs])
     figures = []
-    for name, score in (("substance of both passages", found), ("the similarity that the data give", given)):
-        low, high = interval(label[scored], score[scored])
-        note = f"{scored.sum()} of {len(pairs)} pairs, 95 % interval {low:.3f}-{high:.3f}"
-        figures.append(Figure(f"reuse: AUC of {name}", float(roc_auc_score(label[scored], score[scored])), note=note))
+    for short in (False, True):
+        blocks = describe(records, "blank", lambda _: "", own=False, short=short)
+        scores = article_scores(blocks, log_odds(values, inputs_of(model, blocks)))
+        both = np.array([[scores.get(f"{k} {side}", np.nan) for side in ("text", "text2")] for k in range(len(pairs))])
+        rows = np.flatnonzero(~np.isnan(both).all(axis=1))
+        found = np.nanmean(both[rows], axis=1)
+        pool = "all passages, however short" if short else "passages long enough to be scored"
+        for name, score in (("substance", found), ("the similarity that the data give", given[rows])):
+            low, high = interval(label[rows], score)
+            note = f"{rows.size} of {len(pairs)} pairs, 95 % interval {low:.3f}-{high:.3f}"
+            auc = float(roc_auc_score(label[rows], score))
+            figures.append(Figure(f"reuse, {pool}: AUC of {name}", auc, note=note))
     return figures
 
 

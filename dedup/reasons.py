@@ -119,7 +119,7 @@ def strongest(weights: F32, features: F32, usual: F32, facts: F32, names: U16) -
 
 def in_words(values: F32, which: I64) -> F64:
     """Return values of features in the units that sentences have."""
-    told: F64 = values * UNITS[which % OF_ARTICLE]
+    told: F64 = values.astype(np.float64) * UNITS[which % OF_ARTICLE]
     bare = which % OF_ARTICLE == FEATURES.index("bare_numbers")
     told[bare] = np.expm1(values[bare]) * TENTHS
     return told
