@@ -45,10 +45,11 @@ class Substance(NamedTuple):
 def spoken_in(corpus: Corpus) -> Spoken:
     """Put together what the terms of a corpus are weighed by."""
     languages = corpus.languages.map()
-    docs, frequencies = corpus.frequencies.blended(languages, included=True)
+    weights = corpus.frequencies.blended(languages, included=True)
     return Spoken(
         corpus.block_bounds.map(), corpus.content.map(), corpus.tokens.map(), corpus.token_bounds.map(),
-        corpus.titles.map(), languages, paired_languages(), listed_languages(), np.log(docs), np.log(frequencies),
+        corpus.titles.map(), languages, paired_languages(), listed_languages(), np.log(weights.docs),
+        weights.tables, np.log(weights.frequencies),
         *vague_words(),
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from dedup.kernels.terms import count_common_words
 
 STEP = 0.04  # of the Zipf scale: the logarithm to base 10 of how often a word stands in a billion
 PLANES = 4  # bytes of a key
-COMMON = 5.3  # frequency of words by which a language is known
+COMMON = 5.28  # frequency of words by which a language is known
 SAMPLE = 64  # tokens of a text that are looked at for that, from all over it
 SPARE = 4  # slots of their table for each
 LEAST_SHARE = 0.1  # share of them that must be common words of the language
@@ -86,6 +86,13 @@ def background() -> Background:
         return unpack(arrays)
 
 
+def words_of(language: int) -> tuple[U32, F32]:
+    """Return the listed words of a language by their keys, uint32[w], and how common they are, float32[w]."""
+    table = background()
+    own = slice(*table.bounds[language : language + 2].tolist())
+    return table.keys[own], table.zipf[own]
+
+
 def zipf_of(tokens: U64, language: int) -> F32:
     """Return how common tokens, or pairs of them, are: float32[n], 0 for those that are not listed.
 
@@ -93,9 +100,7 @@ def zipf_of(tokens: U64, language: int) -> F32:
         tokens: uint64[n], hashes.
         language: a number of ``Background.languages``.
     """
-    table = background()
-    own = slice(*table.bounds[language : language + 2].tolist())
-    keys, zipf = table.keys[own], table.zipf[own]
+    keys, zipf = words_of(language)
     wanted = keys_of(tokens)
     places = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
     return np.where(keys[places] == wanted, zipf[places], np.float32(0))

@@ -1,8 +1,9 @@
 """Tokens of documents in; the counts of their terms, and in how many documents each stands, out.
 
-Terms are hashed into buckets, so memory is fixed however large a corpus is. A language's documents are counted by
-themselves. To them come a thousand documents that nobody wrote, with words as common as they are in the language
-(``dedup.background``): they tell of a single article, and count for little in a large corpus.
+Terms are hashed into buckets, so memory is fixed however large a corpus is. A language has buckets of its own: its terms
+are neither rare because others have none of them, nor common because they share them. To its documents come a thousand
+that nobody wrote, with words as common as they are in the language (``dedup.background``): they tell of a single article,
+and count for little in a large corpus.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dedup.arrays import F32, I32, I64, U32, U64, Bool
-from dedup.background import background
+from dedup.background import background, words_of
 from dedup.kernels.tables import FREE
 from dedup.kernels.terms import BUCKET_SHIFT, BUCKETS, add_frequencies, count_terms
 from dedup.schema import Blocks
@@ -79,55 +80,76 @@ def share_of_documents(zipf: F32 | float) -> F32:
     return shares
 
 
-class DocumentFrequencies:
-    """In how many documents each term stands, in memory that does not grow.
+class Weights(NamedTuple):
+    """What terms are weighed by.
 
     Attributes:
-        frequencies: uint32[BUCKETS].
+        docs: float32[l + 1], documents of each language; the last, of none that is known.
+        tables: int64[l + 1], the row of each language in ``frequencies``.
+        frequencies: float32[r, BUCKETS], documents that have each term, none of them 0.
+    """
+
+    docs: F32
+    tables: I64
+    frequencies: F32
+
+
+class DocumentFrequencies:
+    """In how many documents each term stands, a table a language, in memory that does not grow with documents.
+
+    Attributes:
+        tables: for each language that was seen uint32[BUCKETS].
         docs: int64[l + 1], documents of each language; the last, of none that is known.
     """
 
     def __init__(self) -> None:
-        self.frequencies: U32 = np.zeros(BUCKETS, np.uint32)
+        self.tables: dict[int, U32] = {}
         self.docs: I64 = np.zeros(len(background().languages) + 1, np.int64)
+
+    def table(self, language: int) -> U32:
+        """Return the table of a language."""
+        return self.tables.setdefault(language, np.zeros(BUCKETS, np.uint32))
 
     def add(self, counts: Counts, languages: I32, docs: I64) -> None:
         """Count some of the documents of a batch."""
-        add_frequencies(counts.indices, counts.indptr, docs, self.frequencies)
-        np.add.at(self.docs, languages[docs], 1)
+        own = languages[docs]
+        for language in np.unique(own).tolist():
+            add_frequencies(counts.indices, counts.indptr, docs[own == language], self.table(language))
+        np.add.at(self.docs, own, 1)
 
     def merge(self, other: DocumentFrequencies) -> None:
         """Count the documents that another has counted."""
-        self.frequencies += other.frequencies
+        for language, table in other.tables.items():
+            self.table(language)[:] += table
         self.docs += other.docs
 
-    def blended(self, languages: I32, *, included: bool) -> tuple[F32, F32]:
+    def blended(self, languages: I32, *, included: bool) -> Weights:
         """Put corpus and background together.
 
         Args:
             languages: int32, those of the documents to be weighed.
             included: whether the documents to be weighed are among those counted; each is then left out of its own
                 counts, as one that was not counted is.
-
-        Returns:
-            float32[l + 1], documents of each language, and float32[BUCKETS], documents that have each term: one more
-            than there are, so that nothing is divided by 0.
         """
-        prior = np.full(BUCKETS, PRIOR * share_of_documents(UNLISTED), np.float32)
-        table = background()
-        for language in np.unique(languages[languages != FREE]).tolist():
-            own = slice(*table.bounds[language : language + 2].tolist())
-            shares = PRIOR * share_of_documents(table.zipf[own])
-            np.maximum.at(prior, keys_of_terms(table.keys[own], language) >> BUCKET_SHIFT, shares.astype(np.float32))
-        docs = self.docs + PRIOR + (not included)
-        frequencies = self.frequencies.astype(np.float32) + prior + np.float32(not included)
-        return docs.astype(np.float32), frequencies
+        present, more = np.unique(languages), np.float32(not included)
+        tables = np.zeros(self.docs.size, np.int64)
+        tables[present] = np.arange(present.size)
+        frequencies = np.full((present.size, BUCKETS), PRIOR * share_of_documents(UNLISTED) + more, np.float32)
+        for row, language in enumerate(present.tolist()):
+            if language != FREE:
+                keys, zipf = words_of(language)
+                shares = PRIOR * share_of_documents(zipf) + more
+                buckets = keys_of_terms(keys, language) >> BUCKET_SHIFT
+                np.maximum.at(frequencies[row], buckets, shares.astype(np.float32))
+            if language in self.tables:
+                frequencies[row] += self.tables[language]
+        return Weights((self.docs + PRIOR + (not included)).astype(np.float32), tables, frequencies)
 
     def transformer(self, language: int) -> TfidfTransformer:
         """Return scikit-learn's transformer of counts, with the weights of a language's terms."""
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        docs, frequencies = self.blended(np.array([language], np.int32), included=False)
+        weights = self.blended(np.array([language], np.int32), included=False)
         transformer = TfidfTransformer()
-        transformer.idf_ = np.log(docs[language] / frequencies).astype(np.float64) + 1
+        transformer.idf_ = np.log(weights.docs[language] / weights.frequencies[0]).astype(np.float64) + 1
         return transformer

@@ -5,21 +5,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 from sklearn.base import BaseEstimator
 
-from dedup.arrays import F32, F64, U8, U32, ranges
+from dedup.arrays import F64, U8, U32
+from dedup.articles import parts_of
 from dedup.blocks import split_blocks
 from dedup.corpus import Said
-from dedup.frequencies import DocumentFrequencies, paired_languages
-from dedup.kernels.facts import HEARD, SCORED, Spoken
+from dedup.frequencies import DocumentFrequencies, Weights, paired_languages
+from dedup.kernels.facts import Spoken
 from dedup.kernels.tables import FREE
 from dedup.pipeline import Progress, pool_of, say_of, scan
-from dedup.reasons import FEATURES, TEXT, TOLD, tell
+from dedup.reasons import FEATURES, tell
 from dedup.run import Run
 from dedup.schema import BLOCK_SCORES, DOCUMENT_SCORES, Blocks
 from dedup.settings import Settings
@@ -29,6 +30,7 @@ from dedup.substance import score as score_blocks
 from dedup.threads import ordered_map
 
 BATCH = 1 << 21  # characters of texts that are scored at a time
+KEPT = 8  # sets of languages whose weights are kept at hand
 ROWS = 1 << 12  # that are put into words at a time
 TOLD_BLOCKS = 3  # that explain an article
 ARTICLE_COLUMNS = ["doc", *DOCUMENT_SCORES.names]
@@ -243,44 +245,33 @@ class SubstanceScorer(BaseEstimator):  # type: ignore[misc]
     def _scored(self, texts: Iterable[str]) -> Iterator[Scored]:
         """Score texts, a batch at a time, in threads."""
         counted = getattr(self, "frequencies_", None) or DocumentFrequencies()
-        weights = functools.cache(functools.partial(weights_of, counted))
+        weights = functools.lru_cache(KEPT)(functools.partial(weights_of, counted))
 
         def work(batch: list[str]) -> Scored:
             data, blocks, tokens, said = self._look(batch)
-            return Scored(data.tobytes(), blocks, score_batch(blocks, tokens, said, weights), said.chars)
+            spoken = spoken_in(blocks, tokens, said, weights(*np.unique(said.languages).tolist()))
+            part, docs = parts_of(said.forms), np.arange(said.languages.size)
+            scores = score_blocks(docs, spoken, part, said.letters, said.names, said.forms, fitted())
+            return Scored(data.tobytes(), blocks, scores, said.chars)
 
         with pool_of((self.settings or Settings()).workers) as pool:
             yield from ordered_map(pool, work, batches(texts), 2)
 
 
-def weights_of(counted: DocumentFrequencies, language: int) -> tuple[F32, F32]:
-    """Return logarithms of the number of documents of each language, and of those that have each term of one."""
-    docs, frequencies = counted.blended(np.array([language], np.int32), included=False)
-    return np.log(docs), np.log(frequencies)
+def weights_of(counted: DocumentFrequencies, *languages: int) -> Weights:
+    """Return the logarithms of what terms of some languages are weighed by."""
+    found = counted.blended(np.array(languages, np.int32), included=False)
+    return Weights(np.log(found.docs), found.tables, np.log(found.frequencies))
 
 
-def score_batch(blocks: Blocks, tokens: Tokens, said: Said, weights: Callable[[int], tuple[F32, F32]]) -> Scores:
-    """Score the blocks of a batch, a language at a time, so that no text's score depends on what is scored beside."""
-    n, docs = blocks.starts.size, blocks.bounds.size - 1
-    lengths = np.diff(blocks.bounds)
+def spoken_in(blocks: Blocks, tokens: Tokens, said: Said, weights: Weights) -> Spoken:
+    """Put together what the terms of a batch are weighed by."""
+    n = blocks.starts.size
     content = np.where(np.diff(tokens.bounds) > 0, np.arange(n), FREE)
-    found = Scores(
-        np.full(n, np.nan, np.float32), np.full(docs, np.nan, np.float32),
-        np.full((docs, len(FEATURES)), np.nan, np.float32), said.forms.copy(), np.zeros((n, TOLD), np.uint32),
+    return Spoken(
+        blocks.bounds, content, tokens.hashes, tokens.bounds, said.titles, said.languages, paired_languages(),
+        listed_languages(), *weights, *vague_words(),
     )  # fmt: skip
-    for language in np.unique(said.languages).tolist():
-        own = np.flatnonzero(said.languages == language)
-        rows = ranges(blocks.bounds[own], lengths[own])
-        log_docs, log_frequencies = weights(language)
-        spoken = Spoken(
-            blocks.bounds, content, tokens.hashes, tokens.bounds, said.titles, said.languages, paired_languages(),
-            listed_languages(), log_docs, log_frequencies, *vague_words(),
-        )  # fmt: skip
-        part = np.where(said.forms[rows] == TEXT, SCORED, HEARD)
-        scores = score_blocks(own, spoken, part, said.letters[rows], said.names[rows], said.forms[rows], fitted())
-        found.articles[own], found.means[own] = scores.articles, scores.means
-        found.substance[rows], found.forms[rows], found.reasons[rows] = scores.substance, scores.forms, scores.reasons
-    return found
 
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:

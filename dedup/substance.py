@@ -54,7 +54,6 @@ LEAST_TOKENS, LEAST_CHARACTERS = 8, 12  # of a block that is scored; in scripts 
 SYMBOLS = 0.2  # share of characters of code that are neither in words nor between them
 FIGURES = 0.5  # share of words of a table that are numbers
 LEAST_COMMON = 0.06  # share of very common terms that running text has
-LEAST_WEIGHT = 1e-9  # divides where there is nothing
 FENCES, BAR = tuple(b"`~"), ord("|")
 
 
@@ -263,7 +262,7 @@ def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: U16, forms: 
         forms: uint8[m], what it is, if no text to score.
         model: the model.
     """
-    facts = np.empty((part.size, FACTS), np.float32)
+    facts = np.zeros((part.size, FACTS), np.float32)
     find_facts(docs, spoken, part, facts)
     doc = np.repeat(np.arange(docs.size), spoken.bounds[docs + 1] - spoken.bounds[docs])
     scored = part == SCORED
@@ -292,7 +291,7 @@ def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: U16, forms: 
         facts,
         names[rows],
     )
-    told[words == 0] = np.nan
+    told[~model.known[spoken.languages[docs]] | (words == 0)[:, None]] = np.nan
     return Scores(substance, articles.astype(np.float32), told, forms, reasons)
 
 
@@ -303,7 +302,7 @@ def mean_of(values: F32, weights: F32, doc: I64, count: int) -> F32:
         values: float32[m, f], of blocks whose documents ascend.
         weights: float32[m].
         doc: int64[m], the document of each.
-        count: documents; the means of those without blocks are 0.
+        count: documents; not-a-number where none has a value.
     """
     there = ~np.isnan(values)
     firsts = np.flatnonzero(np.diff(doc, prepend=FREE))
@@ -312,4 +311,5 @@ def mean_of(values: F32, weights: F32, doc: I64, count: int) -> F32:
         rows = doc[firsts]
         sums[rows] = np.add.reduceat(np.where(there, values * weights[:, None], 0), firsts, axis=0)
         totals[rows] = np.add.reduceat(there * weights[:, None], firsts, axis=0)
-    return (sums / np.maximum(totals, LEAST_WEIGHT)).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        return (sums / totals).astype(np.float32)

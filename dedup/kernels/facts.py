@@ -43,7 +43,8 @@ class Spoken(NamedTuple):
         paired: bool[l + 1], whether a language's terms are pairs; the last, FREE, is of no language.
         listed: bool[l + 1], whether it has a list of vague words.
         log_docs: float32[l + 1], logarithm of the number of documents that terms were counted in.
-        log_frequencies: float32[BUCKETS], logarithm of the number of documents that have a term.
+        tables: int64[l + 1], the row of each language in ``log_frequencies``.
+        log_frequencies: float32[r, BUCKETS], logarithm of the number of documents that have a term.
         words: see ``Lexicon``, as ``roles`` and ``sieve``: vague words, by the keys of ``term_key``.
         roles: a bit for each kind of vague word.
         sieve: see ``words``.
@@ -58,6 +59,7 @@ class Spoken(NamedTuple):
     paired: Bool
     listed: Bool
     log_docs: F32
+    tables: I64
     log_frequencies: F32
     words: U64
     roles: U16
@@ -102,6 +104,7 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
         first, count = blocks.bounds[doc], blocks.bounds[doc + 1] - blocks.bounds[doc]
         language, title = blocks.languages[doc], blocks.titles[doc]
         pairs, listed, log_docs = blocks.paired[language], blocks.listed[language], blocks.log_docs[language]
+        table = blocks.tables[language]
         mask = np.uint64(slots_for(blocks, doc) - 1)
         heard = 0
         for step in range(-1, count):  # the title first, then the blocks in order
@@ -122,8 +125,9 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                 token = blocks.tokens[k]
                 number = token & NUMBER != ZERO
                 if pairs and not number:
-                    if k + 1 == hi:
-                        break
+                    if k + 1 == hi or blocks.tokens[k + 1] & NUMBER != ZERO:
+                        before = False
+                        continue
                     token = pair_of(token, blocks.tokens[k + 1])
                 key = term_key(token, language)
                 slot = key >> SLOT_SHIFT & mask
@@ -141,7 +145,7 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                     waits = not before
                     before = False
                     continue
-                weight = log_docs - blocks.log_frequencies[key >> BUCKET_SHIFT]
+                weight = log_docs - blocks.log_frequencies[table, key >> BUCKET_SHIFT]
                 before = weight > REFERENT
                 anchored += waits and before
                 waits = False

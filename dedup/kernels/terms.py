@@ -9,8 +9,8 @@ from dedup.kernels.compile import inline, kernel
 from dedup.kernels.mixing import K_FIRST, K_SECOND, mix64
 from dedup.kernels.tables import FREE
 
-BUCKETS = 1 << 20  # of terms
-BUCKET_SHIFT = np.uint64(64 - 20)
+BUCKETS = 1 << 19  # of the terms of a language
+BUCKET_SHIFT = np.uint64(64 - 19)
 HALF = np.uint64(32)
 NUMBER = np.uint64(1)  # the lowest bit of a number's hash
 ONE = np.uint64(1)
@@ -24,7 +24,7 @@ def pair_of(first: np.uint64, second: np.uint64) -> np.uint64:
 
 @inline
 def term_key(term: np.uint64, language: int) -> np.uint64:
-    """Hash a term of a language, by the upper half of its hash; the upper 20 bits are the term's bucket."""
+    """Hash a term of a language, by the upper half of its hash; the upper 19 bits are the term's bucket."""
     return mix64((term >> HALF) + (np.uint64(language + 1) << HALF))
 
 
@@ -66,7 +66,7 @@ def count_common_words(
 def count_terms(
     tokens: U64, bounds: I64, block_bounds: I64, languages: I32, paired: Bool, indices: I32, counts: I32, indptr: I64
 ) -> None:
-    """Count the terms of documents: tokens but numbers, or pairs of neighbours in a block where scripts have no spaces.
+    """Count the terms of documents: tokens that are no numbers; where scripts have no spaces, pairs of neighbours.
 
     Args:
         tokens: uint64, token hashes of ``n`` blocks.
@@ -98,6 +98,8 @@ def count_terms(
                 if term & NUMBER != 0:
                     continue
                 if pairs:
+                    if tokens[k + 1] & NUMBER != 0:
+                        continue
                     term = pair_of(term, tokens[k + 1])
                 bucket = np.int32(term_key(term, language) >> BUCKET_SHIFT)
                 slot = bucket & (size - 1)
