@@ -1,9 +1,9 @@
 """Tokens of documents in; the counts of their terms, and in how many documents each stands, out.
 
-Terms are hashed into buckets, so memory is fixed however large a corpus is. A language has buckets of its own: its terms
-are neither rare because others have none of them, nor common because they share them. To its documents come a thousand
-that nobody wrote, with words as common as they are in the language (``dedup.background``): they tell of a single article,
-and count for little in a large corpus.
+Terms are hashed into buckets, so memory is fixed however large a corpus is. A language has buckets of its own: its
+terms are neither rare because others have none of them, nor common because they share them. To its documents come a
+thousand that nobody wrote, with words as common as they are in the language (``dedup.background``): they tell of a
+single article, and count for little in a large corpus.
 """
 
 from __future__ import annotations
