@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from dedup.comparison import Comparison
     from dedup.listing import Header
     from dedup.pipeline import Progress
+    from dedup.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = Settings()
+TOLD_REJECTS = 3  # records that are named where no file keeps them
 EXIT_ERROR, EXIT_USAGE, EXIT_GUARD, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
@@ -254,12 +256,22 @@ def score_command(
 
         with shown_progress() as progress:
             run = scan_for_scores([pathlib.Path(one) for one in inputs], settings, progress)
+        tell_rejects(run)
         rows = ranked_blocks(run, below) if by_block else ranked_articles(run, below, explain=explain)
         if as_json:
             for row in rows:
                 click.echo(json.dumps(row, ensure_ascii=False))
         else:
             show_scores(rows, by_block=by_block)
+
+
+def tell_rejects(run: Run) -> None:
+    """Name on stderr the first records that could not be used, and say how many there were."""
+    rejects = run.rejects
+    for reject in rejects[:TOLD_REJECTS]:
+        click.echo(f"dedup: {reject['file']}:{reject['line']}: {reject['error']}", err=True)
+    if len(rejects) > TOLD_REJECTS:
+        click.echo(f"dedup: {len(rejects):,} records could not be used in all", err=True)
 
 
 def show_scores(rows: Iterable[dict[str, Any]], *, by_block: bool) -> None:
