@@ -97,6 +97,7 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
     room = 64
     for doc in docs:
         room = max(room, slots_for(blocks, doc))
+    ahead, weights = np.empty(room, np.uint64), np.empty(room, np.float32)
     keys, stamps = np.empty(room, np.uint64), np.full(room, FREE, np.int32)
     at = 0
     for turn in range(docs.size):
@@ -121,15 +122,19 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                 row[:] = 0
             new_rare, common, numbers, new_numbers, anchored, terms = 0, 0, 0, 0, 0, 0
             before, waits = False, False  # whether the term before refers to something; a number waits for the next
+            for k in range(lo, hi):  # looked up ahead, where nothing is waited for
+                token = blocks.tokens[k]
+                if pairs and k + 1 < hi and token & NUMBER == ZERO:
+                    token = pair_of(token, blocks.tokens[k + 1])
+                key = term_key(token, language)
+                ahead[k - lo], weights[k - lo] = key, log_docs - blocks.log_frequencies[table, key >> BUCKET_SHIFT]
             for k in range(lo, hi):
                 token = blocks.tokens[k]
                 number = token & NUMBER != ZERO
-                if pairs and not number:
-                    if k + 1 == hi or blocks.tokens[k + 1] & NUMBER != ZERO:
-                        before = False
-                        continue
-                    token = pair_of(token, blocks.tokens[k + 1])
-                key = term_key(token, language)
+                if pairs and not number and (k + 1 == hi or blocks.tokens[k + 1] & NUMBER != ZERO):
+                    before = False
+                    continue
+                key = ahead[k - lo]
                 slot = key >> SLOT_SHIFT & mask
                 while stamps[slot] == turn and keys[slot] != key:
                     slot = (slot + ONE) & mask
@@ -145,7 +150,7 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                     waits = not before
                     before = False
                     continue
-                weight = log_docs - blocks.log_frequencies[table, key >> BUCKET_SHIFT]
+                weight = weights[k - lo]
                 before = weight > REFERENT
                 anchored += waits and before
                 waits = False
@@ -175,22 +180,26 @@ def choose(weights: F32, article: int, least: float, places: I64) -> None:
         least: what is lighter is not taken.
         places: int64[m, k], filled with columns, the heaviest first, the first of equal ones; FREE for no more.
     """
+    heaviest = np.zeros(places.shape[1], np.float32)
     for i in range(weights.shape[0]):
-        total = 0.0
-        for column in range(weights.shape[1]):
-            total += weights[i, column]
-        sign = 1.0 if total > 0 else -1.0
-        taken = False
-        for k in range(places.shape[1]):
-            best, heaviest = FREE, least
-            for column in range(weights.shape[1]):
-                weight = sign * weights[i, column]
-                if weight < heaviest or (weight == heaviest and best != FREE) or (taken and column >= article):
-                    continue
-                new = True
-                for earlier in range(k):
-                    new &= places[i, earlier] != column
-                if new:
-                    best, heaviest = column, weight
-            places[i, k] = best
-            taken |= best >= article
+        row = weights[i]
+        total = np.float32(0)
+        best = article
+        for column in range(row.size):
+            total += row[column]
+        sign = np.float32(1 if total > 0 else -1)
+        for column in range(article + 1, row.size):
+            if sign * row[column] > sign * row[best]:
+                best = column
+        places[i] = FREE
+        heaviest[:] = least
+        for column in range(article + 1):
+            place = column if column < article else best
+            weight = sign * row[place]
+            k = places.shape[1]
+            while k > 0 and (weight > heaviest[k - 1] or (weight == heaviest[k - 1] and places[i, k - 1] == FREE)):
+                k -= 1
+            if k < places.shape[1]:
+                for later in range(places.shape[1] - 1, k, -1):
+                    places[i, later], heaviest[later] = places[i, later - 1], heaviest[later - 1]
+                places[i, k], heaviest[k] = place, weight

@@ -84,6 +84,7 @@ def count_terms(
     room = 2
     while room < 2 * longest:
         room *= 2
+    ahead = np.empty(room, np.int32)  # the buckets of a document's terms
     places = np.full(room, FREE, np.int32)  # in ``indices``; those of earlier documents are before ``start``
     out = 0
     indptr[0] = 0
@@ -92,24 +93,26 @@ def count_terms(
         size = 2
         while size < 2 * (bounds[block_bounds[doc + 1]] - bounds[block_bounds[doc]]):
             size *= 2
+        terms = 0
         for block in range(block_bounds[doc], block_bounds[doc + 1]):
             for k in range(bounds[block], bounds[block + 1] - pairs):
                 term = tokens[k]
-                if term & NUMBER != 0:
-                    continue
+                number = term & NUMBER
                 if pairs:
-                    if tokens[k + 1] & NUMBER != 0:
-                        continue
+                    number |= tokens[k + 1] & NUMBER
                     term = pair_of(term, tokens[k + 1])
-                bucket = np.int32(term_key(term, language) >> BUCKET_SHIFT)
-                slot = bucket & (size - 1)
-                while places[slot] >= start and indices[places[slot]] != bucket:
-                    slot = (slot + 1) & (size - 1)
-                if places[slot] < start:
-                    places[slot] = out
-                    indices[out], counts[out] = bucket, 0
-                    out += 1
-                counts[places[slot]] += 1
+                ahead[terms] = np.int32(term_key(term, language) >> BUCKET_SHIFT)
+                terms += number == 0
+        for k in range(terms):
+            bucket = ahead[k]
+            slot = bucket & (size - 1)
+            while places[slot] >= start and indices[places[slot]] != bucket:
+                slot = (slot + 1) & (size - 1)
+            if places[slot] < start:
+                places[slot] = out
+                indices[out], counts[out] = bucket, 0
+                out += 1
+            counts[places[slot]] += 1
         indptr[doc + 1] = out
 
 
