@@ -56,8 +56,8 @@ CORPUS = pathlib.Path(__file__).resolve().parent.parent / "corpus"
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "dedup" / "substance.json"
 SIGNS = dict.fromkeys(FEATURES, -1.0) | {"new_rare": 1.0, "new_number": 1.0, "names": 1.0}
 FOLDS, PAGE_FOLDS = 10, 5
-WEIGHT = 0.2  # of the reference, beside the labelled blocks
-STRENGTH = 1 / 3000  # of the pull toward 0 of each coefficient, against the mean loss
+WEIGHT = 0.15  # of the reference, beside the labelled blocks
+STRENGTH = 1 / 1500  # of the pull toward 0 of each coefficient, against the mean loss
 UNDER = 0.04  # share of the paragraphs of articles that is to be under the threshold
 MIDDLE = 50.0  # substance at the threshold
 USUAL = 80.0  # substance of the median paragraph of the reference
@@ -204,7 +204,7 @@ def inputs_of(model: Model, blocks: Described) -> np.ndarray:
     usual = model.usual[model.groups[blocks.languages]] + length_and_place(blocks.facts) @ model.slopes
     off = units(model, blocks.features, usual, blocks.languages)
     doc = np.cumsum(np.append(False, blocks.doc[1:] != blocks.doc[:-1]))
-    means = mean_of(off, np.sqrt(blocks.facts[:, WORDS]), doc, doc[-1] + 1)
+    means = mean_of(off, blocks.facts[:, WORDS], doc, doc[-1] + 1)
     inputs: np.ndarray = np.c_[off, means[doc]].astype(float)
     return inputs
 

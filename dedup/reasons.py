@@ -44,7 +44,7 @@ RATES = {
     "emphasis": "{:g} % words of emphasis and praise, usual {:g} %",
     "address": "{:g} % words that address the reader or speak for the writer, usual {:g} %",
     "abstract": "{:g} % abstract nouns, usual {:g} %",
-    "word_length": "{:g} letters a word, usual {:g}",
+    "word_length": "{:g} letters and digits a word, usual {:g}",
 }
 # sentences of counts: of none in a block, of one, of several; and of the article
 COUNTS = {
@@ -112,7 +112,8 @@ def strongest(weights: F32, features: F32, usual: F32, facts: F32, names: U16) -
     for name, column in (*COUNTED.items(), ("names", None)):
         told = np.nonzero(order == FEATURES.index(name))
         found[told] = names[told[0]] if column is None else facts[told[0], column]
-    reasons = pack(order + 1, found, expected)
+    shares = UNITS[order % OF_ARTICLE] == THOUSANDTHS
+    reasons = pack(order + 1, found, np.where(shares, np.minimum(expected, THOUSANDTHS), expected))
     reasons[order == FREE] = 0
     return reasons
 
@@ -137,7 +138,7 @@ def sentence(reason: int) -> str:
     if scope or name in RATES:
         form = RATES[name] if name in RATES else COUNTS[name][-1]
         return ("the article: " if scope else "") + form.format(found / 10, usual / 10)
-    return COUNTS[name][min(found, 2)].format(found)
+    return COUNTS[name][min(found, 2)].format(f"{found} or more" if found == MOST else found)
 
 
 def tell(reasons: U32, forms: U8) -> pa.ListArray:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 
 from dedup.arrays import F64, U8, U32
 from dedup.articles import parts_of
@@ -154,7 +154,7 @@ class Scored(NamedTuple):
     chars: U32
 
 
-class SubstanceScorer(BaseEstimator):  # type: ignore[misc]
+class SubstanceScorer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Scores the substance of texts, one or many at a time, by how common words are in the texts it was given.
 
     A scikit-learn estimator whose samples are texts. It keeps in how many of them each term stands, in memory that does
@@ -177,6 +177,10 @@ class SubstanceScorer(BaseEstimator):  # type: ignore[misc]
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn that there is nothing to wait for."""
+        return True
 
     def fit(self, X: Iterable[str], y: object = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's names
         """Forget all texts and take these."""

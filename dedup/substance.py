@@ -274,15 +274,19 @@ def score(docs: I64, spoken: Spoken, part: U8, letters: U32, names: U16, forms: 
     facts, doc, languages = facts[rows], doc[rows], languages[rows]
     features, usual = measure(facts, letters[rows], names[rows]), expect(model, facts, model.groups[languages])
     off = units(model, features, usual, languages)
-    weights = np.sqrt(facts[:, WORDS])
-    means, told, expected = (mean_of(one, weights, doc, docs.size) for one in (off, features, usual))
+    weights = facts[:, WORDS]
+    there = np.where(np.isnan(features), np.nan, usual)
+    means, told, expected = (mean_of(one, weights, doc, docs.size) for one in (off, features, there))
     own, of_article = off * model.block, (means * model.article)[doc]
+    alone = np.bincount(doc, minlength=docs.size)[doc] == 1
+    own[alone] += of_article[alone]  # a block that is all its article has is told of once
+    of_article[alone] = 0
     odds = own.sum(axis=1) + of_article.sum(axis=1)
     substance = np.full(part.size, np.nan, np.float32)
-    substance[rows] = 100 / (1 + np.exp(-(odds + model.intercept)))
-    words = np.bincount(doc, facts[:, WORDS], docs.size)
+    substance[rows] = np.round(100 / (1 + np.exp(-(odds + model.intercept))), 1)
+    words = np.bincount(doc, weights, docs.size)
     with np.errstate(invalid="ignore"):
-        articles = np.bincount(doc, facts[:, WORDS] * substance[rows], docs.size) / words
+        articles = np.round(np.bincount(doc, weights * substance[rows], docs.size) / words, 1)
     reasons = np.zeros((part.size, TOLD), np.uint32)
     reasons[rows] = strongest(
         np.concatenate([own, of_article], axis=1),

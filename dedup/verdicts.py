@@ -184,7 +184,7 @@ def block_scores(substance: Substance | None, rows: I64) -> list[pa.Array]:
         return []
     found, reasons = substance.blocks[rows], tell(substance.reasons[rows], substance.forms[rows])
     missing = np.isnan(found)
-    return [pa.array(np.round(found, 1), mask=missing), pa.array(~missing), reasons]
+    return [pa.array(found, mask=missing), pa.array(~missing), reasons]
 
 
 def document_scores(corpus: Corpus, decisions: Decisions, filler: F32, run: I64) -> list[pa.Array]:
@@ -194,7 +194,7 @@ def document_scores(corpus: Corpus, decisions: Decisions, filler: F32, run: I64)
     found, languages = decisions.substance.articles[run], corpus.languages.map()[run]
     missing, codes = np.isnan(found), word_list(background().languages)
     return [
-        pa.array(np.round(found, 1), mask=missing),
+        pa.array(found, mask=missing),
         np.round(filler[run], 3),
         pa.array(~missing),
         take(codes, languages.astype(np.int64)),

@@ -84,7 +84,8 @@ def slots_for(blocks: Spoken, doc: int) -> int:
 def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
     """Describe blocks by their terms.
 
-    A term is new where neither the title nor an earlier block of the document has it. A number is bare where neither
+    A term is new where neither the title nor an earlier block of the document has it. Groups of digits with no word
+    between them are one number, which is new if one of them is ("1,500", "9:30"). A number is bare where neither
     neighbour in its block is a term that fewer than one document in 33 has.
 
     Args:
@@ -121,7 +122,8 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
             if scored:
                 row[:] = 0
             new_rare, common, numbers, new_numbers, anchored, terms = 0, 0, 0, 0, 0, 0
-            before, waits = False, False  # whether the term before refers to something; a number waits for the next
+            # whether the term before refers to something; a number waits for the next; goes on; was told to be new
+            before, waits, running, told = False, False, False, False
             for k in range(lo, hi):  # looked up ahead, where nothing is waited for
                 token = blocks.tokens[k]
                 if pairs and k + 1 < hi and token & NUMBER == ZERO:
@@ -132,7 +134,7 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                 token = blocks.tokens[k]
                 number = token & NUMBER != ZERO
                 if pairs and not number and (k + 1 == hi or blocks.tokens[k + 1] & NUMBER != ZERO):
-                    before = False
+                    before, waits, running = False, False, False
                     continue
                 key = ahead[k - lo]
                 slot = key >> SLOT_SHIFT & mask
@@ -144,16 +146,17 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                 if not scored:
                     continue
                 if number:
-                    numbers += 1
-                    new_numbers += new
-                    anchored += before
-                    waits = not before
-                    before = False
+                    if not running:
+                        numbers += 1
+                        anchored += before
+                        waits, before, running, told = not before, False, True, False
+                    new_numbers += new and not told
+                    told |= new
                     continue
                 weight = weights[k - lo]
                 before = weight > REFERENT
                 anchored += waits and before
-                waits = False
+                waits, running = False, False
                 terms += 1
                 common += weight < COMMON
                 new_rare += new and weight > RARE
