@@ -36,7 +36,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("survivor", "best", "one of first, longest, newest"),
     *(("seed", value, "from 0 to 2^32 - 1") for value in (-1, 1 << 32)),
     *((name, "", "the name of a field") for name in ("text", "id", "source")),
-    ("drop", frozenset({"filler"}), "some of exact_duplicate, near_duplicate, number_variant"),
+    ("filler", 100.5, "from 0 to 100"),
+    ("min_substance", -1.0, "from 0 to 100"),
+    ("drop", frozenset({"substance"}), "some of exact_duplicate, near_duplicate, number_variant"),
 ]
 ACCEPTED: list[tuple[str, Any]] = [
     *((name, value) for name in SHARES for value in (0.01, 1, 1.0)),
@@ -62,7 +64,7 @@ def test_refused_values_are_named_with_what_is_allowed(name: str, value: object,
     if name != "drop":
         assert repr(value) in message
     else:
-        assert "'filler'" in message
+        assert "'substance'" in message
 
 
 @pytest.mark.parametrize(("name", "value"), ACCEPTED)

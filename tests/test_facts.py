@@ -1,0 +1,264 @@
+"""What blocks say that is new, and in what words, against sets of what was said before."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from naive_substance import (
+    HEARD,
+    KINDS_OF_WORDS,
+    OUT,
+    SCORED,
+    Blend,
+    Facts,
+    Text,
+    drawn_texts,
+    frequencies_of,
+    hashes,
+    key_of,
+    languages_of,
+    part_of,
+    spoken,
+)
+from naive_substance import find_facts as find_facts_slowly
+
+from dedup.arrays import F32
+from dedup.kernels import facts as constants
+from dedup.kernels.facts import FACTS, KINDS, WORDS_A_TOKEN, find_facts
+from dedup.lexicon import make_table
+
+NAMES = (
+    "words", "terms", "new_rare", "commons", "numbers", "new_numbers", "bare_numbers", *KINDS_OF_WORDS, "before",
+)  # fmt: skip
+UNTOUCHED = -7.0
+
+
+def found_in(texts: Sequence[Text], counted: Sequence[Text], docs: Sequence[int], *, included: bool) -> F32:
+    """Find the facts of some documents, whose terms are weighed by how many of others have them."""
+    weights = frequencies_of(counted).blended(languages_of([texts[doc] for doc in docs]), included=included)
+    which = np.array(docs, np.int64)
+    part = part_of(texts, which)
+    facts = np.full((part.size, FACTS), UNTOUCHED, np.float32)
+    find_facts(which, spoken(texts, weights), part, facts)
+    return facts
+
+
+def facts_of(language: str | None, *blocks: str, title: int | None = None, part: Sequence[int] = ()) -> list[Facts]:
+    """Return the facts of the blocks of one document; those that are not scored are empty."""
+    text = Text(list(map(hashes, blocks)), part or [SCORED] * len(blocks), title, language)
+    rows = found_in([text], [], [0], included=False).tolist()
+    return [dict(zip(NAMES, row, strict=True)) if UNTOUCHED not in row else {} for row in rows]
+
+
+@given(drawn_texts(), drawn_texts(), st.data())
+def test_facts_equal_the_twin(texts: list[Text], others: list[Text], data: st.DataObject) -> None:
+    included = data.draw(st.booleans())
+    docs = data.draw(st.lists(st.sampled_from(range(len(texts))), unique=True)) if texts else []
+    counted = texts + others if included else others
+    blend = Blend(counted, included=included)
+    expected = [one for doc in docs for one in find_facts_slowly(texts[doc], blend.weight)]
+    found = found_in(texts, counted, docs, included=included)
+    assert len(found) == len(expected)
+    for row, one in zip(found.tolist(), expected, strict=True):
+        if one is None:
+            assert set(row) == {UNTOUCHED}
+        else:
+            assert dict(zip(NAMES, row, strict=True)) == pytest.approx(one, rel=1e-6)
+
+
+@given(drawn_texts(least=2), st.data())
+def test_documents_do_not_hear_each_other(texts: list[Text], data: st.DataObject) -> None:
+    order = data.draw(st.permutations(range(len(texts))))
+    together = found_in(texts, [], order, included=False)
+    alone = [found_in(texts, [], [doc], included=False) for doc in order]
+    assert together.tolist() == np.concatenate(alone).tolist()
+
+
+def test_facts_have_the_columns_they_are_named_by() -> None:
+    columns = [constants.WORDS, constants.TERMS, constants.NEW_RARE, constants.COMMONS, constants.NUMBERS]
+    columns += [constants.NEW_NUMBERS, constants.BARE_NUMBERS, constants.HEDGES, constants.AMOUNTS, constants.NOUNS]
+    columns += [constants.EMPHASIS, constants.ADDRESS, constants.ABSTRACT, constants.BEFORE]
+    assert columns == list(range(FACTS)) == list(range(len(NAMES)))
+    assert len(KINDS_OF_WORDS) == KINDS == constants.BEFORE - constants.HEDGES
+    assert [int(one) for one in (constants.OUT, constants.HEARD, constants.SCORED)] == [OUT, HEARD, SCORED]
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("the of and", {"words": 3, "terms": 3, "commons": 3, "new_rare": 0}),
+        ("quincunx Ostara quincunx", {"terms": 3, "commons": 0, "new_rare": 2}),
+        ("bridge river harbour", {"terms": 3, "commons": 0, "new_rare": 1}),
+        ("could very many things analysis you", dict.fromkeys(KINDS_OF_WORDS, 1)),
+        ("COULD Could could", {"hedge": 3, "terms": 3}),
+        ("17 2024 17", {"words": 3, "terms": 0, "numbers": 1, "new_numbers": 1, "bare_numbers": 1, "new_rare": 0}),
+        ("17 metres", {"numbers": 1, "bare_numbers": 0}),
+        ("metres 17", {"numbers": 1, "bare_numbers": 0}),
+        ("the 17 metres", {"numbers": 1, "bare_numbers": 0}),
+        ("metres 17 the", {"numbers": 1, "bare_numbers": 0}),
+        ("bridge 17 river 3 river", {"numbers": 2, "bare_numbers": 1}),
+        ("the 17 of", {"numbers": 1, "bare_numbers": 1}),
+        ("metres 17 metres 3 metres", {"numbers": 2, "bare_numbers": 0}),
+        ("metres the 17 the metres", {"numbers": 1, "bare_numbers": 1}),
+        ("1 2 metres", {"numbers": 1, "bare_numbers": 0}),
+        ("metres 1 2", {"numbers": 1, "bare_numbers": 0}),
+        ("metres 1 2 3 metres", {"numbers": 1, "bare_numbers": 0}),
+        ("the 1,500.25 of", {"numbers": 1, "new_numbers": 1, "bare_numbers": 1}),
+        ("17 the 17 9 the 9 17", {"numbers": 3, "new_numbers": 2, "bare_numbers": 3}),
+    ],
+)
+def test_facts_of_one_block(block: str, expected: dict[str, float]) -> None:
+    (found,) = facts_of("en", block)
+    assert {name: found[name] for name in expected} == expected
+    assert found["before"] == 0
+
+
+def test_a_word_of_several_kinds_is_of_each() -> None:
+    text = Text([hashes("quincunx Ostara quincunx could")], [SCORED], None, "en")
+    table = make_table(
+        {key_of(hashes("quincunx")[0] >> 32, "en"): 0b100101, key_of(hashes("Ostara")[0] >> 32, "en"): 1}
+    )
+    weights, facts = frequencies_of([]).blended(languages_of([text]), included=False), np.zeros((1, FACTS), np.float32)
+    find_facts(np.arange(1), spoken([text], weights)._replace(**table._asdict()), part_of([text], np.arange(1)), facts)
+    assert facts[0, constants.HEDGES : constants.BEFORE].tolist() == [3, 0, 2, 0, 0, 2]
+
+
+def test_numbers_of_two_blocks_are_no_neighbours_of_their_words() -> None:
+    facts = facts_of("en", "the metres", "17 the", "the 17", "metres the")
+    assert [one["bare_numbers"] for one in facts] == [0, 1, 1, 0]
+
+
+def test_what_was_said_before_is_not_new() -> None:
+    blocks = ["quincunx 17", "quincunx Ostara 17 2024", "Ostara quincunx 2024"]
+    assert [one["new_rare"] for one in facts_of("en", *blocks)] == [1, 1, 0]
+    assert [one["new_numbers"] for one in facts_of("en", *blocks)] == [1, 1, 0]
+    assert [one["before"] for one in facts_of("en", *blocks)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("part", [OUT, HEARD, SCORED])
+def test_what_the_title_says_is_not_new(part: int) -> None:
+    blocks, parts = ["quincunx 17", "Ostara 2024"], [SCORED, part]
+    first = facts_of("en", *blocks, title=1, part=parts)[0]
+    assert (first["new_rare"], first["new_numbers"]) == (1, 1)
+    first = facts_of("en", *blocks, "Ostara quincunx", title=1, part=[*parts, SCORED])[-1]
+    assert first["new_rare"] == 0
+    titled = facts_of("en", "Ostara 17", "Ostara 17 quincunx", title=1, part=[SCORED, part])[0]
+    assert (titled["new_rare"], titled["new_numbers"], titled["before"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("part", "new", "before"), [(OUT, 1, 0), (HEARD, 0, 1), (SCORED, 0, 1)])
+def test_what_is_left_out_was_not_said(part: int, new: int, before: int) -> None:
+    found = facts_of("en", "quincunx", "quincunx", part=[part, SCORED])[-1]
+    assert (found["new_rare"], found["before"]) == (new, before)
+
+
+def test_blocks_without_a_token_are_not_heard() -> None:
+    assert facts_of("en", "…", "", "the", part=[HEARD, HEARD, SCORED])[-1]["before"] == 0
+
+
+def test_terms_of_scripts_without_spaces_are_pairs() -> None:
+    (found,) = facts_of("zh", "我们可能发展")
+    assert found["words"] == pytest.approx(6 * WORDS_A_TOKEN)
+    assert (found["terms"], found["hedge"], found["address"], found["abstract"]) == (5, 1, 1, 1)
+    assert facts_of("zh", "我")[0]["terms"] == 0
+
+
+@pytest.mark.parametrize("language", ["zh", "ja"])
+@pytest.mark.parametrize(
+    ("block", "terms", "new_rare", "numbers", "bare_numbers"),
+    [
+        ("龘17", 0, 0, 1, 1),
+        ("17龘", 0, 0, 1, 1),
+        ("17龘龘", 1, 1, 1, 0),
+        ("龘龘17", 1, 1, 1, 1),  # the pair does not stand beside it
+        ("龘龘17龘鬱", 2, 2, 1, 0),
+        ("龘17龘17龘", 0, 0, 2, 2),
+        ("17龘3龘鬱", 1, 1, 2, 1),
+        ("17 2024龘龘", 1, 1, 1, 0),
+        ("龘龘龘17 2024", 2, 1, 1, 1),
+    ],
+)
+def test_a_number_is_no_part_of_a_pair(
+    language: str, block: str, terms: int, new_rare: int, numbers: int, bare_numbers: int
+) -> None:
+    (found,) = facts_of(language, block)
+    assert found["words"] == pytest.approx(len(hashes(block)) * WORDS_A_TOKEN)
+    names = ("terms", "new_rare", "numbers", "bare_numbers")
+    assert [found[name] for name in names] == [terms, new_rare, numbers, bare_numbers]
+
+
+def test_what_stands_beside_a_number_was_not_said() -> None:
+    assert [one["new_rare"] for one in facts_of("zh", "龘17龘", "龘龘", "17龘龘")] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("language", ["el", None])
+def test_languages_without_lists_have_no_vague_words(language: str | None) -> None:
+    (found,) = facts_of(language, "could very many things analysis you könnte 可能 μπορεί")
+    assert [found[kind] for kind in KINDS_OF_WORDS] == [0] * KINDS
+
+
+def test_vague_words_are_those_of_the_language() -> None:
+    assert facts_of("de", "could very things")[0]["hedge"] == 0
+    assert facts_of("de", "könnte")[0]["hedge"] == facts_of("en", "could")[0]["hedge"] == 1
+    assert facts_of("en", "könnte")[0]["hedge"] == 0
+
+
+@pytest.mark.parametrize(
+    ("having", "expected"),
+    # log(1101 / (7 + 1.4)) = 4.88, log(1101 / (8 + 1.4)) = 4.76, log(1101 / (31 + 1.4)) = 3.53, then 3.495
+    [(7, (1, 0, 0)), (8, (0, 0, 0)), (31, (0, 0, 0)), (32, (0, 1, 0))],
+)
+def test_how_rare_is_rare(having: int, expected: tuple[int, int, int]) -> None:
+    counted = [Text([hashes("qqrt" if k < having else "wvvk")], [HEARD], None, "en") for k in range(100)]
+    text = Text([hashes("qqrt 17")], [SCORED], None, "en")
+    row = dict(zip(NAMES, found_in([text], counted, [0], included=False)[0].tolist(), strict=True))
+    assert (row["new_rare"], row["bare_numbers"], row["commons"]) == expected
+
+
+@pytest.mark.parametrize(("having", "common"), [(800, 1), (599, 1), (597, 0)])  # log(1801 / (599 + 1.4)) = 1.098
+def test_how_common_is_common(having: int, common: int) -> None:
+    counted = [Text([hashes("qqrt" if k < having else "wvvk")], [HEARD], None, "en") for k in range(800)]
+    text = Text([hashes("qqrt 17")], [SCORED], None, "en")
+    assert found_in([text], counted, [0], included=False)[0, constants.COMMONS] == common
+
+
+def test_how_rare_is_rare_in_a_language_depends_on_no_other() -> None:
+    texts = [Text([hashes("qqrt 17")], [SCORED], None, language) for language in ("de", "en", None)]
+    counted = [Text([hashes("qqrt")], [HEARD], None, "en") for _ in range(1000)]
+    rows = found_in(texts, counted, [0, 1, 2], included=False)
+    assert rows[:, constants.NEW_RARE].tolist() == [1, 0, 1]
+    assert rows[:, constants.BARE_NUMBERS].tolist() == [0, 1, 0]
+    assert rows[:, constants.COMMONS].tolist() == [0, 1, 0]
+
+
+def test_documents_without_blocks_take_no_rows() -> None:
+    said, empty = (
+        Text([hashes("quincunx 17"), hashes("quincunx")], [SCORED, HEARD], None, "en"),
+        Text([], [], None, "de"),
+    )
+    found = found_in([empty, said, empty, empty, said, empty], [], range(6), included=False)
+    assert found.tolist() == found_in([said, said], [], [0, 1], included=False).tolist()
+    assert found[:, 0].tolist() == [2, UNTOUCHED, 2, UNTOUCHED]
+
+
+def test_a_large_document_between_small_ones() -> None:
+    numbers = list(map(str, range(40_000)))
+    large = Text([hashes(" the ".join(numbers)), hashes(" the ".join(reversed(numbers)))], [SCORED, SCORED], None, "en")
+    small = Text([hashes("7 quincunx"), hashes("7 the 17")], [SCORED, SCORED], None, "en")
+    found = found_in([small, large, small], [], [0, 1, 2], included=False)
+    assert found[:, constants.NEW_NUMBERS].tolist() == [1, 1, 40_000, 0, 1, 1]
+    assert found[:, constants.NUMBERS].tolist() == [1, 2, 40_000, 40_000, 1, 2]
+    assert found[:, constants.NEW_RARE].tolist() == [1, 0, 0, 0, 1, 0]
+
+
+def test_many_documents_in_turn_say_the_same() -> None:
+    text = Text([hashes("quincunx 17"), hashes("quincunx 2024 Ostara")], [SCORED, SCORED], 0, "en")
+    facts = found_in([text] * 500, [], range(500), included=False)
+    assert all(
+        row.tolist() == first.tolist() for row, first in zip(facts[2:], itertools.cycle(facts[:2]), strict=False)
+    )
