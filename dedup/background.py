@@ -17,7 +17,7 @@ import numpy as np
 from dedup.arrays import F32, I32, I64, U8, U32, U64
 from dedup.kernels.mixing import K_FIRST, K_SECOND
 from dedup.kernels.tables import FREE
-from dedup.kernels.terms import count_common_words
+from dedup.kernels.terms import LANGUAGE_SHIFT, WORD_SHIFT, count_common_words
 
 STEP = 0.04  # of the Zipf scale: the logarithm to base 10 of how often a word stands in a billion
 PLANES = 4  # bytes of a key
@@ -107,24 +107,20 @@ def zipf_of(tokens: U64, language: int) -> F32:
 
 
 @functools.cache
-def common_words() -> tuple[U32, U32, I32, U32]:
-    """Return the common words of all languages as a table, see ``count_common_words``.
-
-    Returns:
-        uint32, slots; uint32[c], the words' keys, ascending; int32[c], their languages; uint32[c], how common they are.
-    """
+def common_words() -> U64:
+    """Return the table of the common words of all languages that ``count_common_words`` takes."""
     table = background()
-    rows = np.flatnonzero(table.zipf >= COMMON)
-    rows = rows[np.argsort(table.keys[rows], kind="stable")]
-    keys, languages = table.keys[rows], np.searchsorted(table.bounds, rows, side="right") - 1
-    slots = np.zeros(1 << (SPARE * keys.size).bit_length(), np.uint32)
+    rows = np.flatnonzero(np.round(table.zipf / STEP) >= round(COMMON / STEP))
+    languages = np.searchsorted(table.bounds, rows, side="right") - 1
+    weights = np.round((table.zipf[rows] - (COMMON - 1)) / STEP).astype(np.int64)
+    slots = np.zeros(1 << (SPARE * rows.size).bit_length(), np.uint64)
     mask = slots.size - 1
-    for row in np.unique(keys, return_index=True)[1].tolist():
-        slot = int(keys[row]) & mask
+    for key, language, weight in zip(table.keys[rows].tolist(), languages.tolist(), weights.tolist(), strict=True):
+        slot = key & mask
         while slots[slot]:
             slot = slot + 1 & mask
-        slots[slot] = row + 1
-    return slots, keys, languages.astype(np.int32), np.round((table.zipf[rows] - (COMMON - 1)) / STEP).astype(np.uint32)
+        slots[slot] = key << WORD_SHIFT | language << LANGUAGE_SHIFT | weight
+    return slots
 
 
 def identify(tokens: U64, bounds: I64) -> I32:
@@ -139,7 +135,7 @@ def identify(tokens: U64, bounds: I64) -> I32:
     """
     sums = np.zeros((bounds.size - 1, len(background().languages)), np.int64)
     found = np.zeros(sums.shape, np.int32)
-    count_common_words(tokens, bounds, SAMPLE, *common_words(), sums, found)
+    count_common_words(tokens, bounds, SAMPLE, common_words(), sums, found)
     best = sums.argmax(axis=1)
     lengths = np.diff(bounds)
     looked_at = -(-lengths // np.maximum(1, lengths // SAMPLE))

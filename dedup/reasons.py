@@ -148,9 +148,12 @@ def tell(reasons: U32, forms: U8) -> pa.ListArray:
         reasons: uint32[n, TOLD].
         forms: uint8[n], what a block is, if no text to score.
     """
-    all_of = np.concatenate([forms[:, None].astype(np.uint32), reasons], axis=1)  # a form is less than a reason
-    there = all_of != 0
-    codes = pa.array(all_of[there]).dictionary_encode()
+    all_of = reasons.copy()
+    unscored = np.flatnonzero(forms)
+    all_of[unscored, 0] = forms[unscored]  # a form is less than a reason
+    codes = pa.array(all_of[all_of != 0]).dictionary_encode()
     words = [FORMS[code] if code < len(FORMS) else sentence(code) for code in codes.dictionary.to_pylist()]
     values = pa.DictionaryArray.from_arrays(codes.indices, pa.array(words, pa.string()))
-    return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32), values)
+    return pa.ListArray.from_arrays(
+        np.append(0, np.cumsum(sum(column != 0 for column in all_of.T))).astype(np.int32), values
+    )

@@ -35,6 +35,7 @@ from dedup.kernels.facts import (
     WORDS,
     Spoken,
     find_facts,
+    mean_rows,
 )
 from dedup.kernels.shape import CASELESSES, CHARS, IDEOGRAPHS, LETTERS, LOWERS, STOPS, UPPERS
 from dedup.kernels.shape import NUMBERS as NUMBER_WORDS
@@ -308,12 +309,6 @@ def mean_of(values: F32, weights: F32, doc: I64, count: int) -> F32:
         doc: int64[m], the document of each.
         count: documents; not-a-number where none has a value.
     """
-    there = ~np.isnan(values)
-    firsts = np.flatnonzero(np.diff(doc, prepend=FREE))
-    sums, totals = np.zeros((count, values.shape[1])), np.zeros((count, values.shape[1]))
-    if firsts.size:
-        rows = doc[firsts]
-        sums[rows] = np.add.reduceat(np.where(there, values * weights[:, None], 0), firsts, axis=0)
-        totals[rows] = np.add.reduceat(there * weights[:, None], firsts, axis=0)
-    with np.errstate(invalid="ignore"):
-        return (sums / totals).astype(np.float32)
+    means = np.empty((count, values.shape[1]), np.float32)
+    mean_rows(values, weights, doc, means)
+    return means

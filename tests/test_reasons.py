@@ -288,8 +288,8 @@ def facts_of(article: Article, weights: Weights) -> Iterator[Facts]:
             None if is_number(term) else weights.of(term, language) if term else -math.inf for term in terms
         ]  # fmt: skip
         # groups of digits with no word between them are one number
-        grouped = itertools.groupby(range(len(weighed)), lambda k: weighed[k] is None)
-        runs = [list(run) for number, run in grouped if number]
+        grouped = itertools.groupby(enumerate(weighed), lambda one: one[1] is None)
+        runs = [[k for k, _ in run] for number, run in grouped if number]
         beside = [-math.inf, *(weight or 0.0 for weight in weighed), -math.inf]
         bare = sum(max(beside[run[0]], beside[run[-1] + 2]) <= REFERENT for run in runs)
         known = [weight for weight in weighed if weight is not None and weight > -math.inf]

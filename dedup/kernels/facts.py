@@ -99,15 +99,16 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
     for doc in docs:
         room = max(room, slots_for(blocks, doc))
     ahead, weights = np.empty(room, np.uint64), np.empty(room, np.float32)
-    keys, stamps = np.empty(room, np.uint64), np.full(room, FREE, np.int32)
+    slots = np.empty(room, np.uint64)  # keys of terms that were said; 0 where free
     at = 0
-    for turn in range(docs.size):
-        doc = docs[turn]
+    for doc in docs:
         first, count = blocks.bounds[doc], blocks.bounds[doc + 1] - blocks.bounds[doc]
         language, title = blocks.languages[doc], blocks.titles[doc]
         pairs, listed, log_docs = blocks.paired[language], blocks.listed[language], blocks.log_docs[language]
         table = blocks.tables[language]
-        mask = np.uint64(slots_for(blocks, doc) - 1)
+        size = slots_for(blocks, doc)
+        mask = np.uint64(size - 1)
+        slots[:size] = ZERO
         heard = 0
         for step in range(-1, count):  # the title first, then the blocks in order
             titled = step < 0
@@ -129,7 +130,10 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                 if pairs and k + 1 < hi and token & NUMBER == ZERO:
                     token = pair_of(token, blocks.tokens[k + 1])
                 key = term_key(token, language)
-                ahead[k - lo], weights[k - lo] = key, log_docs - blocks.log_frequencies[table, key >> BUCKET_SHIFT]
+                ahead[k - lo], weights[k - lo] = (
+                    max(key, ONE),
+                    log_docs - blocks.log_frequencies[table, key >> BUCKET_SHIFT],
+                )
             for k in range(lo, hi):
                 token = blocks.tokens[k]
                 number = token & NUMBER != ZERO
@@ -138,11 +142,10 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                     continue
                 key = ahead[k - lo]
                 slot = key >> SLOT_SHIFT & mask
-                while stamps[slot] == turn and keys[slot] != key:
+                while slots[slot] != ZERO and slots[slot] != key:
                     slot = (slot + ONE) & mask
-                new = stamps[slot] != turn
-                if new:
-                    stamps[slot], keys[slot] = turn, key
+                new = slots[slot] != key
+                slots[slot] = key
                 if not scored:
                     continue
                 if number:
@@ -171,6 +174,32 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                 row[BEFORE] = heard
             heard += not titled
         at += count
+
+
+@kernel
+def mean_rows(values: F32, weights: F32, groups: I64, means: F32) -> None:
+    """Find the weighted means of groups of rows, column by column, values that are not a number aside.
+
+    Args:
+        values: float32[m, f].
+        weights: float32[m].
+        groups: int64[m], the group of each row, ascending.
+        means: float32[g, f], filled; not-a-number where a group has no value.
+    """
+    sums, totals = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    i = 0
+    for group in range(means.shape[0]):
+        sums[:] = 0.0
+        totals[:] = 0.0
+        while i < groups.size and groups[i] == group:
+            for column in range(values.shape[1]):
+                value = values[i, column]
+                if not np.isnan(value):
+                    sums[column] += value * weights[i]
+                    totals[column] += weights[i]
+            i += 1
+        for column in range(values.shape[1]):
+            means[group, column] = sums[column] / totals[column]
 
 
 @kernel

@@ -11,6 +11,8 @@ from dedup.kernels.tables import FREE
 
 BUCKETS = 1 << 19  # of the terms of a language
 BUCKET_SHIFT = np.uint64(64 - 19)
+WORD_SHIFT, LANGUAGE_SHIFT = 32, 16  # of an entry in the table of common words
+SIXTEEN = np.uint64(0xFFFF)
 HALF = np.uint64(32)
 NUMBER = np.uint64(1)  # the lowest bit of a number's hash
 ONE = np.uint64(1)
@@ -29,19 +31,15 @@ def term_key(term: np.uint64, language: int) -> np.uint64:
 
 
 @kernel
-def count_common_words(
-    tokens: U64, bounds: I64, sample: int, slots: U32, keys: U32, languages: I32, weights: U32, sums: I64, found: I32
-) -> None:
+def count_common_words(tokens: U64, bounds: I64, sample: int, slots: U64, sums: I64, found: I32) -> None:
     """Add up, for each text and language, how common those of its words are that are common in it.
 
     Args:
         tokens: uint64, token hashes of ``n`` texts.
         bounds: int64[n + 1], where each one's begin.
         sample: how many tokens of each are looked at, or up to twice as many, from all over it.
-        slots: uint32, a power of two; place of each key's first row in ``keys`` plus 1, 0 where free.
-        keys: uint32[c], upper halves of hashes of common words, ascending.
-        languages: int32[c], whose words they are.
-        weights: uint32[c].
+        slots: uint64, a power of two, 0 where free: the upper half of a word's hash, then 16 bits for a language whose
+            word it is, and 16 for its weight there; an open-addressing table, a word once for each of its languages.
         sums: int64[n, l], all zero; filled with sums of weights.
         found: int32[n, l], all zero; filled with how many tokens are common words.
     """
@@ -49,17 +47,15 @@ def count_common_words(
     for text in range(bounds.size - 1):
         step = max(1, (bounds[text + 1] - bounds[text]) // sample)
         for k in range(bounds[text], bounds[text + 1], step):
-            key = np.uint32(tokens[k] >> np.uint64(32))
-            slot = np.uint64(key) & mask
-            while slots[slot] != 0 and keys[slots[slot] - 1] != key:
+            key = tokens[k] >> HALF
+            slot = key & mask
+            while slots[slot] != 0:
+                entry = slots[slot]
+                if entry >> HALF == key:
+                    language = int(np.int64(entry >> np.uint64(LANGUAGE_SHIFT) & SIXTEEN))
+                    sums[text, language] += np.int64(entry & SIXTEEN)
+                    found[text, language] += 1
                 slot = (slot + ONE) & mask
-            if slots[slot] == 0:
-                continue
-            row = int(slots[slot]) - 1
-            while row < keys.size and keys[row] == key:
-                sums[text, languages[row]] += weights[row]
-                found[text, languages[row]] += 1
-                row += 1
 
 
 @kernel
