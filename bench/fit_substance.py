@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 from candidates import CANDIDATES, candidate_features
-from figures import Figure, finish, json_option, say, share
+from figures import Figure, finish, json_option, say
 from inputs import data_option, read_records
 from scipy.optimize import minimize
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -481,8 +481,8 @@ def main(data: pathlib.Path, write: bool, candidates: bool, as_json: bool) -> No
         )
     below = scores < MIDDLE
     figures += [
-        Figure("filler blocks under 50", share(int(below[~substance].sum()), int((~substance).sum()))),
-        Figure("blocks of substance under 50", share(int(below[substance].sum()), int(substance.sum()))),
+        Figure("labelled filler under 50", float(below[~substance].mean()), note=f"of {(~substance).sum()} blocks"),
+        Figure("labelled substance under 50", float(below[substance].mean()), note=f"of {substance.sum()} blocks"),
         *sign_figures(model, blocks, substance, inputs[:, : len(FEATURES)]),
     ]
     found = scale.substance(odds_of_real) < MIDDLE
