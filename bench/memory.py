@@ -84,9 +84,8 @@ def write_head(source: pathlib.Path, target: pathlib.Path, size: int) -> None:
             written += copy.write(line)
 
 
-def measure(path: pathlib.Path, room: pathlib.Path, threads: int | None) -> Peak:
-    """Scan a file in a process and sample its memory."""
-    more = [] if threads is None else ["--threads", str(threads)]
+def measure(path: pathlib.Path, room: pathlib.Path, more: list[str]) -> Peak:
+    """Scan a file in a process, with more options, and sample its memory."""
     run = room / "run"
     anonymous, resident, seconds = watch(dedup("scan", path, "-o", run, "--allow", *more))
     blocks = json.loads((run / "summary.json").read_bytes())["blocks"]
@@ -116,25 +115,27 @@ def memory_figures(peaks: list[Peak], most: float) -> list[Figure]:
     help="Folder that keeps the generated file; heads of it and runs are written there for a time.",
 )
 @click.option("--threads", type=int, help="Threads of the scan.  [default: one a core]")
+@click.option("--score", is_flag=True, help="Score substance, too.")
 @click.option("--most", default=100.0, show_default=True, help="Bytes a block that memory may grow by.")
 @json_option
-def main(blocks: str, cache: pathlib.Path, threads: int | None, most: float, as_json: bool) -> None:
+def main(blocks: str, cache: pathlib.Path, threads: int | None, score: bool, most: float, as_json: bool) -> None:
     """Sample the anonymous memory of scans of growing corpora."""
     sizes = [round(float(millions) * 1e6 * BYTES_A_BLOCK) for millions in blocks.split(",")]
     if sizes != sorted(set(sizes)):
         raise click.BadParameter("name growing numbers of blocks", param_hint="--blocks")
     megabytes = sizes[-1] / MEGABYTE
     whole = generate(cache / f"throughput-{megabytes:g}.jsonl", megabytes)
+    more = ([] if threads is None else ["--threads", str(threads)]) + ["--score"] * score
     peaks = []
     with tempfile.TemporaryDirectory(dir=cache) as name:
         room = pathlib.Path(name)
         head = room / "head.jsonl"
         # kernels compile in the first process on a machine, which takes memory of its own
         write_head(whole, head, MEGABYTE)
-        measure(head, room, threads)
+        measure(head, room, more)
         for size in sizes:
             write_head(whole, head, size)
-            peaks.append(measure(head, room, threads))
+            peaks.append(measure(head, room, more))
     finish(memory_figures(peaks, most), as_json)
 
 

@@ -58,7 +58,7 @@ COUNTS = {
         "every number stands beside a particular word",
         "1 number beside no particular word",
         "{} numbers beside no particular word",
-        "{:g} numbers beside no particular word, where it has numbers, usual {:g}",
+        "{:g} numbers beside no particular word a paragraph with numbers (geometric mean), usual {:g}",
     ),
     "names": (
         "no name: no more capitals than one a sentence",

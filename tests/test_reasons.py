@@ -63,7 +63,7 @@ COUNTS = {
 }
 OF_ARTICLES = RATES | {
     "new_number": "numbers not given before in {} % of it, usual {} %",
-    "bare_numbers": "{} numbers beside no particular word, where it has numbers, usual {}",
+    "bare_numbers": "{} numbers beside no particular word a paragraph with numbers (geometric mean), usual {}",
     "names": "names in {} % of it, usual {} %",
 }
 # the form of each sentence: the feature, and whether it speaks of the article
