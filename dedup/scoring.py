@@ -172,7 +172,7 @@ class SubstanceScorer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> bool(scorer.score_samples([empty])[0] < 50)
     True
     >>> scorer.explain(empty)[0].reasons[0]
-    'the article: 11.8 % words of emphasis and praise, usual 0.8 %'
+    '11.8 % words of emphasis and praise, usual 0.8 %'
     """
 
     def __init__(self, settings: Settings | None = None) -> None:

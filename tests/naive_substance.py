@@ -173,7 +173,7 @@ def telling_words() -> dict[int, list[tuple[str, int]]]:
     found = defaultdict(list)
     for language in background().languages:
         for upper, zipf in listed(language).items():
-            if zipf >= KNOWN:
+            if round(zipf / STEP) >= round(KNOWN / STEP):
                 found[upper].append((language, round((zipf - KNOWN + 1) / STEP)))
     return found
 
