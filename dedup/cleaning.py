@@ -114,6 +114,7 @@ def clean(
         elif run.alarms and not settings.allow:
             raise GuardRail(run.alarms)
         else:
+            check_scores(run, settings)
             fields = {name: run.summary["settings"][name] for name in ("text", "id", "source", "newest")}
             settings = dataclasses.replace(settings, **fields)
             check_unchanged(run, opened, settings)
@@ -127,6 +128,19 @@ def clean(
         return clean_files(
             cast("list[File]", opened), cast("str | os.PathLike[str]", out), run, plan, settings, progress
         )
+
+
+def check_scores(run: Run, settings: Settings) -> None:
+    """Check that a run has removed what is asked for by score, which is decided when scanning.
+
+    Raises:
+        SettingsError: it has not.
+    """
+    chosen = run.summary["settings"]
+    if settings.min_substance not in {None, chosen["min_substance"]}:
+        raise SettingsError("min_substance", settings.min_substance, "what the run was scanned with: scan again")
+    if "filler" in settings.drop and ("filler" not in chosen["drop"] or settings.filler != chosen["filler"]):
+        raise SettingsError("drop", "filler", "to be asked of a scan with the same settings: scan again")
 
 
 def is_iterable_of_dicts(inputs: object) -> bool:
@@ -180,12 +194,14 @@ def removal_counts(run: Run) -> dict[str, Any]:
 def describe(run: Run, rows: I64) -> list[dict[str, Any]]:
     """Return verdicts as dicts, for removals."""
     names = ["doc", "block", "start", "end", "kind", "reason", "partner_doc", "partner_block", "similarity"]
+    names += [name for name in ("substance", "reasons") if name in run.verdicts.column_names]
     return as_dicts(run.verdicts.select(names), rows)
 
 
 def describe_documents(run: Run, rows: I64) -> list[dict[str, Any]]:
     """Return verdicts on documents as dicts, for removals."""
     names = ["doc", "reason", "partner_doc", "similarity"]
+    names += [name for name in ("substance",) if name in run.documents.column_names]
     return as_dicts(run.documents.select(names), rows)
 
 

@@ -6,17 +6,18 @@ import atexit
 import dataclasses
 import gc
 import json
+import math
 import os
 import pathlib
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dedup.errors import DedupError, GuardRail, SettingsError
+from dedup.errors import DedupError, GuardRail, InputError, SettingsError
 from dedup.settings import DEFAULT_DROP, REMOVABLE, SPLITS, SURVIVORS, Settings
 from dedup.version import __version__
 
@@ -40,53 +41,73 @@ def setting(name: str, text: str, **options: Any) -> Callable[[F], F]:
     return click.option(flag, name, default=default, help=text, show_default=shown, **options)
 
 
-SETTINGS: list[Callable[[Any], Any]] = [
-    setting("text", "Field that holds the text.", metavar="FIELD"),
-    setting("id", "Field that holds the document's id.", metavar="FIELD"),
-    setting("source", "Field that names the site, feed or file.", metavar="FIELD"),
-    setting("split", "What ends a block.", type=click.Choice(SPLITS)),
-    setting("threshold", "Least Jaccard similarity of near-duplicate blocks.", type=float),
-    setting("doc_threshold", "Least Jaccard similarity of near-duplicate documents.", type=float),
-    setting("containment", "Share of a document's blocks that another must hold, in order.", type=float),
-    setting("boilerplate", "Least probability of a block that recurs in its source to be boilerplate.", type=float),
-    setting("score", "Score the substance of blocks and documents.", is_flag=True),
-    setting("filler", "Substance under which a block is filler, 0-100.", type=float),
-    setting("min_substance", "Drop documents of less substance, 0-100.", type=float),
-    setting("min_tokens", "Shorter blocks are never dropped as duplicates.", type=int),
-    setting("survivor", "Which copy stays.", type=click.Choice(SURVIVORS)),
-    setting("newest", "Field to compare with --survivor newest.", metavar="FIELD"),
-    click.option("--keep", multiple=True, type=click.Choice(REMOVABLE), help="Report this finding, do not remove it."),
-    click.option("--drop", multiple=True, type=click.Choice(REMOVABLE), help="Remove this finding too."),
-    click.option("--drop-filler", is_flag=True, help="Remove blocks that are filler: short for --drop filler."),
-    setting("max_drop_share", "Stop if more of a source's documents would go.", type=float),
-    setting("max_cluster", "Stop if a cluster holds more different texts.", type=int),
-    setting("allow", "Go on where a guard rail would stop.", is_flag=True),
-    setting("strict", "Stop at the first record that cannot be used.", is_flag=True),
-    setting("num_perm", "Permutations of a block's MinHash signature.", type=int),
-    setting("doc_num_perm", "Permutations of a document's MinHash signature.", type=int),
-    setting("recall", "Chance that blocks just at the threshold are compared.", type=float),
-    setting("doc_recall", "Chance that documents just at the threshold are compared.", type=float),
-    setting("seed", "Seed of the permutations.", type=int),
-    setting("bucket_limit", "Survivors that an LSH bucket remembers.", type=int),
-    setting("candidate_limit", "Survivors that a text is compared with.", type=int),
-    setting("threads", "Worker threads.  [default: one a core]", type=int),
-    setting("batch_bytes", "Bytes read at a time.", type=int),
+SETTINGS: list[tuple[str, Callable[[Any], Any]]] = [
+    ("text", setting("text", "Field that holds the text.", metavar="FIELD")),
+    ("id", setting("id", "Field that holds the document's id.", metavar="FIELD")),
+    ("source", setting("source", "Field that names the site, feed or file.", metavar="FIELD")),
+    ("split", setting("split", "What ends a block.", type=click.Choice(SPLITS))),
+    ("threshold", setting("threshold", "Least Jaccard similarity of near-duplicate blocks.", type=float)),
+    ("doc_threshold", setting("doc_threshold", "Least Jaccard similarity of near-duplicate documents.", type=float)),
+    (
+        "containment",
+        setting("containment", "Share of a document's blocks that another must hold, in order.", type=float),
+    ),
+    (
+        "boilerplate",
+        setting("boilerplate", "Least probability of a block that recurs in its source to be boilerplate.", type=float),
+    ),
+    ("score", setting("score", "Score the substance of blocks and documents.", is_flag=True)),
+    ("filler", setting("filler", "Substance under which a block is filler, 0-100.", type=float)),
+    ("min_substance", setting("min_substance", "Drop documents of less substance, 0-100.", type=float)),
+    ("min_tokens", setting("min_tokens", "Shorter blocks are never dropped as duplicates.", type=int)),
+    ("survivor", setting("survivor", "Which copy stays.", type=click.Choice(SURVIVORS))),
+    ("newest", setting("newest", "Field to compare with --survivor newest.", metavar="FIELD")),
+    (
+        "keep",
+        click.option(
+            "--keep", multiple=True, type=click.Choice(REMOVABLE), help="Report this finding, do not remove it."
+        ),
+    ),
+    ("drop", click.option("--drop", multiple=True, type=click.Choice(REMOVABLE), help="Remove this finding too.")),
+    ("drop_filler", click.option("--drop-filler", is_flag=True, help="Short for --drop filler: remove filler.")),
+    ("max_drop_share", setting("max_drop_share", "Stop if more of a source's documents would go.", type=float)),
+    ("max_cluster", setting("max_cluster", "Stop if a cluster holds more different texts.", type=int)),
+    ("allow", setting("allow", "Go on where a guard rail would stop.", is_flag=True)),
+    ("strict", setting("strict", "Stop at the first record that cannot be used.", is_flag=True)),
+    ("num_perm", setting("num_perm", "Permutations of a block's MinHash signature.", type=int)),
+    ("doc_num_perm", setting("doc_num_perm", "Permutations of a document's MinHash signature.", type=int)),
+    ("recall", setting("recall", "Chance that blocks just at the threshold are compared.", type=float)),
+    ("doc_recall", setting("doc_recall", "Chance that documents just at the threshold are compared.", type=float)),
+    ("seed", setting("seed", "Seed of the permutations.", type=int)),
+    ("bucket_limit", setting("bucket_limit", "Survivors that an LSH bucket remembers.", type=int)),
+    ("candidate_limit", setting("candidate_limit", "Survivors that a text is compared with.", type=int)),
+    ("threads", setting("threads", "Worker threads.  [default: one a core]", type=int)),
+    ("batch_bytes", setting("batch_bytes", "Bytes read at a time.", type=int)),
 ]
 
 
-def with_settings(command: F) -> F:
+# what changes no score
+OF_REMOVAL: tuple[str, ...] = ("score", "min_substance", "survivor", "newest", "keep", "drop", "drop_filler")
+OF_REMOVAL += ("max_drop_share", "max_cluster", "allow")
+
+
+def with_settings(command: F, without: Collection[str] = ()) -> F:
     """Give a command an option for each setting."""
-    for option in reversed(SETTINGS):
-        command = option(command)
+    for name, option in reversed(SETTINGS):
+        if name not in without:
+            command = option(command)
     return command
+
+
+def with_scoring_settings(command: F) -> F:
+    """Give a command an option for each setting that scores depend on."""
+    return with_settings(command, OF_REMOVAL)
 
 
 def make_settings(options: dict[str, Any]) -> Settings:
     """Turn options into settings."""
-    if options.pop("drop_filler"):
-        options["drop"] = (*options["drop"], "filler")
-    drop = (DEFAULT_DROP | set(options.pop("drop"))) - set(options.pop("keep"))
-    return Settings(drop=drop, **options)
+    also = {*options.pop("drop", ()), *(["filler"] if options.pop("drop_filler", False) else [])}
+    return Settings(drop=(DEFAULT_DROP | also) - set(options.pop("keep", ())), **options)
 
 
 @contextmanager
@@ -239,7 +260,7 @@ def clean_command(
 @click.option("--blocks", "by_block", is_flag=True, help="Tell of blocks, in the order of the input.")
 @click.option("--explain", is_flag=True, help="Tell why: with each article its three blocks of least substance.")
 @click.option("--below", type=click.FloatRange(0, 100), metavar="N", help="Tell of what has less substance only.")
-@with_settings
+@with_scoring_settings
 def score_command(
     inputs: tuple[str, ...], as_json: bool, by_block: bool, explain: bool, below: float | None, **options: Any
 ) -> None:
@@ -250,6 +271,8 @@ def score_command(
     words, code, tables and lists of links are not scored. This is no detector of machine-written text.
     """
     with reported_errors():
+        if below is not None and math.isnan(below):
+            raise click.BadParameter("not a number", param_hint="--below")
         settings = make_settings(options)
         ready_memory(inputs)
         from dedup.scoring import ranked_articles, ranked_blocks, scan_for_scores
@@ -257,6 +280,8 @@ def score_command(
         with shown_progress() as progress:
             run = scan_for_scores([pathlib.Path(one) for one in inputs], settings, progress)
         tell_rejects(run)
+        if run.rejects and not run.documents.num_rows:
+            raise InputError("no record could be used", inputs[0])
         rows = ranked_blocks(run, below) if by_block else ranked_articles(run, below, explain=explain)
         if as_json:
             for row in rows:
@@ -280,16 +305,25 @@ def show_scores(rows: Iterable[dict[str, Any]], *, by_block: bool) -> None:
     for row in rows:
         value = f"{row['substance']:9.1f}" if row["scored"] else f"{'-':>9}"
         if by_block:
-            click.echo(f"{value}  {row['doc']}:{row['block']} {row['start']}-{row['end']}  {'; '.join(row['reasons'])}")
+            click.echo(f"{value}  {row['doc']}:{row['block']} {row['start']}-{row['end']}  {told(row)}")
             continue
-        note = (
-            ""
-            if row["word_lists"] or not row["scored"]
-            else f"  (no word lists for {row['language'] or 'its language'})"
-        )
-        click.echo(f"{value}  {row['filler_share']:6.0%}  {row['doc']}{note}")
+        language = row["language"] or "its language"
+        note = "" if row["word_lists"] or not row["scored"] else f"  (no word lists for {language})"
+        click.echo(f"{value}  {row['filler_share']:6.1%}  {row['doc']}{note}")
         for block in row.get("blocks", ()):
-            click.echo(f"{block['substance']:9.1f}  block {block['block']}: {'; '.join(block['reasons'])}")
+            click.echo(
+                f"{block['substance']:9.1f}  block {block['block']} ({block['start']}-{block['end']}) {told(block)}"
+            )
+
+
+def told(block: dict[str, Any]) -> str:
+    """Put the reasons of a block into a line, and say which way they went."""
+    from dedup.substance import usual_substance
+
+    reasons = "; ".join(block["reasons"])
+    if block["substance"] is None or not reasons:
+        return reasons
+    return f"{'low' if block['substance'] < usual_substance() else 'high'}: {reasons}"
 
 
 @cli.command("headers")
@@ -397,6 +431,10 @@ def summary_table(summary: dict[str, Any]) -> str:
         *((f"  {name}", f"{count:,}", "") for name, count in summary["blocks_by_reason"].items()),
         ("bytes of text", f"{summary['bytes']:,}", f"{summary['bytes_dropped']:,} dropped ({share:.1%})"),
     ]
+    if "filler" in summary:
+        rows.append(
+            ("little substance", f"{summary['filler']:,}", "blocks that are filler: --drop-filler removes them")
+        )
     if summary["low_evidence"]:
         note = "documents of sources with too few pages to count what recurs"
         rows.append(("low evidence", f"{summary['low_evidence']:,}", note))

@@ -55,6 +55,7 @@ from dedup.schema import (
     VERDICTS,
     Blocks,
     Documents,
+    Reason,
     Reject,
 )
 from dedup.settings import Settings
@@ -66,6 +67,7 @@ from dedup.templates import find_templates, mask_names
 from dedup.threads import ordered_map
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
+MOST_FILLER = 0.5  # share of a document that may go as filler unnoticed
 MOST_NAMES = (1 << 16) - 1  # that are counted in a block
 Progress = Callable[[str, int, int | None], None]
 
@@ -284,6 +286,7 @@ def tell_documents(
         "largest_cluster": decisions.largest_cluster,
         "pairs_compared": decisions.compared,
         "pairs_skipped": decisions.skipped,
+        **({} if decisions.substance is None else {"filler": int(decisions.substance.filler(settings.filler).sum())}),
         "alarms": find_alarms(corpus, decisions, settings),
     }
 
@@ -327,4 +330,21 @@ def find_alarms(corpus: Corpus, decisions: Decisions, settings: Settings) -> lis
             f"{dropped[source]:,} of {everything[source]:,} documents of {name} would be dropped "
             f"(max_drop_share={settings.max_drop_share})"
         )
+    hollow = count_hollow(corpus, decisions, settings)
+    if corpus.doc_count >= settings.guard_min_docs and hollow > settings.max_drop_share * corpus.doc_count:
+        alarms.append(
+            f"{hollow:,} of {corpus.doc_count:,} documents would lose most of their text as filler "
+            f"(max_drop_share={settings.max_drop_share})"
+        )
     return alarms
+
+
+def count_hollow(corpus: Corpus, decisions: Decisions, settings: Settings) -> int:
+    """Count the documents more than half of whose characters go as filler."""
+    if "filler" not in settings.drop:
+        return 0
+    chars, bounds = corpus.chars.map().astype(np.float64), corpus.block_bounds.map()
+    doc = np.repeat(np.arange(corpus.doc_count), np.diff(bounds))
+    going = chars * (decisions.judged == Reason.FILLER)
+    shares = np.bincount(doc, going, corpus.doc_count) / np.maximum(np.bincount(doc, chars, corpus.doc_count), 1)
+    return int(((shares > MOST_FILLER) & decisions.docs.alive).sum())

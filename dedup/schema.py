@@ -65,11 +65,11 @@ VERDICTS = pa.schema(
     ]
 )
 # What comes to the tables of blocks and of documents where substance is scored.
-BLOCK_SCORES = pa.schema([("substance", pa.float32()), ("scored", pa.bool_()), ("reasons", pa.list_(pa.string()))])
+BLOCK_SCORES = pa.schema([("substance", pa.float64()), ("scored", pa.bool_()), ("reasons", pa.list_(pa.string()))])
 DOCUMENT_SCORES = pa.schema(
     [
-        ("substance", pa.float32()),
-        ("filler_share", pa.float32()),
+        ("substance", pa.float64()),
+        ("filler_share", pa.float64()),
         ("scored", pa.bool_()),
         ("language", pa.string()),
         ("word_lists", pa.bool_()),  # whether its language has lists of vague words

@@ -16,6 +16,7 @@ from dedup.arrays import F64, U8, U32
 from dedup.articles import parts_of
 from dedup.blocks import split_blocks
 from dedup.corpus import Said
+from dedup.errors import InputError
 from dedup.frequencies import DocumentFrequencies, Weights, paired_languages
 from dedup.kernels.facts import Spoken
 from dedup.kernels.tables import FREE
@@ -55,7 +56,7 @@ def score(
         ``reasons``. Both in the order of the input.
 
     Raises:
-        InputError: an input cannot be read.
+        InputError: an input cannot be read, or a text or dict is unusable.
 
     >>> texts = ["The ferry Ostara sank off Lund in 1931 with 40 crates of tuning forks aboard, says the log.",
     ...          "There are many things to consider, and it could be very important for you to consider all of them."]
@@ -68,10 +69,32 @@ def score(
         texts = [texts]
     if not isinstance(texts, os.PathLike) and not hasattr(texts, "__arrow_c_stream__"):
         texts = list(texts)
-        if texts and isinstance(texts[0], str):
-            texts = [{settings.id: str(k), settings.text: text} for k, text in enumerate(texts)]
+        if any(isinstance(text, str) for text in texts):
+            texts = [{settings.id: str(k), settings.text: text} for k, text in enumerate(checked(texts))]
+        settings = settings if is_paths(texts) else dataclasses.replace(settings, strict=True)
     run = scan_for_scores(texts, settings, progress)
     return run.verdicts.select(BLOCK_COLUMNS) if blocks else run.documents.select(ARTICLE_COLUMNS)
+
+
+def is_paths(inputs: list[Any]) -> bool:
+    """Whether inputs are files, whose unusable records are set aside; of others a row too few would go unseen."""
+    return bool(inputs) and all(isinstance(one, os.PathLike) for one in inputs)
+
+
+def checked(texts: Iterable[Any]) -> Iterator[str]:
+    """Yield texts.
+
+    Raises:
+        InputError: one is no string, or one that no UTF-8 can hold.
+    """
+    for k, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"text {k} is of type {type(text).__name__}: strings are needed")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"text {k} has half a surrogate pair at character {error.start}: mend it") from error
+        yield text
 
 
 def scan_for_scores(inputs: Any, settings: Settings, progress: Progress | None) -> Run:
@@ -282,7 +305,7 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     """Take texts together, as many as BATCH characters hold, one at least."""
     batch: list[str] = []
     size = 0
-    for text in [texts] if isinstance(texts, str) else texts:
+    for text in checked([texts] if isinstance(texts, str) else texts):
         if batch and size + len(text) > BATCH:
             yield batch
             batch, size = [], 0

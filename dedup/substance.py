@@ -77,12 +77,10 @@ def find_forms(data: U8, doc_bounds: I64, blocks: Blocks, lengths: I64, language
     forms = np.zeros(lengths.size, np.uint8)
     first = bytes_at(data, starts)
     fenced = np.isin(first, FENCES) & (bytes_at(data, starts + 1) == first) & (bytes_at(data, starts + 2) == first)
-    forms[(symbols > SYMBOLS * counts[:, CHARS]) | fenced] = CODE
-    forms[
-        (marks & TABULAR != 0)
-        | (counts[:, NUMBER_WORDS] > FIGURES * (words + counts[:, IDEOGRAPHS] / 2))
-        | (first == BAR)
-    ] = TABLE
+    figures = counts[:, NUMBER_WORDS] > FIGURES * (words + counts[:, IDEOGRAPHS] / 2)
+    forms[symbols > SYMBOLS * counts[:, CHARS]] = CODE
+    forms[(marks & TABULAR != 0) | figures | (first == BAR)] = TABLE
+    forms[fenced] = CODE
     forms[marks & LIST_OF_LINKS != 0] = LINKS
     forms[lengths < np.repeat(least, np.diff(blocks.bounds))] = SHORT
     forms[blocks.kinds == KINDS.index("heading")] = HEADING
@@ -162,6 +160,11 @@ def fitted() -> Model:
     """Return the model as shipped."""
     text = importlib.resources.files(__package__).joinpath("substance.json").read_bytes()
     return make_model(msgspec.json.decode(text))
+
+
+def usual_substance() -> float:
+    """Return the substance of a block that is as usual in everything."""
+    return float(100 / (1 + np.exp(-fitted().intercept)))
 
 
 @functools.cache

@@ -182,7 +182,10 @@ def block_scores(substance: Substance | None, rows: I64) -> list[pa.Array]:
     """Return the columns of ``BLOCK_SCORES``, none where substance was not scored."""
     if substance is None:
         return []
-    found, reasons = substance.blocks[rows], tell(substance.reasons[rows], substance.forms[rows])
+    found, reasons = (
+        np.round(substance.blocks[rows].astype(np.float64), 1),
+        tell(substance.reasons[rows], substance.forms[rows]),
+    )
     missing = np.isnan(found)
     return [pa.array(found, mask=missing), pa.array(~missing), reasons]
 
@@ -191,11 +194,11 @@ def document_scores(corpus: Corpus, decisions: Decisions, filler: F32, run: I64)
     """Return the columns of ``DOCUMENT_SCORES``, none where substance was not scored."""
     if decisions.substance is None:
         return []
-    found, languages = decisions.substance.articles[run], corpus.languages.map()[run]
+    found, languages = np.round(decisions.substance.articles[run].astype(np.float64), 1), corpus.languages.map()[run]
     missing, codes = np.isnan(found), word_list(background().languages)
     return [
         pa.array(found, mask=missing),
-        np.round(filler[run], 3),
+        np.round(filler[run].astype(np.float64), 3),
         pa.array(~missing),
         take(codes, languages.astype(np.int64)),
         listed_languages()[languages],

@@ -392,7 +392,9 @@ def count_names(text: str) -> int:
     return max(counts["uppers"] - max(counts["stops"], 1), 0)
 
 
-def form_of(text: str, kind: str, tokens: int, language: str | None, marks: Iterable[str]) -> str:
+def form_of(  # noqa: PLR0911 - a case for each form
+    text: str, kind: str, tokens: int, language: str | None, marks: Iterable[str]
+) -> str:
     """Tell what a block is, "text" if that is to be scored."""
     counts = count_characters(text)
     words = counts["lowers"] + counts["uppers"] + counts["caselesses"] + counts["numbers"]
@@ -405,10 +407,12 @@ def form_of(text: str, kind: str, tokens: int, language: str | None, marks: Iter
         return "short"
     if "list of links" in marks:
         return "links"
+    if text.startswith(("```", "~~~")):
+        return "code"
     figures = counts["numbers"] > substance.FIGURES * (words + counts["ideographs"] / 2)
     if "tabular" in marks or figures or text.startswith("|"):
         return "table"
-    if symbols > substance.SYMBOLS * counts["chars"] or text.startswith(("```", "~~~")):
+    if symbols > substance.SYMBOLS * counts["chars"]:
         return "code"
     return "text"
 

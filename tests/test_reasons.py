@@ -368,6 +368,8 @@ def form_of(block: Block, language: str | None, common: float) -> set[str]:  # n
     dividers = len(re.findall(r"[|/>·•›»→｜／＞・\u3000]", block.text))
     if dividers and words <= 4 * (dividers + 1) and not chars["ends"] and not any(map(naive.is_number, tokens)):
         forms.add("links")
+    if re.match(r"```|~~~", block.text):
+        return {"code"} | forms
     number_words = chars["numbers"]
     if block.text.startswith("|") or number_words > words / 2:
         return {"table"} | forms
@@ -375,7 +377,7 @@ def form_of(block: Block, language: str | None, common: float) -> set[str]:  # n
         forms.add("table")
     all_words = sum(chars[name] for name in ("lowers", "uppers", "caselesses", "numbers"))
     symbols = chars["chars"] - chars["letters"] - chars["ideographs"] - max(0, all_words - 1)
-    if symbols > chars["chars"] / 5 or re.match(r"```|~~~", block.text):
+    if symbols > chars["chars"] / 5:
         return {"code"} | forms
     if language is not None and language not in PAIRED and common < 0.06:
         return {"list"} | forms

@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import dedup
-from dedup import Run, Settings, SubstanceScorer, scan, score, scoring
+from dedup import InputError, Run, Settings, SubstanceScorer, scan, score, scoring
 from dedup.reasons import FEATURES
 from dedup.schema import BOILERPLATE, Reason
 
@@ -36,11 +36,11 @@ TICKETS = "Tickets cost 12 crowns in the kiosk beside the customs house, which I
 EMPTY = "There are many things to consider, and it could be very important for you to consider all of them."
 VAGUE = "It could perhaps be said that many different things are very important for everyone in many ways."
 COLUMNS = {
-    "doc": pa.string(), "substance": pa.float32(), "filler_share": pa.float32(), "scored": pa.bool_(),
+    "doc": pa.string(), "substance": pa.float64(), "filler_share": pa.float64(), "scored": pa.bool_(),
     "language": pa.string(), "word_lists": pa.bool_(),
 }  # fmt: skip
 OF_BLOCKS = {
-    "doc": pa.string(), "block": pa.int32(), "start": pa.int64(), "end": pa.int64(), "substance": pa.float32(),
+    "doc": pa.string(), "block": pa.int32(), "start": pa.int64(), "end": pa.int64(), "substance": pa.float64(),
     "scored": pa.bool_(), "reasons": pa.list_(pa.string()),
 }  # fmt: skip
 CLASSES = {reason.name.lower() for reason in BOILERPLATE if reason != Reason.LIKELY_BOILERPLATE}
@@ -126,7 +126,8 @@ def test_fields_have_the_names_of_the_settings() -> None:
     found = score([{"key": "k", "body": FERRY, "site": "a.example"}], settings)
     assert found["doc"].to_pylist() == ["k"]
     assert score([FERRY], settings).equals(score([FERRY]))
-    assert score([{"key": "k", "text": FERRY}, {"key": "l", "body": FERRY}], settings)["doc"].to_pylist() == ["l"]
+    with pytest.raises(InputError, match="field 'body' is missing"):
+        score([{"key": "k", "text": FERRY}, {"key": "l", "body": FERRY}], settings)
 
 
 @pytest.mark.parametrize("settings", [{"survivor": "longest"}, {"survivor": "newest", "newest": "age"}])
@@ -174,14 +175,33 @@ def test_guard_rails_stop_nothing() -> None:
     assert found.num_rows == 30
 
 
-@pytest.mark.parametrize("empty", [[], [{"text": None}], pa.table({"text": pa.array([], pa.string())})])
+@pytest.mark.parametrize("empty", [[], pa.table({"text": pa.array([], pa.string())})])
 def test_no_article_is_a_table_without_rows(empty: Any) -> None:
     assert score(empty).schema.equals(pa.schema(COLUMNS))
     assert score(empty).num_rows == 0
 
 
+@pytest.mark.parametrize(
+    ("texts", "complaint"),
+    [
+        ([FERRY, None], "text 1 is of type NoneType"),
+        ([FERRY, {"text": FERRY}], "text 1 is of type dict"),
+        (["\ud800"], "text 0 has half a surrogate pair at character 0"),
+        ([b"bytes"], "a dict is expected"),
+        ([{"text": None}], "is no string"),
+    ],
+)
+def test_no_text_is_passed_over_unsaid(texts: list[Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        score(texts)
+    if not isinstance(texts[0], dict | bytes):
+        with pytest.raises(InputError, match=complaint):
+            SubstanceScorer().score_samples(texts)
+
+
 def test_no_article_is_a_table_of_blocks_without_rows() -> None:
-    for empty in ([], "", [{"text": None}]):
+    nothing: list[Any] = [[], ""]
+    for empty in nothing:
         found = score(empty, blocks=True)
         assert found.schema.equals(pa.schema(OF_BLOCKS))
         assert found.num_rows == 0

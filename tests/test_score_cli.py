@@ -6,6 +6,7 @@ import functools
 import gzip
 import itertools
 import json
+import math
 import os
 import random
 import re
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from endtoend import CORPUS, command, dedup, files, jsonl, rows, stop, unpacked
 
+import dedup as dedup_package
 from dedup import GuardRail, Run, Settings, SettingsError, clean, scan, score, undo
 from dedup.lexicon import read_words
 from dedup.schema import BLOCK_SCORES, DOCUMENT_SCORES, DOCUMENTS, VERDICTS
@@ -121,6 +123,13 @@ def test_below(below: float) -> None:
     assert told_of_articles("--blocks", *least) == [row for row in blocks if row["scored"] and row["substance"] < below]
 
 
+def way(block: dict[str, Any]) -> str:
+    """Return which way the reasons of a block went: below what is usual, or above."""
+    model = json.loads((Path(dedup_package.__file__).parent / "substance.json").read_text(encoding="utf-8"))
+    usual = 100 / (1 + math.exp(-model["intercept"]))
+    return "" if not block["reasons"] else "low: " if block["substance"] < usual else "high: "
+
+
 def test_tables() -> None:
     found = lines_of()
     assert found[0].split() == ["substance", "filler", "doc"]
@@ -128,19 +137,24 @@ def test_tables() -> None:
     for line, row in zip(found[1:], expected, strict=True):
         note = "" if row["word_lists"] or not row["scored"] else f"  (no word lists for {row['language']})"
         value = f"{row['substance']:.1f}" if row["scored"] else "-"
-        match = re.fullmatch(r" *(\S+) +(\d+)%  (\S+)(.*)", line)
+        match = re.fullmatch(r" *(\S+) +([\d.]+)%  (\S+)(.*)", line)
         assert match is not None, line
         assert (match[1], match[3], match[4]) == (value, row["doc"], note)
-        assert abs(int(match[2]) - 100 * row["filler_share"]) <= 0.51
+        assert abs(float(match[2]) - 100 * row["filler_share"]) <= 0.051
     by_block = lines_of("--blocks", "--below", "70.05")
     assert by_block[0].split() == ["substance", "doc:block", "bytes"]
     for line, row in zip(by_block[1:], told_of_articles("--blocks", "--below", "70.05"), strict=True):
         place = f"{row['doc']}:{row['block']} {row['start']}-{row['end']}"
-        assert line.strip() == f"{row['substance']:.1f}  {place}  {'; '.join(row['reasons'])}"
+        assert line.strip() == f"{row['substance']:.1f}  {place}  low: {'; '.join(row['reasons'])}"
     explained = lines_of("--explain")
-    below = [f"{b['substance']:9.1f}  block {b['block']}: {'; '.join(b['reasons'])}"
-             for row in told_of_articles("--explain") for b in row["blocks"]]  # fmt: skip
-    assert [line for line in explained if "  block " in line] == below
+    below = [
+        f"{b['substance']:9.1f}  block {b['block']} ({b['start']}-{b['end']}) {way(b)}".rstrip(" ")
+        + (" " if b["reasons"] else "")
+        + "; ".join(b["reasons"])
+        for row in told_of_articles("--explain")
+        for b in row["blocks"]
+    ]
+    assert [line.rstrip() for line in explained if "  block " in line] == below
     assert [line for line in explained if "  block " not in line] == found
 
 
@@ -177,7 +191,9 @@ def test_inputs(tmp_path: Path) -> None:
 def test_nothing_is_little_to_tell() -> None:
     assert told("-", "--blocks") == []
     assert told("-", stdin=b"\n") == []
-    assert dedup("score", "-", stdin=jsonl([{"text": None}])).stdout == b"substance  filler  doc\n"
+    nothing = dedup("score", "-", stdin=jsonl([{"text": None}]), code=1)
+    assert nothing.stdout == b""
+    assert nothing.stderr.endswith(b"no record could be used\n")
 
 
 def test_settings_count() -> None:
@@ -194,9 +210,10 @@ def test_settings_count() -> None:
         (["x", "--below", "-1"], "-1"),
         (["x", "--below", "much"], "is not a valid float"),
         (["x", "--filler", "101"], "filler=101.0 is not allowed: from 0 to 100"),
-        (["x", "--min-substance", "-1"], "min_substance=-1.0 is not allowed: from 0 to 100"),
+        (["x", "--below", "nan"], "not a number"),
+        (["x", "--min-substance", "10"], "No such option"),
         (["x", "--rank"], "No such option"),
-        (["x", "--drop", "low_substance"], "is not one of"),
+        (["x", "--drop", "filler"], "No such option"),
     ],
 )
 def test_wrong_usage(arguments: list[str], complaint: str) -> None:
@@ -526,6 +543,32 @@ def test_no_removal_has_a_partner_that_goes() -> None:
 # ------------------------------------------------------------------------------------------------------------- safety
 
 
+def test_a_guard_rail_stops_where_most_documents_would_be_hollow(tmp_path: Path) -> None:
+    words, draw = " ".join(read_words("vague")["en hedge"] + IDLE).lower().split(), random.Random(5)
+    records = [{"id": k, "text": " ".join(draw.choices(words, k=40)) + "."} for k in range(24)]
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    path.write_bytes(jsonl(records))
+    stopped = dedup("clean", path, "-o", out, "--drop-filler", code=3)
+    assert b"24 of 24 documents would lose most of their text as filler" in stopped.stderr
+    assert files(tmp_path).keys() == {"in.jsonl"}
+    dedup("clean", path, "-o", out, "--drop-filler", "--allow")
+    removals = [json.loads(line) for line in (tmp_path / "out.jsonl.removals.jsonl").read_bytes().splitlines()]
+    assert [row["reason"] for row in removals] == ["filler"] * 24
+    assert all(row["substance"] < 50 and row["reasons"] for row in removals)
+
+
+def test_a_run_is_not_asked_for_what_it_has_not_decided(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(jsonl([{"id": "a", "text": " ".join(IDLE)}]))
+    summary = json.loads(dedup("scan", path, "-o", tmp_path / "run", "--score", "--json").stdout)
+    assert "filler" in summary
+    for more in (["--drop-filler"], ["--min-substance", "40"]):
+        refused = dedup("clean", path, "--run", tmp_path / "run", "-n", *more, code=2)
+        assert refused.stderr.endswith(b"scan again\n")
+    dedup("scan", path, "-o", tmp_path / "run", "--drop-filler", "--allow")
+    dedup("clean", path, "--run", tmp_path / "run", "-n", "--drop-filler")
+
+
 def test_guard_rails_count_documents_of_low_substance(tmp_path: Path) -> None:
     words, draw = " ".join(read_words("vague")["en hedge"] + IDLE).lower().split(), random.Random(5)
     texts = [" ".join(draw.choices(words, k=40)) + "." for _ in range(24)]
@@ -541,7 +584,7 @@ def test_guard_rails_count_documents_of_low_substance(tmp_path: Path) -> None:
     clean(path, out, Settings(min_substance=90, allow=True))
     assert out.read_bytes() == b""
     assert undo(out, tmp_path / "back.jsonl").read_bytes() == path.read_bytes()
-    assert len(told(path, "--min-substance", "90")) == 24  # nothing is removed
+    assert len(told(path)) == 24  # nothing is removed
 
 
 @pytest.mark.parametrize(("name", "value"), [("filler", -0.1), ("filler", 100.1), ("min_substance", 101)])
