@@ -7,23 +7,22 @@ otherwise, and what it costs to come by them.
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, get_args
 
 import click
 import numpy as np
 from figures import Figure, finish, json_option, say, share
 from inputs import data_option, generate, read_records
+from paired import paired_figures
 from process import run
 
 from dedup.arrays import Bool
@@ -279,27 +278,13 @@ def environment(checkout: pathlib.Path) -> dict[str, str]:
 def time_figures(cache: pathlib.Path, base: pathlib.Path, megabytes: float, rounds: int) -> list[Figure]:
     """Time scans of this checkout and of one without the stage by turns, after a round that is not measured."""
     path = generate(cache / f"throughput-{megabytes:g}.jsonl", megabytes)
-    size = path.stat().st_size / 1e6
-    checkouts = {"without": environment(base), "with": environment(ROOT)}
-    times: dict[str, list[float]] = {name: [] for name in checkouts}
-    with contextlib.ExitStack() as stack:
-        room = stack.enter_context(tempfile.TemporaryDirectory(dir=cache))
+    before, after = environment(base), environment(ROOT)
+    with tempfile.TemporaryDirectory(dir=cache) as room:
         command = [sys.executable, "-m", "dedup", "scan", str(path), "-o", str(pathlib.Path(room, "run")), "--allow"]
-        for variables in checkouts.values():
-            run(command, variables)
-        for number in range(rounds):
-            names: Sequence[str] = list(times) if number % 2 else list(times)[::-1]
-            for name in names:
-                times[name].append(run(command, checkouts[name]))
-            say(f"round {number + 1}: " + ", ".join(f"{name} {seconds[-1]:.2f} s" for name, seconds in times.items()))
-    figures = [
-        Figure(f"time: scan {name} boilerplate, seconds", statistics.median(seconds),
-               note=f"{size / statistics.median(seconds):,.1f} MB/s; {min(seconds):.2f} to {max(seconds):.2f} s")
-        for name, seconds in times.items()
-    ]  # fmt: skip
-    ratios = [mine / other for mine, other in zip(times["with"], times["without"], strict=True)]
-    note = f"{min(ratios):.2f} to {max(ratios):.2f} in {rounds} rounds"
-    return [*figures, Figure("time: with / without", statistics.median(ratios), "at most", 1.25, note)]
+        return paired_figures(
+            lambda: run(command, before), lambda: run(command, after), "time: scan {} boilerplate, seconds",
+            "time: with / without", path.stat().st_size / 1e6, 1.25, rounds,
+        )  # fmt: skip
 
 
 @click.command()

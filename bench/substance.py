@@ -19,6 +19,7 @@ import click
 from figures import Figure, finish, json_option, say
 from inputs import generate
 from memory import MEGABYTE, watch, write_head
+from paired import paired_figures
 from process import dedup, run
 
 from dedup import SubstanceScorer
@@ -55,25 +56,11 @@ def scorer_figures(path: pathlib.Path, rounds: int) -> list[Figure]:
 
 def scan_figures(path: pathlib.Path, room: pathlib.Path, rounds: int) -> list[Figure]:
     """Time scans with and without scores by turns."""
-    size = path.stat().st_size / MEGABYTE
     plain = dedup("scan", path, "-o", room / "run", "--allow")
-    commands = {"without": plain, "with": [*plain, "--score"]}
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for command in commands.values():
-        run(command)
-    for number in range(rounds):
-        names: Sequence[str] = list(times) if number % 2 else list(times)[::-1]
-        for name in names:
-            times[name].append(run(commands[name]))
-        say(f"scan, round {number + 1}: " + ", ".join(f"{name} {one[-1]:.2f} s" for name, one in times.items()))
-    figures = []
-    for name, seconds in times.items():
-        middle = statistics.median(seconds)
-        note = f"{size / middle:,.1f} MB/s; {min(seconds):.2f} to {max(seconds):.2f} s"
-        figures.append(Figure(f"scan {name} scores, seconds", middle, note=note))
-    ratios = [mine / other for mine, other in zip(times["with"], times["without"], strict=True)]
-    note = f"{min(ratios):.2f} to {max(ratios):.2f} in {rounds} rounds"
-    return [*figures, Figure("scan: with / without", statistics.median(ratios), "at most", MOST_RATIO, note)]
+    return paired_figures(
+        lambda: run(plain), lambda: run([*plain, "--score"]), "scan {} scores, seconds", "scan: with / without",
+        path.stat().st_size / MEGABYTE, MOST_RATIO, rounds,
+    )  # fmt: skip
 
 
 def memory_figures(path: pathlib.Path, room: pathlib.Path, sizes: Sequence[int]) -> list[Figure]:

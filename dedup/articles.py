@@ -9,12 +9,11 @@ import numpy as np
 
 from dedup.arrays import F32, I64, U8, U32, Bool
 from dedup.corpus import Corpus
-from dedup.frequencies import paired_languages
 from dedup.grouping import runs_of_documents
 from dedup.kernels.facts import HEARD, OUT, SCORED, Spoken
 from dedup.reasons import BOILERPLATE, TEXT, TOLD
 from dedup.schema import Reason
-from dedup.substance import fitted, listed_languages, score, vague_words
+from dedup.substance import fitted, put_together, score
 from dedup.threads import ordered_map
 
 BLOCKS = 1 << 14  # blocks that are scored at a time
@@ -45,12 +44,9 @@ class Substance(NamedTuple):
 def spoken_in(corpus: Corpus) -> Spoken:
     """Put together what the terms of a corpus are weighed by."""
     languages = corpus.languages.map()
-    weights = corpus.frequencies.blended(languages, included=True)
-    return Spoken(
+    return put_together(
         corpus.block_bounds.map(), corpus.content.map(), corpus.tokens.map(), corpus.token_bounds.map(),
-        corpus.titles.map(), languages, paired_languages(), listed_languages(), np.log(weights.docs),
-        weights.tables, np.log(weights.frequencies),
-        *vague_words(),
+        corpus.titles.map(), languages, corpus.frequencies.blended(languages, included=True),
     )  # fmt: skip
 
 

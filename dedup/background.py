@@ -15,9 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.arrays import F32, I32, I64, U8, U32, U64
-from dedup.kernels.mixing import K_FIRST, K_SECOND
 from dedup.kernels.tables import FREE
-from dedup.kernels.terms import LANGUAGE_SHIFT, WORD_SHIFT, count_common_words
+from dedup.kernels.terms import LANGUAGE_SHIFT, WORD_SHIFT, count_common_words, pair_of
 
 STEP = 0.04  # of the Zipf scale: the logarithm to base 10 of how often a word stands in a billion
 PLANES = 4  # bytes of a key
@@ -50,7 +49,7 @@ def keys_of(tokens: U64) -> U32:
 
 def pairs_of(tokens: U64) -> U64:
     """Return hashes of each token and the one behind it: uint64[n - 1]."""
-    hashes: U64 = (tokens[:-1] * K_FIRST + tokens[1:]) * K_SECOND
+    hashes: U64 = pair_of.py_func(tokens[:-1], tokens[1:])  # type: ignore[attr-defined]  # the kernels' own formula
     return hashes
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from dedup.arrays import F32, I32, I64, U32, U64, Bool
 from dedup.background import background, words_of
+from dedup.kernels.mixing import mix64
 from dedup.kernels.tables import FREE
-from dedup.kernels.terms import BUCKET_SHIFT, BUCKETS, add_frequencies, count_terms
+from dedup.kernels.terms import BUCKET_SHIFT, BUCKETS, HALF, add_frequencies, count_terms
 from dedup.schema import Blocks
 from dedup.sketch import Tokens
 
@@ -66,11 +67,7 @@ def count_terms_of(tokens: Tokens, blocks: Blocks, languages: I32) -> Counts:
 
 def keys_of_terms(keys: U32, language: int) -> U64:
     """Return what ``term_key`` makes of the upper halves of hashes: uint64[w]."""
-    h = keys.astype(np.uint64) + (np.uint64(language + 1) << np.uint64(32))
-    for factor in (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)):
-        h ^= h >> np.uint64(33)
-        h *= factor
-    mixed: U64 = h ^ (h >> np.uint64(33))
+    mixed: U64 = mix64.py_func(keys.astype(np.uint64) + (np.uint64(language + 1) << HALF))  # type: ignore[attr-defined]
     return mixed
 
 
@@ -93,6 +90,10 @@ class Weights(NamedTuple):
     tables: I64
     frequencies: F32
 
+    def logarithms(self) -> Weights:
+        """Return the logarithms of both counts of documents, as ``Spoken`` has them."""
+        return Weights(np.log(self.docs), self.tables, np.log(self.frequencies))
+
 
 class DocumentFrequencies:
     """In how many documents each term stands, a table a language, in memory that does not grow with documents.
@@ -108,7 +109,9 @@ class DocumentFrequencies:
 
     def table(self, language: int) -> U32:
         """Return the table of a language."""
-        return self.tables.setdefault(language, np.zeros(BUCKETS, np.uint32))
+        if language not in self.tables:
+            self.tables[language] = np.zeros(BUCKETS, np.uint32)
+        return self.tables[language]
 
     def add(self, counts: Counts, languages: I32, docs: I64) -> None:
         """Count some of the documents of a batch."""

@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from dedup.arrays import F64, U8, U32
+from dedup.arrays import F64, I32, I64, U8, U32
 from dedup.articles import parts_of
+from dedup.background import identify
 from dedup.blocks import split_blocks
 from dedup.corpus import Said
 from dedup.errors import InputError
-from dedup.frequencies import DocumentFrequencies, Weights, paired_languages
+from dedup.frequencies import Counts, DocumentFrequencies, Weights, count_terms_of
 from dedup.kernels.facts import Spoken
 from dedup.kernels.tables import FREE
 from dedup.pipeline import Progress, pool_of, say_of, scan
@@ -26,7 +27,7 @@ from dedup.run import Run
 from dedup.schema import BLOCK_SCORES, DOCUMENT_SCORES, Blocks
 from dedup.settings import Settings
 from dedup.sketch import Tokens, lay_out, tokenize_blocks
-from dedup.substance import Scores, fitted, listed_languages, vague_words
+from dedup.substance import Scores, fitted, put_together
 from dedup.substance import score as score_blocks
 from dedup.threads import ordered_map
 
@@ -91,7 +92,8 @@ def checked(texts: Iterable[Any]) -> Iterator[str]:
         if not isinstance(text, str):
             raise InputError(f"text {k} is of type {type(text).__name__}: strings are needed")
         try:
-            text.encode()
+            if not text.isascii():
+                text.encode()
         except UnicodeEncodeError as error:
             raise InputError(f"text {k} has half a surrogate pair at character {error.start}: mend it") from error
         yield text
@@ -121,8 +123,6 @@ def ranked_articles(run: Run, below: float | None, *, explain: bool) -> Iterator
         rows = order[first : first + ROWS]
         told = table.select(ARTICLE_COLUMNS).take(pa.array(rows)).to_pylist()
         for row, article in zip(rows.tolist(), told, strict=True):
-            for name in ("substance", "filler_share"):
-                article[name] = None if article[name] is None else round(article[name], 3)
             if explain:
                 blocks = run.verdicts.slice(bounds[row], bounds[row + 1] - bounds[row])
                 article["blocks"] = least_of(blocks)
@@ -133,7 +133,8 @@ def least_of(blocks: pa.Table) -> list[dict[str, Any]]:
     """Return the blocks of least substance of one article, with their reasons."""
     substance = blocks["substance"].to_numpy()
     rows = np.argsort(substance, kind="stable")[: min(TOLD_BLOCKS, int((~np.isnan(substance)).sum()))]
-    return [rounded(row) for row in blocks.select(BLOCK_COLUMNS[1:]).take(pa.array(rows)).to_pylist()]
+    told: list[dict[str, Any]] = blocks.select(BLOCK_COLUMNS[1:]).take(pa.array(rows)).to_pylist()
+    return told
 
 
 def ranked_blocks(run: Run, below: float | None) -> Iterator[dict[str, Any]]:
@@ -142,12 +143,7 @@ def ranked_blocks(run: Run, below: float | None) -> Iterator[dict[str, Any]]:
     for batch in table.to_batches(ROWS):
         for row in batch.to_pylist():
             if below is None or (row["scored"] and row["substance"] < below):
-                yield rounded(row)
-
-
-def rounded(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose substance has a decimal."""
-    return row | {"substance": None if row["substance"] is None else round(row["substance"], 1)}
+                yield row
 
 
 class ScoredBlock(NamedTuple):
@@ -215,8 +211,8 @@ class SubstanceScorer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not hasattr(self, "frequencies_"):
             self.frequencies_ = DocumentFrequencies()
         with pool_of((self.settings or Settings()).workers) as pool:
-            for *_, said in ordered_map(pool, self._look, batches(X), 2):
-                self.frequencies_.add(said.counts, said.languages, np.arange(said.languages.size))
+            for counts, languages in ordered_map(pool, self._count, batches(X), 2):
+                self.frequencies_.add(counts, languages, np.arange(languages.size))
         return self
 
     def merge(self, other: SubstanceScorer) -> Self:
@@ -262,20 +258,29 @@ class SubstanceScorer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             for (a, b), value, why in zip(spans, values, reasons, strict=True)
         ]
 
-    def _look(self, texts: Sequence[str]) -> tuple[U8, Blocks, Tokens, Said]:
+    def _split(self, texts: Sequence[str]) -> tuple[U8, I64, Blocks, Tokens]:
         """Split and tokenise texts."""
         data, bounds, _ = lay_out(texts)
         blocks = split_blocks(data, bounds, (self.settings or Settings()).split)
-        tokens = tokenize_blocks(data, bounds, blocks)
-        return data, blocks, tokens, say_of(data, bounds, blocks, tokens)
+        return data, bounds, blocks, tokenize_blocks(data, bounds, blocks)
+
+    def _count(self, texts: Sequence[str]) -> tuple[Counts, I32]:
+        """Count the terms of texts; return also their languages."""
+        *_, blocks, tokens = self._split(texts)
+        languages = identify(tokens.hashes, tokens.doc_bounds)
+        return count_terms_of(tokens, blocks, languages), languages
 
     def _scored(self, texts: Iterable[str]) -> Iterator[Scored]:
         """Score texts, a batch at a time, in threads."""
         counted = getattr(self, "frequencies_", None) or DocumentFrequencies()
-        weights = functools.lru_cache(KEPT)(functools.partial(weights_of, counted))
+
+        @functools.lru_cache(KEPT)
+        def weights(*languages: int) -> Weights:
+            return counted.blended(np.array(languages, np.int32), included=False)
 
         def work(batch: list[str]) -> Scored:
-            data, blocks, tokens, said = self._look(batch)
+            data, bounds, blocks, tokens = self._split(batch)
+            said = say_of(data, bounds, blocks, tokens)
             spoken = spoken_in(blocks, tokens, said, weights(*np.unique(said.languages).tolist()))
             part, docs = parts_of(said.forms), np.arange(said.languages.size)
             scores = score_blocks(docs, spoken, part, said.letters, said.names, said.forms, fitted())
@@ -285,20 +290,10 @@ class SubstanceScorer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             yield from ordered_map(pool, work, batches(texts), 2)
 
 
-def weights_of(counted: DocumentFrequencies, *languages: int) -> Weights:
-    """Return the logarithms of what terms of some languages are weighed by."""
-    found = counted.blended(np.array(languages, np.int32), included=False)
-    return Weights(np.log(found.docs), found.tables, np.log(found.frequencies))
-
-
 def spoken_in(blocks: Blocks, tokens: Tokens, said: Said, weights: Weights) -> Spoken:
     """Put together what the terms of a batch are weighed by."""
-    n = blocks.starts.size
-    content = np.where(np.diff(tokens.bounds) > 0, np.arange(n), FREE)
-    return Spoken(
-        blocks.bounds, content, tokens.hashes, tokens.bounds, said.titles, said.languages, paired_languages(),
-        listed_languages(), *weights, *vague_words(),
-    )  # fmt: skip
+    content = np.where(np.diff(tokens.bounds) > 0, np.arange(blocks.starts.size), FREE)
+    return put_together(blocks.bounds, content, tokens.hashes, tokens.bounds, said.titles, said.languages, weights)
 
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:

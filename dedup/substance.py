@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from dedup.arrays import F32, I32, I64, U8, U16, U32, Bool
+from dedup.arrays import F32, I32, I64, U8, U16, U32, U64, Bool
 from dedup.background import background, keys_of, pairs_of
 from dedup.blocks import bytes_at, spans_in_data
-from dedup.frequencies import keys_of_terms, paired_languages
+from dedup.frequencies import Weights, keys_of_terms, paired_languages
 from dedup.kernels.classes import LIST_OF_LINKS, TABULAR
 from dedup.kernels.facts import (
     ABSTRACT,
@@ -187,6 +187,26 @@ def listed_languages() -> Bool:
     """Return bool[l + 1], whether a language has a list of vague words; the last is for none that is known."""
     codes = {key.split()[0] for key in read_words("vague")}
     return np.array([*(code in codes for code in background().languages), False])
+
+
+def put_together(
+    bounds: I64, content: I64, tokens: U64, token_bounds: I64, titles: I64, languages: I32, weights: Weights
+) -> Spoken:
+    """Put blocks and the weights of their terms together with what is known of languages, see ``Spoken``.
+
+    Args:
+        bounds: int64[docs + 1].
+        content: int64[n].
+        tokens: uint64.
+        token_bounds: int64[d + 1].
+        titles: int64[docs].
+        languages: int32[docs].
+        weights: of the terms; their logarithms are taken.
+    """
+    return Spoken(
+        bounds, content, tokens, token_bounds, titles, languages, paired_languages(), listed_languages(),
+        *weights.logarithms(), *vague_words(),
+    )  # fmt: skip
 
 
 def measure(facts: F32, letters: U32, names: U16) -> F32:
