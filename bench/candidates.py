@@ -29,27 +29,10 @@ CANDIDATES = {
     "quotation marks": 1.0,
     "exclamation marks": -1.0,
     "words a sentence": -1.0,
-    "stock phrases, a word": -1.0,
     "numbers with a unit or a month": 1.0,
 }
 WINDOW = 400
 NUMBER_WEIGHT, CONTENT = 4.0, 1.5
-PHRASES = (
-    "it is important to, it is worth noting, it is essential to, needless to say, at the end of the day, "
-    "in conclusion, in summary, in today's world, when it comes to, a wide range of, plays a role, play a role, "
-    "stay informed, "
-    "stay tuned, look no further, whether you are, there are many, it goes without saying, more than ever, "
-    "in this article, let us take a look, only time will tell, remains to be seen, the key to success, "
-    "has something for everyone, "
-    "es ist wichtig, nicht zuletzt, in der heutigen zeit, zusammenfassend, wie wir gesehen haben, "
-    "von großer bedeutung, eine vielzahl von, spielt eine rolle, es lohnt sich, ganz im sinne, "
-    "für jeden etwas, alles in allem, "
-    "es importante, en el mundo actual, hoy en día, en resumen, en definitiva, sin lugar a dudas, juega un papel, "
-    "una amplia gama, cabe destacar, como hemos visto, a fin de cuentas, "
-    "il est important, de nos jours, en conclusion, en somme, il convient de, joue un rôle, une large gamme, "
-    "force est de constater, dans le monde d'aujourd'hui, comme nous l'avons vu, tout un chacun"
-)
-PHRASE = re.compile("|".join(re.escape(phrase.strip()) for phrase in PHRASES.split(",")))
 UNITS = (
     "%|°|€|\\$|£|(?:k?g|mg|[kcm]?m|k?W|kWh|h|min|s|l|ml|ha|km/h)\\b|percent|per cent|prozent|por ciento|"
     "pour cent|crowns?|euros?|dollars?|pounds?|hours?|minutes?|days?|weeks?|months?|years?|met(?:er|re)s?|"
@@ -116,6 +99,5 @@ def describe(text: str, terms: list[int], weights: list[float], said: list[dict[
         float(QUOTES.search(text) is not None),
         float(SHOUTS.search(text) is not None),
         np.log(count / max(len(STOPS.findall(text)), 1)),
-        len(PHRASE.findall(text.lower().replace("’", "'"))) / count,
         float(MEASURED.search(text) is not None),
     ]

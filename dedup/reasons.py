@@ -25,6 +25,7 @@ FEATURES = (
     "emphasis",
     "address",
     "abstract",
+    "phrases",  # stock phrases, a word of the block
     "word_length",  # letters and digits a word
 )
 OF_ARTICLE = len(FEATURES)
@@ -44,6 +45,7 @@ RATES = {
     "emphasis": "{:g} % words of emphasis and praise, usual {:g} %",
     "address": "{:g} % words that address the reader or speak for the writer, usual {:g} %",
     "abstract": "{:g} % abstract nouns, usual {:g} %",
+    "phrases": "{:g} stock phrases in 100 words, usual {:g}",
     "word_length": "{:g} letters and digits a word, usual {:g}",
 }
 # sentences of counts: of none in a block, of one, of several; and of the article

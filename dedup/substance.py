@@ -7,9 +7,11 @@ coefficients are in ``substance.json``.
 
 from __future__ import annotations
 
+import collections
 import functools
 import importlib.resources
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,7 +23,6 @@ from dedup.blocks import bytes_at, spans_in_data
 from dedup.frequencies import Weights, keys_of_terms, paired_languages
 from dedup.kernels.classes import LIST_OF_LINKS, TABULAR
 from dedup.kernels.facts import (
-    ABSTRACT,
     BARE_NUMBERS,
     BEFORE,
     COMMONS,
@@ -30,6 +31,9 @@ from dedup.kernels.facts import (
     NEW_NUMBERS,
     NEW_RARE,
     NUMBERS,
+    OPENING,
+    PHRASE,
+    PHRASES,
     SCORED,
     TERMS,
     WORDS,
@@ -40,16 +44,18 @@ from dedup.kernels.facts import (
 from dedup.kernels.shape import CASELESSES, CHARS, IDEOGRAPHS, LETTERS, LOWERS, STOPS, UPPERS
 from dedup.kernels.shape import NUMBERS as NUMBER_WORDS
 from dedup.kernels.tables import FREE
-from dedup.lexicon import Lexicon, make_table, read_words
+from dedup.kernels.terms import pair_of
+from dedup.lexicon import Lexicon, make_table, read_lines, read_words
 from dedup.reasons import CODE, FEATURES, HEADING, LINKS, LIST, SHORT, TABLE, TOLD, strongest
 from dedup.schema import KINDS, Blocks
 from dedup.sketch import tokenize_texts
 
-VAGUE = FEATURES[5:11]  # as in ``words/vague.txt``, but in the singular there
+LISTED = FEATURES[5:12]  # by lists of words: the kinds of ``words/vague.txt``, there in the singular, and stock phrases
 KINDS_LISTED = ("hedge", "amount", "noun", "emphasis", "address", "abstract")
 CASELESS = ("ar", "bn", "fa", "he", "hi", "ja", "ko", "ta", "ur", "zh")  # no capitals; words of other lengths
 OTHER = "other"  # what is usual in languages without a reference of their own
 MOST = 4.0  # units that a feature may be off
+LEAST = np.where(np.isin(FEATURES, ["phrases"]), 0, -MOST).astype(np.float32)  # no stock phrase is no sign of substance
 
 LEAST_TOKENS, LEAST_CHARACTERS = 8, 12  # of a block that is scored; in scripts without spaces
 SYMBOLS = 0.2  # share of characters of code that are neither in words nor between them
@@ -127,7 +133,7 @@ def available_features() -> Bool:
     languages = background().languages
     listed = listed_languages()
     known = np.ones((len(languages) + 1, len(FEATURES)), np.bool_)
-    known[np.ix_(np.flatnonzero(~listed), column_of(VAGUE))] = False
+    known[np.ix_(np.flatnonzero(~listed), column_of(LISTED))] = False
     caseless = [k for k, code in enumerate(languages) if code in CASELESS]
     known[np.ix_(np.array([*caseless, len(languages)]), column_of(("names", "word_length")))] = False
     known[-1, column_of(("new_rare", "common"))] = False
@@ -168,18 +174,29 @@ def usual_substance() -> float:
 
 
 @functools.cache
-def vague_words() -> Lexicon:
-    """Return the table of vague words: by the keys of ``term_key``, a bit for each kind."""
-    languages, roles = background().languages, dict[int, int]()
+def listed_terms() -> Lexicon:
+    """Return the table of vague words and stock phrases, see ``Spoken``."""
+    roles: dict[int, int] = collections.defaultdict(int)
     for key, words in read_words("vague").items():
         code, kind = key.split()
-        tokens, language = tokenize_texts(words), languages.index(code)
-        terms = tokens.hashes
-        if paired_languages()[language]:
-            terms = pairs_of(terms)[tokens.bounds[:-1]]  # words are of two characters
-        for entry in keys_of_terms(keys_of(terms), language).tolist():
-            roles[entry] = roles.get(entry, 0) | 1 << KINDS_LISTED.index(kind)
+        for terms in terms_in(words, code):
+            for entry in terms.tolist():
+                roles[entry] |= 1 << KINDS_LISTED.index(kind)
+    for code, line in read_lines("stock_phrases"):
+        for terms in terms_in(line.split(","), code):
+            joined = terms[:1]
+            for k in range(1, terms.size):
+                joined = pair_of.py_func(joined, terms[k])  # type: ignore[attr-defined]
+                roles[int(joined[0])] |= OPENING if k + 1 < terms.size else PHRASE
     return make_table(roles)
+
+
+def terms_in(texts: Sequence[str], code: str) -> Iterator[U64]:
+    """Yield the terms of each text of a language, by the keys of ``term_key``: uint64[t]."""
+    language, tokens = background().languages.index(code), tokenize_texts(texts)
+    for first, end in itertools.pairwise(tokens.bounds.tolist()):
+        hashes = tokens.hashes[first:end]
+        yield keys_of_terms(keys_of(pairs_of(hashes) if paired_languages()[language] else hashes), language)
 
 
 @functools.cache
@@ -205,7 +222,7 @@ def put_together(
     """
     return Spoken(
         bounds, content, tokens, token_bounds, titles, languages, paired_languages(), listed_languages(),
-        *weights.logarithms(), *vague_words(),
+        *weights.logarithms(), *listed_terms(),
     )  # fmt: skip
 
 
@@ -224,8 +241,8 @@ def measure(facts: F32, letters: U32, names: U16) -> F32:
     features[:, 2] = facts[:, NEW_NUMBERS] > 0
     features[:, 3] = np.where(facts[:, NUMBERS] > 0, np.log1p(facts[:, BARE_NUMBERS]), np.nan)
     features[:, 4] = names > 0
-    features[:, 5:11] = facts[:, HEDGES : ABSTRACT + 1] / words[:, None]
-    features[:, 11] = letters / words
+    features[:, 5:12] = facts[:, HEDGES : PHRASES + 1] / words[:, None]
+    features[:, 12] = letters / words
     return features
 
 
@@ -242,10 +259,10 @@ def expect(model: Model, facts: F32, groups: I64) -> F32:
 
 
 def units(model: Model, features: F32, usual: F32, languages: I32) -> F32:
-    """Return how far features are from what is usual, in units, at most MOST; 0 where there is no value."""
+    """Return how far features are from what is usual, in units, from LEAST to MOST; 0 where there is no value."""
     off = (features - usual) / model.deviation[model.groups[languages]]
     off = np.where(model.known[languages] & ~np.isnan(off), off, np.float32(0))
-    clipped: F32 = np.clip(off, -MOST, MOST).astype(np.float32)
+    clipped: F32 = np.clip(off, LEAST, MOST).astype(np.float32)
     return clipped
 
 

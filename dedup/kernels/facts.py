@@ -24,10 +24,11 @@ OUT, HEARD, SCORED = np.uint8(0), np.uint8(1), np.uint8(2)  # left out; its term
 # what is told of a block: counts, all of them
 (
     WORDS, TERMS, NEW_RARE, COMMONS, NUMBERS, NEW_NUMBERS, BARE_NUMBERS, HEDGES, AMOUNTS, NOUNS, EMPHASIS, ADDRESS,
-    ABSTRACT, BEFORE,
-) = range(14)  # fmt: skip
-FACTS = 14
+    ABSTRACT, PHRASES, BEFORE,
+) = range(15)  # fmt: skip
+FACTS = 15
 KINDS = 6  # of vague words
+OPENING, PHRASE = 1 << KINDS, 2 << KINDS  # what a stock phrase begins with, two terms or more; a whole one
 
 
 class Spoken(NamedTuple):
@@ -45,8 +46,9 @@ class Spoken(NamedTuple):
         log_docs: float32[l + 1], logarithm of the number of documents that terms were counted in.
         tables: int64[l + 1], the row of each language in ``log_frequencies``.
         log_frequencies: float32[r, BUCKETS], logarithm of the number of documents that have a term.
-        words: see ``Lexicon``, as ``roles`` and ``sieve``: vague words, by the keys of ``term_key``.
-        roles: a bit for each kind of vague word.
+        words: see ``Lexicon``, as ``roles`` and ``sieve``: vague words, by the keys of ``term_key``, and stock phrases,
+            by those of their terms, each joined to the ones before by ``pair_of``.
+        roles: a bit for each kind of vague word, and OPENING and PHRASE.
         sieve: see ``words``.
     """
 
@@ -80,6 +82,22 @@ def slots_for(blocks: Spoken, doc: int) -> int:
     return size
 
 
+@helper
+def begins_phrase(ahead: U64, at: int, end: int, blocks: Spoken) -> bool:
+    """Tell whether a stock phrase begins at a term, by the keys of the terms of its block."""
+    key = ahead[at]
+    for k in range(at + 1, end):
+        key = pair_of(key, ahead[k])
+        if in_sieve(key, blocks.sieve) & ONE == ZERO:
+            return False
+        role = role_of(key, blocks.words, blocks.roles)
+        if role & PHRASE:
+            return True
+        if not role & OPENING:
+            return False
+    return False
+
+
 @kernel
 def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
     """Describe blocks by their terms.
@@ -93,7 +111,8 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
         blocks: the blocks of all documents.
         part: uint8[m], OUT, HEARD or SCORED.
         facts: float32[m, FACTS], filled for the scored ones: words; terms beside numbers; rare new terms; common terms;
-            numbers; new numbers; bare numbers; six kinds of vague words; blocks that were heard before.
+            numbers; new numbers; bare numbers; six kinds of vague words; terms at which a stock phrase begins; blocks
+            that were heard before.
     """
     room = 64
     for doc in docs:
@@ -167,6 +186,7 @@ def find_facts(docs: I64, blocks: Spoken, part: U8, facts: F32) -> None:
                     role = role_of(key, blocks.words, blocks.roles)
                     for kind in range(KINDS):
                         row[HEDGES + kind] += role >> kind & 1
+                row[PHRASES] += listed and begins_phrase(ahead, k - lo, hi - lo, blocks)
             if scored:
                 row[WORDS] = (hi - lo) * WORDS_A_TOKEN if pairs else hi - lo
                 row[TERMS], row[NEW_RARE], row[COMMONS] = terms, new_rare, common
