@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I64
+from dedup.arrays import I64, U64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
 from dedup.formats import Chunk, Cut, Edited, File, Input, Parsed, open_inputs
@@ -25,17 +25,20 @@ from dedup.formats.base import Removed
 from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.outputs import Outputs
 from dedup.formats.text import TextTree
-from dedup.pipeline import Progress, pool_of, scan, silent
+from dedup.pipeline import scan
+from dedup.reading import Progress, pool_of, silent
 from dedup.run import (
     REJECTS_FILE,
     REMOVALS_FILE,
     SUMMARY_FILE,
     Run,
-    TextsDigest,
+    TextsSum,
     beside,
+    hash_texts,
     json_line,
     raw_fields,
     summary_bytes,
+    texts_digest,
 )
 from dedup.schema import Reject
 from dedup.settings import Settings
@@ -172,10 +175,10 @@ def check_unchanged(run: Run, opened: list[Input], settings: Settings) -> None:
     """
     same = [one["size"] for one in run.summary["inputs"]] == [one.size for one in opened]
     if same and isinstance(opened[0], Records | ArrowTable):
-        digest = TextsDigest()
+        texts = TextsSum()
         for chunk in opened[0].chunks(settings.batch_bytes):
-            digest.add(opened[0].parse(chunk, settings).documents)
-        same = digest.hexdigest() == run.summary["texts"]
+            texts.add(hash_texts(opened[0].parse(chunk, settings).documents))
+        same = texts_digest([texts]) == run.summary["texts"]
     if not same:
         raise InputError(f"the inputs are not those that {run.path} was made from: scan again")
 
@@ -348,11 +351,12 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
     Raises:
         InputError: the texts are not those that were scanned, which may be known at the end only.
     """
-    digest = TextsDigest()
+    texts = [TextsSum() for _ in opened]
 
-    def parse(work: tuple[File, Chunk]) -> tuple[File, Chunk, Parsed]:
-        source, chunk = work
-        return source, chunk, source.parse(chunk, settings)
+    def parse(work: tuple[int, Chunk]) -> tuple[int, Chunk, Parsed, U64]:
+        number, chunk = work
+        parsed = opened[number].parse(chunk, settings)
+        return number, chunk, parsed, hash_texts(parsed.documents)
 
     def edit(work: EditedChunk) -> EditedChunk:
         rejected = frozenset(reject.line for reject in work.parsed.rejects)
@@ -360,15 +364,15 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
 
     def planned(pool: Executor) -> Iterator[EditedChunk]:
         first = 0
-        work = ((source, chunk) for source in opened for chunk in source.chunks(settings.batch_bytes))
-        for source, chunk, parsed in ordered_map(pool, parse, work, settings.workers + 1):
-            count = len(parsed.documents.ids)
-            digest.add(parsed.documents)
+        work = ((k, chunk) for k, source in enumerate(opened) for chunk in source.chunks(settings.batch_bytes))
+        for number, chunk, parsed, hashes in ordered_map(pool, parse, work, settings.workers + 1):
+            source, count = opened[number], len(parsed.documents.ids)
+            texts[number].add(hashes)
             if first + count > plan.rows.size:
                 raise InputError("more documents than were scanned: scan again", source.path)
             yield EditedChunk(source, chunk, parsed, first, *plan.cuts(parsed.documents, first), None)
             first += count
-        if digest.hexdigest() != run.summary["texts"]:
+        if texts_digest(texts) != run.summary["texts"]:
             raise InputError("the texts are not those that were scanned: scan again")
 
     with pool_of(settings.workers) as pool:

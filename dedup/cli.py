@@ -6,6 +6,7 @@ import atexit
 import dataclasses
 import gc
 import json
+import logging
 import math
 import os
 import pathlib
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from dedup.errors import DedupError, GuardRail, InputError, SettingsError
 from dedup.settings import DEFAULT_DROP, REMOVABLE, SPLITS, SURVIVORS, Settings
@@ -24,7 +26,7 @@ from dedup.version import __version__
 if TYPE_CHECKING:
     from dedup.comparison import Comparison
     from dedup.listing import Header
-    from dedup.pipeline import Progress
+    from dedup.reading import Progress
     from dedup.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,9 +112,18 @@ def make_settings(options: dict[str, Any]) -> Settings:
     return Settings(drop=(DEFAULT_DROP | also) - set(options.pop("keep", ())), **options)
 
 
+def changed_settings(settings: Settings, context: click.Context, options: dict[str, Any]) -> Settings:
+    """Change the settings that options were given for."""
+    given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    also = {*options["drop"], *(["filler"] if options["drop_filler"] else [])}
+    plain = {name: options[name] for name in given - {"drop", "drop_filler", "keep"}}
+    return dataclasses.replace(settings, drop=(settings.drop | also) - set(options["keep"]), **plain)
+
+
 @contextmanager
 def reported_errors() -> Iterator[None]:
-    """Turn errors into a message on stderr and an exit code."""
+    """Turn errors into a message on stderr and an exit code; show what is logged there."""
+    show_log()
     try:
         yield
     except GuardRail as error:
@@ -134,6 +145,16 @@ def reported_errors() -> Iterator[None]:
     except OSError as error:
         click.echo(f"dedup: {error.filename or ''}{': ' if error.filename else ''}{error.strerror or error}", err=True)
         sys.exit(EXIT_ERROR)
+
+
+def show_log() -> None:
+    """Show on stderr what is logged."""
+    log = logging.getLogger("dedup")
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("dedup: %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
 
 
 def ready_memory(inputs: Sequence[str]) -> None:
@@ -185,24 +206,43 @@ def cli() -> None:
 
 @cli.command("scan")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--out", required=True, metavar="RUN", help="Run directory to write.")
+@click.option("-o", "--out", metavar="RUN", help="Run directory to write; may be left out where INPUT is one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--no-sketches", is_flag=True, help="Keep nothing to go on from: a third of the disk, all read anew.")
 @with_settings
-def scan_command(inputs: tuple[str, ...], out: str, as_json: bool, **options: Any) -> None:
+@click.pass_context
+def scan_command(
+    context: click.Context,
+    /,
+    inputs: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
+    no_sketches: bool,
+    **options: Any,
+) -> None:
     """Decide what is a copy of what, and write it down.
 
-    RUN gets verdicts.parquet (a row a block), documents.parquet (a row a document), summary.json, and
-    rejects.jsonl if records could not be used.
+    RUN gets verdicts.parquet (a row a block), documents.parquet (a row a document), summary.json, and rejects.jsonl if
+    records could not be used; and sketches/, from which a scan into RUN goes on: inputs that have not changed are not
+    read again, nor what a scan that was stopped has read. Where INPUT is a RUN, it is decided on again with the
+    options given, the others as they were, and nothing is read.
     """
     with reported_errors():
-        settings = make_settings(options)
+        from dedup.run import Run, named_run
+
+        old = named_run(inputs)
+        if old is not None:
+            settings, out = changed_settings(old.settings, context, options), out or str(old.path)
+        elif out is None:
+            raise click.UsageError("Missing option '-o' / '--out': where the run is to go.")
+        else:
+            settings = make_settings(options)
         ready_memory(inputs)
         from dedup.pipeline import scan
-        from dedup.run import Run
 
         try:
             with shown_progress() as progress:
-                summary = scan(list(inputs), settings, out=out, progress=progress).summary
+                summary = scan(list(inputs), settings, out=out, keep=not no_sketches, progress=progress).summary
         except GuardRail:
             click.echo(json.dumps(Run.open(out).summary) if as_json else summary_table(Run.open(out).summary))
             raise

@@ -16,7 +16,8 @@ from dedup.formats import open_inputs
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import IDEOGRAPH
 from dedup.kernels.template import LINK, LITERAL, NUMBER, TITLE
-from dedup.pipeline import Progress, pool_of, scan, silent
+from dedup.pipeline import scan
+from dedup.reading import Progress, pool_of, silent
 from dedup.run import Run
 from dedup.settings import Settings
 from dedup.sketch import tokenize_blocks, tokenize_texts

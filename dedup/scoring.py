@@ -21,7 +21,8 @@ from dedup.errors import InputError
 from dedup.frequencies import Counts, DocumentFrequencies, Weights, count_terms_of
 from dedup.kernels.facts import Spoken
 from dedup.kernels.tables import FREE
-from dedup.pipeline import Progress, pool_of, say_of, scan
+from dedup.pipeline import scan
+from dedup.reading import Progress, pool_of, say_of
 from dedup.reasons import FEATURES, tell
 from dedup.run import Run
 from dedup.schema import BLOCK_SCORES, DOCUMENT_SCORES, Blocks

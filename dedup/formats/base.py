@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -83,6 +84,10 @@ class Input(Protocol):
     size: int | None
     name: str
 
+    def stamp(self) -> str | None:
+        """Return what changes when the input does; None where it cannot be read again."""
+        ...
+
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of whole records of about ``size`` bytes."""
         ...
@@ -98,6 +103,11 @@ class File(Input, Protocol):
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans and records; ``rejected`` are the numbers of records that ``parse`` could not use."""
         ...
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """Return what changes when a file does."""
+    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def printable(name: str) -> str:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from dedup.arrays import I64, U8, Bool
 from dedup.errors import NotFound, SchemaError
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, printable
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, printable, stamp_of
 from dedup.formats.compression import Codec, Decompressed, detect_codec
 from dedup.kernels.lines import LF, count_byte, find_bytes
 from dedup.kernels.literals import MISSING, OTHER_TYPE, STRING, literal_offsets, unescape
@@ -132,6 +132,10 @@ class JsonLines:
         self.codec: Codec | None = None
         self._path = path
         self._file = file
+
+    def stamp(self) -> str | None:
+        """Return what changes when the file does."""
+        return None if self._path == "-" else stamp_of(os.stat(self._path))
 
     def _open(self) -> BinaryIO:
         if self._path == "-":

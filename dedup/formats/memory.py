@@ -27,6 +27,9 @@ class Records:
     name = ""
     size: int | None = None
 
+    def stamp(self) -> None:
+        """Tables in memory are not read again by another process."""
+
     def __init__(self, records: Iterable[Mapping[str, Any]], file: int) -> None:
         self._records = records
         self._file = file
@@ -99,6 +102,9 @@ class ArrowTable:
     path = "<table>"
     name = ""
     size: int | None = None
+
+    def stamp(self) -> None:
+        """Tables in memory are not read again by another process."""
 
     def __init__(self, table: Any, file: int) -> None:
         self.table = pa.table(table) if not isinstance(table, pa.Table) else table

@@ -6,8 +6,10 @@ import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
+import xxhash
+
 from dedup.errors import InputError, NotFound
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, pack, printable
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, pack, printable, stamp_of
 from dedup.schema import Reject
 from dedup.settings import Settings
 
@@ -34,6 +36,11 @@ class TextTree:
             self._names = [root.name]
         self.name = root.resolve().name if self._is_tree else root.name
         self.size: int | None = sum((self._root / name).stat().st_size for name in self._names)
+
+    def stamp(self) -> str | None:
+        """Return what changes when one of the files does."""
+        stamps = ((name, stamp_of((self._root / name).stat())) for name in self._names)
+        return str(xxhash.xxh3_128_hexdigest("\0".join(map("\0".join, stamps)).encode(errors="surrogateescape")))
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of whole files."""
