@@ -132,8 +132,9 @@ class Ledger:
         return sum(read.rejects for read in self.stored)
 
     def left(self) -> Iterator[tuple[Input, Read]]:
-        """Yield the inputs that are not read to their end, the one that was begun first."""
-        begun = [k for k, read in enumerate(self.reads) if read is not None and not read.done]
+        """Yield the inputs that are not read to their end, those that were begun first, as they were."""
+        places = {id(read): k for k, read in enumerate(self.reads)}
+        begun = [places[id(read)] for read in self.stored if not read.done]
         for k in [*begun, *(k for k, read in enumerate(self.reads) if read is None)]:
             source, read = self.inputs[k], self.reads[k]
             if read is None:
@@ -299,7 +300,7 @@ class Sketchbook:
         unused = set(state.columns) - set(columns)
         for name in unused:
             del state.columns[name]
-        with atomic_file(self.path / STATE) as state_file:
+        with atomic_file(self.path / STATE, durable=False) as state_file:
             state_file.write(msgspec.json.encode(state))
         if old not in {None, state.frequencies}:
             unused.add(str(old))
@@ -405,14 +406,15 @@ def go_on(
     Raises:
         Corrupt: sketches are damaged, and the inputs are not there to be read again.
     """
-    for place in (made, base):
+    again = any(isinstance(one, Kept) for one in inputs)
+    for place in (base,) if again else (made, base):
         damaged: str | None
         try:
             book = Sketchbook.read(place / SKETCHES)
             damaged = None if book is None else book.verify(pool)
         except Corrupt:
             book, damaged = None, STATE
-        if damaged is not None and any(isinstance(one, Kept) for one in inputs):
+        if damaged is not None and again:
             raise Corrupt(f"{place / SKETCHES / damaged} is damaged: scan the inputs again")
         if damaged is not None:
             log.warning("%s is damaged: reading everything again", place / SKETCHES / damaged)

@@ -42,7 +42,7 @@ from dedup.run import (
 )
 from dedup.schema import Reject
 from dedup.settings import Settings
-from dedup.store import Workspace, atomic_directory, atomic_file
+from dedup.store import Workspace, atomic_directory, atomic_file, told_when_full
 from dedup.threads import ordered_map
 
 ROWS = 1 << 14  # removals that are put into words at a time
@@ -277,7 +277,7 @@ def clean_files(
                 pass
         return Cleaned(run, None, summary)
     if len(opened) == 1 and not pathlib.Path(opened[0].path).is_dir() and target.suffix in FILE_SUFFIXES:
-        with contextlib.ExitStack() as stack:
+        with told_when_full(target), contextlib.ExitStack() as stack:
             data = stack.enter_context(atomic_file(target))
             others = [stack.enter_context(atomic_file(beside(target, name))) for name in RESERVED]
             outputs = Outputs(None, data)

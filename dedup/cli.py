@@ -239,10 +239,16 @@ def scan_command(
             settings = make_settings(options)
         ready_memory(inputs)
         from dedup.pipeline import scan
+        from dedup.store import unfinished
 
         try:
             with shown_progress() as progress:
                 summary = scan(list(inputs), settings, out=out, keep=not no_sketches, progress=progress).summary
+        except KeyboardInterrupt:
+            if not unfinished(out).exists():
+                raise
+            click.echo("dedup: interrupted; the same command goes on from here", err=True)
+            sys.exit(EXIT_INTERRUPTED)
         except GuardRail:
             click.echo(json.dumps(Run.open(out).summary) if as_json else summary_table(Run.open(out).summary))
             raise

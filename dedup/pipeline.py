@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import I64
-from dedup.checkpoint import Kept, clear, go_on, open_sketches
+from dedup.checkpoint import SKETCHES, STATE, Kept, clear, go_on, open_sketches
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail
@@ -48,7 +48,7 @@ from dedup.schema import (
     Reason,
 )
 from dedup.settings import Settings
-from dedup.store import Workspace, unfinished_directory
+from dedup.store import Workspace, told_when_full, unfinished_directory
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
 MOST_FILLER = 0.5  # share of a document that may go as filler unnoticed
@@ -98,14 +98,15 @@ def scan(
     else:
         settings, opened = settings or Settings(), open_inputs(inputs)
     if out is not None:
-        with unfinished_directory(out) as made:
+        with unfinished_directory(out, f"{SKETCHES}/{STATE}") as made:
             base = old.path if old is not None else pathlib.Path(out) if keep else None
             _scan_into(made, opened, settings, progress or silent, base)
         run = Run.open(out)
     else:
         made = pathlib.Path(tempfile.mkdtemp(prefix="dedup-run-"))
         try:
-            _scan_into(made, opened, settings, progress or silent, None)
+            with told_when_full(made):
+                _scan_into(made, opened, settings, progress or silent, None)
             run = Run.open(made)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)

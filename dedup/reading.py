@@ -117,6 +117,8 @@ def read_batches(
     def chunks() -> Iterator[tuple[Input, Read, Chunk | None]]:
         for source, read in ledger.left():
             for chunk in itertools.islice(source.chunks(settings.batch_bytes), read.chunks, None):
+                if source.size is not None and chunk.read > source.size:  # it may grow faster than it is read
+                    check_unchanged(source, read)
                 yield source, read, chunk
             check_unchanged(source, read)
             yield source, read, None

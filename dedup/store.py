@@ -284,13 +284,14 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         made = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
         raise StoreError(f"cannot write beside {target}: {error}") from error
-    try:
-        made.chmod(0o777 & ~_umask())
-        yield made
-        put_in_place(made, target)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
+    with told_when_full(target):
+        try:
+            made.chmod(0o777 & ~_umask())
+            yield made
+            put_in_place(made, target)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
 
 
 def check_replaceable(target: pathlib.Path) -> None:
@@ -352,11 +353,15 @@ def reserve(file: IO[bytes], size: int) -> None:
 
 
 @contextlib.contextmanager
-def unfinished_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+def unfinished_directory(path: str | os.PathLike[str], valued: str) -> Iterator[pathlib.Path]:
     """Yield a directory that takes the place of ``path`` when the block ends well.
 
     It is the same one, beside ``path``, until then: what a killed process left in it is there for the next. It is for
-    one process at a time. On errors it vanishes; where the user interrupts, it stays.
+    one process at a time. On errors it vanishes; where the user interrupts, it stays if it has a file of value.
+
+    Args:
+        path: the directory.
+        valued: that file, a path in it.
 
     Raises:
         StoreError: the path is taken by something else, or cannot be written.
@@ -364,22 +369,26 @@ def unfinished_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]
     """
     target = pathlib.Path(path)
     check_replaceable(target)
-    made = target.parent / f".{target.name}.unfinished"
+    made = unfinished(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with locked_directory(made, target):
-            try:
-                yield made
-                put_in_place(made, target)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:
-                shutil.rmtree(made, ignore_errors=True)
-                raise
+        made.mkdir(exist_ok=True)
     except OSError as error:
-        if pathlib.Path(error.filename or "").is_relative_to(made) or error.errno in FULL:
-            raise StoreError(explain(error, target)) from error
-        raise
+        raise StoreError(f"cannot write beside {target}: {error}") from error
+    with told_when_full(target), locked_directory(made, target):
+        try:
+            yield made
+            put_in_place(made, target)
+        except BaseException as error:
+            if not (isinstance(error, KeyboardInterrupt) and (made / valued).exists()):
+                shutil.rmtree(made, ignore_errors=True)
+            raise
+
+
+def unfinished(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Return where what will be at a path is while it is made."""
+    target = pathlib.Path(path)
+    return target.parent / f".{target.name}.unfinished"
 
 
 @contextlib.contextmanager
@@ -402,11 +411,20 @@ def locked_directory(made: pathlib.Path, target: pathlib.Path) -> Iterator[None]
             os.close(lock)
 
 
-def explain(error: OSError, target: pathlib.Path) -> str:
-    """Say what went wrong with an output, and what to do."""
-    if error.errno in FULL:
-        return f"the disk is full, or the quota used up, while {target} was written: make room, or name another output"
-    return f"cannot write {target}: {error.strerror or error}"
+@contextlib.contextmanager
+def told_when_full(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Say what was written when the disk was full.
+
+    Raises:
+        StoreError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        message = f"the disk is full, or the quota used up, while {os.fspath(target)} was written"
+        raise StoreError(f"{message}: make room, or name another output") from error
 
 
 def _umask() -> int:
@@ -417,8 +435,12 @@ def _umask() -> int:
 
 
 @contextlib.contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
     """Yield a binary file that takes the place of ``path`` when the block ends well, and vanishes when not.
+
+    Args:
+        path: the file.
+        durable: whether it is to be on the disk by then, also if the power fails.
 
     Raises:
         StoreError: the file cannot be written.
@@ -433,7 +455,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         pathlib.Path(name).chmod(0o666 & ~_umask())
         pathlib.Path(name).replace(target)
     except BaseException:
