@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dedup.cleaning import Cleaned, clean
     from dedup.comparison import Comparison, compare
     from dedup.detector import BoilerplateDetector
+    from dedup.inspection import runs
     from dedup.interop import minhash
     from dedup.listing import Header, headers
     from dedup.pipeline import scan
@@ -49,6 +50,7 @@ _LAZY = {
     "headers": "dedup.listing",
     "minhash": "dedup.interop",
     "scan": "dedup.pipeline",
+    "runs": "dedup.inspection",
     "Run": "dedup.run",
     "SubstanceScorer": "dedup.scoring",
     "score": "dedup.scoring",
@@ -78,6 +80,7 @@ __all__ = [
     "compare",
     "headers",
     "minhash",
+    "runs",
     "scan",
     "score",
     "undo",

@@ -208,7 +208,7 @@ def cli() -> None:
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--out", metavar="RUN", help="Run directory to write; may be left out where INPUT is one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--no-sketches", is_flag=True, help="Keep nothing to go on from: a third of the disk, all read anew.")
+@click.option("--no-sketches", is_flag=True, help="Keep nothing to go on from; it may take more room than the input.")
 @with_settings
 @click.pass_context
 def scan_command(
@@ -253,6 +253,47 @@ def scan_command(
             click.echo(json.dumps(Run.open(out).summary) if as_json else summary_table(Run.open(out).summary))
             raise
         click.echo(json.dumps(summary) if as_json else summary_table(summary))
+
+
+@cli.command("runs")
+@click.argument("paths", nargs=-1, required=True, metavar="RUN...")
+@click.option("--verify", is_flag=True, help="Compare all sketches with their checksums.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a run.")
+def runs_command(paths: tuple[str, ...], verify: bool, as_json: bool) -> None:
+    """Say what run directories hold, how large they are, and what they were made with.
+
+    RUN is a run directory, or a folder of some. Exit code 1 if --verify finds damage.
+    """
+    with reported_errors():
+        from dedup.inspection import runs
+
+        found = [run for path in paths for run in runs(path, verify=verify)]
+        for run in found:
+            click.echo(json.dumps(run) if as_json else run_table(run))
+        if any((run["sketches"] or {}).get("damaged") for run in found):
+            sys.exit(EXIT_ERROR)
+
+
+def run_table(run: dict[str, Any]) -> str:
+    """Lay out what a run holds."""
+    lines = [("run", run["run"]), ("state", run["state"])]
+    lines += [(name, run[name]) for name in ("made", "made_by") if name in run]
+    if "documents" in run:
+        lines.append(("holds", f"{run['documents']:,} documents, {run['blocks']:,} blocks"))
+        lines.append(("inputs", ", ".join(one["path"] for one in run["inputs"])))
+        lines.append(
+            ("settings", ", ".join(f"{name}={value}" for name, value in run["settings"].items()) or "defaults")
+        )
+    lines.append(("bytes", ", ".join(f"{name} {size:,}" for name, size in run["bytes"].items())))
+    sketches = run["sketches"]
+    if sketches is None:
+        lines.append(("sketches", "none"))
+    else:
+        told = f"{sketches['inputs_read']} of {sketches['inputs']} inputs" if "inputs" in sketches else ""
+        checked = "damaged" in sketches
+        damage = f"damaged: {sketches['damaged']}" if checked and sketches["damaged"] else "sound" if checked else ""
+        lines.append(("sketches", ", ".join(filter(None, [told, damage]))))
+    return "\n".join(f"{name:10}{value}" for name, value in lines) + "\n"
 
 
 @cli.command("clean")

@@ -34,6 +34,7 @@ from dedup import (
     SettingsMismatch,
     StoreError,
     checkpoint,
+    runs,
     scan,
     store,
 )
@@ -378,7 +379,11 @@ def test_a_disk_that_fills_up(tmp_path: Path, little: Path) -> None:
         ballast = little / "ballast"
         free = os.statvfs(little).f_bavail * os.statvfs(little).f_frsize
         ballast.write_bytes(bytes(max(0, free - size * 1_000_000)))
-        for arguments in (["scan", corpus, more, "-o", little / "run"], ["clean", more, "-o", little / "out.jsonl"]):
+        commands: list[list[str | Path]] = [
+            ["scan", corpus, more, "-o", little / "run"],
+            ["clean", more, "-o", little / "out.jsonl"],
+        ]
+        for arguments in commands:
             failed = dedup(*arguments, "--allow", code=1)
             assert b"disk is full" in failed.stderr, failed.stderr
             assert outcome(little / "run") == before
@@ -472,3 +477,33 @@ def test_positions_are_those_of_the_inputs(tmp_path: Path) -> None:
         read.texts.add(np.arange(docs, dtype=np.uint64))
     ledger = checkpoint.Ledger([checkpoint.Kept(reads[k]) for k in (2, 0, 1)], reads, tmp_path / "rejects")
     assert ledger.positions().tolist() == [3, 4, 0, 1, 2]
+
+
+def test_runs_are_told(corpus: list[Path], tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "one"
+    scan(corpus, dataclasses.replace(SMALL, threshold=0.8), out=run)
+    scan(corpus, SMALL, out=tmp_path / "runs" / "two", keep=False)
+    with pytest.raises(KeyboardInterrupt):
+        scan(corpus, SMALL, out=tmp_path / "runs" / "three", progress=interrupt_after(9))
+    (tmp_path / "runs" / "notes").mkdir()
+    three, one, two = told = runs(tmp_path / "runs", verify=True)
+    assert runs(run) == [{**one, "sketches": {k: v for k, v in one["sketches"].items() if k != "damaged"}}]
+    assert [Path(found["run"]).name for found in told] == [".three.unfinished", "one", "two"]
+    assert [found["state"].split(":")[0] for found in told] == ["stopped", "whole", "whole"]
+    assert (one["documents"], one["rejects"], two["sketches"]) == (120, 3, None)
+    assert one["settings"] == {"threshold": 0.8, "batch_bytes": 2000, "allow": True}
+    assert one["sketches"] | {"made_by": ""} == {
+        "made_by": "", "inputs": 3, "inputs_read": 3, "documents": 120, "scored": False, "damaged": None,
+    }  # fmt: skip
+    assert 0 < three["sketches"]["documents"] < 120
+    assert one["bytes"]["sketches"] == sum(path.stat().st_size for path in (run / "sketches").iterdir())
+    shown = dedup("runs", run, "--verify").stdout.decode()
+    assert "120 documents" in shown
+    assert "3 of 3 inputs, sound" in shown
+    assert [
+        json.loads(line) for line in dedup("runs", tmp_path / "runs", "--json", "--verify").stdout.splitlines()
+    ] == told
+    path = run / "sketches" / "tokens"
+    path.write_bytes(bytes(path.stat().st_size))
+    assert b"damaged: tokens" in dedup("runs", run, "--verify", code=1).stdout
+    assert b"is no run directory" in dedup("runs", tmp_path / "in", code=1).stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -105,9 +106,10 @@ class File(Input, Protocol):
         ...
 
 
-def stamp_of(status: os.stat_result) -> str:
-    """Return what changes when a file does."""
-    return f"{status.st_size}-{status.st_mtime_ns}"
+def stamp_of(path: str | os.PathLike[str]) -> str | None:
+    """Return what changes when a file does; None for pipes and the like."""
+    status = os.stat(path)
+    return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
 
 
 def printable(name: str) -> str:

@@ -135,7 +135,7 @@ class JsonLines:
 
     def stamp(self) -> str | None:
         """Return what changes when the file does."""
-        return None if self._path == "-" else stamp_of(os.stat(self._path))
+        return None if self._path == "-" else stamp_of(self._path)
 
     def _open(self) -> BinaryIO:
         if self._path == "-":

@@ -39,7 +39,7 @@ class TextTree:
 
     def stamp(self) -> str | None:
         """Return what changes when one of the files does."""
-        stamps = ((name, stamp_of((self._root / name).stat())) for name in self._names)
+        stamps = ((name, str(stamp_of(self._root / name))) for name in self._names)
         return str(xxhash.xxh3_128_hexdigest("\0".join(map("\0".join, stamps)).encode(errors="surrogateescape")))
 
     def chunks(self, size: int) -> Iterator[Chunk]:
