@@ -23,7 +23,7 @@ from dedup.blocks import split_blocks
 from dedup.corpus import Corpus, Fresh, Looks, Said
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail, InputError
-from dedup.formats import Chunk, Input, open_inputs
+from dedup.formats import Chunk, Input, narrow, open_inputs
 from dedup.frequencies import count_terms_of
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.kernels.shape import CHARS, LETTERS
@@ -185,6 +185,7 @@ def sketch_corpus(
     progress: Progress,
 ) -> tuple[Corpus, list[Reject], int]:
     """Read, split, tokenise and sketch everything; return the corpus, the rejects and the bytes read."""
+    inputs = [narrow(one, settings) for one in inputs]
     for_blocks, for_docs = schemes(settings)
     corpus = Corpus(workspace, for_blocks, for_docs, settings.min_tokens)
     total = sum(one.size or 0 for one in inputs) if all(one.size is not None for one in inputs) else None
