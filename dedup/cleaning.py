@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -21,8 +20,10 @@ from dedup.arrays import I64, U64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
 from dedup.formats import Chunk, Cut, Edited, File, Input, Parsed, open_inputs
-from dedup.formats.base import Removed
-from dedup.formats.memory import ArrowTable, Records
+from dedup.formats.base import Removed, narrow
+from dedup.formats.columnar import REMOVED, Columnar
+from dedup.formats.kinds import is_table
+from dedup.formats.memory import ArrowTable, Left, Records
 from dedup.formats.outputs import Outputs
 from dedup.formats.text import TextTree
 from dedup.pipeline import scan
@@ -47,7 +48,9 @@ from dedup.threads import ordered_map
 
 ROWS = 1 << 14  # removals that are put into words at a time
 RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)
-FILE_SUFFIXES = (".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text")
+BYTE_SUFFIXES = (".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text")
+TABLE_SUFFIXES = (".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc")
+FILE_SUFFIXES = BYTE_SUFFIXES + TABLE_SUFFIXES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +61,14 @@ class Cleaned:
         run: the run it applied.
         path: the output; None for a dry run and for tables in memory.
         summary: counts of what was removed.
-        records: the cleaned dicts or Arrow table where the input was one of these, else None.
+        records: the cleaned dicts, or a table of the kind that was given (else one of Arrow's); None for files.
         removals: what was removed from a table in memory, a row each, else None.
     """
 
     run: Run
     path: pathlib.Path | None
     summary: dict[str, Any]
-    records: list[dict[str, Any]] | pa.Table | None = None
+    records: Any = None
     removals: list[dict[str, Any]] | None = None
 
 
@@ -108,8 +111,8 @@ def clean(
         if is_iterable_of_dicts(inputs):
             inputs = list(inputs)
         opened = open_twice(inputs, workspace)
-        if out is None and not dry_run and not isinstance(opened[0], Records | ArrowTable):
-            raise SettingsError("out", None, "a path, since the input is one")
+        if not isinstance(opened[0], Records | ArrowTable) and not dry_run:
+            check_out(opened, out)
         if isinstance(run, str | os.PathLike):
             run = Run.open(run)
         if run is None:
@@ -127,9 +130,33 @@ def clean(
         if isinstance(opened[0], Records):
             return clean_records(inputs, rejected_rows(run), run, plan, settings)
         if isinstance(opened[0], ArrowTable):
-            return clean_table(opened[0].table, rejected_rows(run), run, plan, settings)
+            return clean_table(opened[0], run, plan, settings, progress)
         return clean_files(
             cast("list[File]", opened), cast("str | os.PathLike[str]", out), run, plan, settings, progress
+        )
+
+
+def check_out(opened: Sequence[Input], out: str | os.PathLike[str] | None) -> None:
+    """Check that an output can take what the inputs are.
+
+    Raises:
+        SettingsError: it cannot: there is none, or its name is that of another format, or a stream is to take tables.
+    """
+    if out is None:
+        raise SettingsError("out", None, "a path, since the input is one")
+    tables = [one for one in opened if isinstance(one, Columnar)]
+    if tables and os.fspath(out) == "-" and len(opened) > 1:
+        raise SettingsError("out", out, f"a directory, since {tables[0].kind} of several files is no stream")
+    suffix = pathlib.Path(out).suffix
+    if tables and suffix in FILE_SUFFIXES and len(opened) == 1 and suffix not in tables[0].suffixes:
+        raise SettingsError(
+            "out",
+            os.fspath(out),
+            f"{tables[0].kind} as the input is: end it in {tables[0].suffixes[0]}, or name a directory",
+        )
+    if not tables and suffix in TABLE_SUFFIXES:
+        raise SettingsError(
+            "out", os.fspath(out), "written as the input is: end it as the input's name, or name a directory"
         )
 
 
@@ -148,7 +175,7 @@ def check_scores(run: Run, settings: Settings) -> None:
 
 def is_iterable_of_dicts(inputs: object) -> bool:
     """Whether inputs are neither paths nor a table, and so to be kept for the second pass."""
-    if isinstance(inputs, str | os.PathLike | Mapping) or hasattr(inputs, "__arrow_c_stream__"):
+    if isinstance(inputs, str | os.PathLike | Mapping) or is_table(inputs):
         return False
     return isinstance(inputs, Iterable)
 
@@ -164,6 +191,8 @@ def open_twice(inputs: Any, workspace: Workspace) -> list[Input]:
     opened = open_inputs([kept if one == "-" else one for one in given])
     for one, path in zip(opened, given, strict=True):
         one.path = "<stdin>" if path == "-" else one.path
+        if path == "-" and isinstance(one, Columnar):
+            one.name = f"stdin{one.suffixes[0]}"
     return opened
 
 
@@ -175,9 +204,9 @@ def check_unchanged(run: Run, opened: list[Input], settings: Settings) -> None:
     """
     same = [one["size"] for one in run.summary["inputs"]] == [one.size for one in opened]
     if same and isinstance(opened[0], Records | ArrowTable):
-        texts = TextsSum()
-        for chunk in opened[0].chunks(settings.batch_bytes):
-            texts.add(hash_texts(opened[0].parse(chunk, settings).documents))
+        texts, table = TextsSum(), narrow(opened[0], settings)
+        for chunk in table.chunks(settings.batch_bytes):
+            texts.add(hash_texts(table.parse(chunk, settings).documents))
         same = texts_digest([texts]) == run.summary["texts"]
     if not same:
         raise InputError(f"the inputs are not those that {run.path} was made from: scan again")
@@ -242,21 +271,16 @@ def clean_records(
     return Cleaned(run, None, removal_counts(run), kept, removals)
 
 
-def clean_table(table: pa.Table, rejected: set[int], run: Run, plan: Plan, settings: Settings) -> Cleaned:
-    """Clean an Arrow table; its other columns, its schema and its rejected rows stay as they are."""
-    texts = table[settings.text].to_pylist()
-    mark = "row"
-    rows = [{settings.text: text, mark: k} for k, text in enumerate(texts)]
-    cleaned = clean_records(rows, rejected, run, plan, settings)
-    left = cast("list[dict[str, Any]]", cleaned.records)
-    position = table.column_names.index(settings.text)
-    field = table.schema.field(position)
-    column = pa.array([row[settings.text] for row in left], pa.large_string())
-    if pa.types.is_dictionary(field.type):
-        column = column.dictionary_encode()
-    part = take_rows(table, np.array([row[mark] for row in left], np.int64))
-    part = part.set_column(position, field, column.cast(field.type))
-    return dataclasses.replace(cleaned, records=part)
+def clean_table(source: ArrowTable, run: Run, plan: Plan, settings: Settings, progress: Progress) -> Cleaned:
+    """Clean a table in memory; its other columns, its schema and its rejected rows stay as they are."""
+    left: list[Left] = []
+    removals: list[dict[str, Any]] = []
+    for work in edited_chunks([cast("File", narrow(source, settings))], run, plan, settings):
+        edited = cast("Edited", work.edited)
+        left += [piece for _, piece in edited.pieces]
+        removals += told_removals(work, edited.removed, run, plan, collections.Counter())
+        progress("cleaning", work.chunk.read, None)
+    return Cleaned(run, None, removal_counts(run), source.cleaned(left, settings.text), removals)
 
 
 def clean_files(
@@ -272,30 +296,41 @@ def clean_files(
     summary = {**removal_counts(run), "inputs": [one.path for one in opened]}
     if os.fspath(out) == "-":
         # a stream of our own: where Python runs unbuffered, its own writes a part and says nothing
-        with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as stream:
-            for _ in write_outputs(opened, Outputs(None, stream), run, plan, settings, progress):
+        with (
+            os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as stream,
+            Outputs(settings, single=stream) as outputs,
+        ):
+            for _ in write_outputs(opened, outputs, run, plan, settings, progress):
                 pass
         return Cleaned(run, None, summary)
     if len(opened) == 1 and not pathlib.Path(opened[0].path).is_dir() and target.suffix in FILE_SUFFIXES:
         with told_when_full(target), contextlib.ExitStack() as stack:
             data = stack.enter_context(atomic_file(target))
             others = [stack.enter_context(atomic_file(beside(target, name))) for name in RESERVED]
-            outputs = Outputs(None, data)
-            write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
+            removed = None
+            if isinstance(opened[0], Columnar):
+                removed = stack.enter_context(atomic_file(beside(target, f"{REMOVED}{target.suffix}")))
+                others.append(removed)
+            with Outputs(settings, single=data, removed=removed) as outputs:
+                write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
             others[2].write(summary_with_outputs(summary, outputs))
             # all are on disk before the first takes its place, so that they do so at once; the data come last
             for file in (data, *others):
                 file.flush()
                 os.fsync(file.fileno())
         return Cleaned(run, target, summary)
+    reserved = (*RESERVED, REMOVED) if any(isinstance(one, Columnar) for one in opened) else RESERVED
     for one in opened:
-        if one.name in RESERVED:
+        if one.name in reserved:
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
         if pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
             raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
     with atomic_directory(target) as made:
-        outputs = Outputs(made, None)
-        with (made / REMOVALS_FILE).open("wb") as rows, (made / REJECTS_FILE).open("wb") as bad:
+        with (
+            (made / REMOVALS_FILE).open("wb") as rows,
+            (made / REJECTS_FILE).open("wb") as bad,
+            Outputs(settings, root=made) as outputs,
+        ):
             write_rows(write_outputs(opened, outputs, run, plan, settings, progress), rows, bad)
         (made / SUMMARY_FILE).write_bytes(summary_with_outputs(summary, outputs))
     return Cleaned(run, target, summary)
@@ -303,17 +338,7 @@ def clean_files(
 
 def summary_with_outputs(summary: dict[str, Any], outputs: Outputs) -> bytes:
     """Return the summary that stands beside cleaned files; ``undo`` knows them by it."""
-    written = {name: one.as_dict() for name, one in outputs.written.items()}
-    return summary_bytes({**summary, "outputs": written})
-
-
-def take_rows(table: pa.Table, rows: I64) -> pa.Table:
-    """Return some rows of a table, in ascending order."""
-    try:
-        return table.take(pa.array(rows))
-    except pa.ArrowNotImplementedError:  # views of strings, as polars gives them
-        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
-        return pa.concat_tables([table.slice(run[0], run.size) for run in runs if run.size] or [table.slice(0, 0)])
+    return summary_bytes({**summary, "outputs": outputs.written})
 
 
 def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: BinaryIO) -> None:
@@ -333,7 +358,7 @@ class EditedChunk(NamedTuple):
         first: number of the first document in the whole input.
         cuts: what to cut from each document.
         blocks: for each document, which blocks its cut spans are.
-        edited: the bytes to write and those removed; None until they are made.
+        edited: what to write and what is removed; None until they are made.
     """
 
     source: File
@@ -388,18 +413,16 @@ def write_outputs(
     seen: set[str] = set()
     for work in edited_chunks(opened, run, plan, settings):
         edited = cast("Edited", work.edited)
-        codec = getattr(work.source, "codec", None)
-        for name, data in edited.pieces:
-            outputs.write(name, data, codec)
+        for name, piece in edited.pieces:
+            outputs.write(name, piece, work.source)
             seen.add(name)
         yield from told_removals(work, edited.removed, run, plan, offsets)
-        for name, data in edited.pieces:
-            offsets[name] += len(data)
+        for name, piece in edited.pieces:
+            offsets[name] += len(piece)
         progress("cleaning", work.chunk.read, total)
     for source in opened:  # files without a record
         if source.name not in seen and not isinstance(source, TextTree):
-            outputs.write(source.name, b"", getattr(source, "codec", None))
-    outputs.close()
+            outputs.open(source.name, source)
 
 
 def told_removals(
@@ -428,15 +451,29 @@ def told_batch(
     why_block = iter(describe(run, plan.bounds[rows] + positions))
     why_doc = iter(describe_documents(run, plan.rows[first + np.array([one.doc for one in whole], np.int64)]))
     data, bounds = parsed.documents.data.data, parsed.documents.bounds
-    plain = isinstance(work.chunk.data, list)  # files of text: their raw bytes are the text
     for one in removed:
-        place = {"file": one.name, "offset": offsets[one.name] + one.offset, **raw_fields(one.raw)}
+        place = place_of(one, offsets[one.name])
         if one.doc < 0:
             reject = next(errors)
             yield {"line": reject.line, "error": reject.error, **place}
-        elif one.span < 0:
-            text = str(data[bounds[one.doc] : bounds[one.doc + 1]], "utf-8")
-            yield {**next(why_doc), "text": text, **place}
-        else:
-            text = one.raw.decode() if plain else msgspec.json.decode(b'"' + one.raw + b'"')
-            yield {**next(why_block), "text": text, **place}
+            continue
+        start, end = int(bounds[one.doc]), int(bounds[one.doc + 1])
+        if one.span >= 0:
+            first, last = cast("Sequence[tuple[int, int]]", work.cuts[one.doc])[one.span]
+            start, end = start + first, start + last
+        yield {**next(why_doc if one.span < 0 else why_block), "text": str(data[start:end], "utf-8"), **place}
+
+
+def place_of(one: Removed, before: int) -> dict[str, Any]:
+    """Say where something removed belongs, for JSON: nowhere for tables in memory.
+
+    Args:
+        one: what was removed.
+        before: how many bytes, or rows, of the output stand before the piece it was removed from.
+    """
+    if not one.name:
+        return {}
+    if one.row is None:
+        return {"file": one.name, "offset": before + one.offset, **raw_fields(one.raw or b"")}
+    place = {"file": one.name, "row": before + one.row}
+    return place if one.raw is None else {**place, "offset": one.offset, **raw_fields(one.raw)}

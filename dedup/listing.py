@@ -12,7 +12,7 @@ import numpy as np
 
 from dedup.arrays import U8
 from dedup.blocks import split_blocks
-from dedup.formats import open_inputs
+from dedup.formats import narrow, open_inputs
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import IDEOGRAPH
 from dedup.kernels.template import LINK, LITERAL, NUMBER, TITLE
@@ -120,7 +120,7 @@ def read_lines(
     inputs: Any, settings: Settings, wanted: dict[int, list[tuple[str, int]]], progress: Progress
 ) -> dict[str, list[list[tuple[str, int]]]]:
     """Read lines again: for each template, lines as pieces of text and what each is (LITERAL or a slot)."""
-    opened = open_inputs(inputs)
+    opened = [narrow(one, settings) for one in open_inputs(inputs)]
     total = sum(one.size or 0 for one in opened)
     lines: dict[str, list[list[tuple[str, int]]]] = {}
     first = 0

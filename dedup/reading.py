@@ -16,7 +16,7 @@ from dedup.blocks import split_blocks
 from dedup.checkpoint import REJECTS, Ledger, Read, Sketchbook
 from dedup.corpus import Corpus, Fresh, Looks, Said
 from dedup.errors import InputError
-from dedup.formats import Chunk, Input
+from dedup.formats import Chunk, Input, narrow
 from dedup.frequencies import count_terms_of
 from dedup.kernels.shape import CHARS, LETTERS
 from dedup.kernels.tables import FREE, gather
@@ -76,7 +76,9 @@ def sketch_corpus(
     for_blocks, for_docs = schemes(settings) if book is None else book.schemes(settings)
     corpus = Corpus(workspace, for_blocks, for_docs, settings.min_tokens)
     known = [] if book is None else book.state.reads
-    ledger = Ledger(inputs, known, (workspace.path if book is None else book.path) / REJECTS)
+    ledger = Ledger(
+        [narrow(one, settings) for one in inputs], known, (workspace.path if book is None else book.path) / REJECTS
+    )
     scored = settings.scores
     if book is not None:
         scored |= book.state.scored

@@ -16,14 +16,16 @@ from typing import Any, BinaryIO
 import msgspec
 
 from dedup.errors import Corrupt, NotFound
+from dedup.formats.columnar import REMOVED
 from dedup.formats.compression import Codec, Decompressed, compress_to, detect_codec
-from dedup.formats.outputs import Checksum
+from dedup.formats.sinks import Checksum
+from dedup.rejoining import rejoin
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
 from dedup.store import atomic_directory, atomic_file
 
 
 def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathlib.Path:
-    """Restore what ``clean`` was given, byte for byte (compressed files: the bytes they hold).
+    """Restore what ``clean`` was given, byte for byte (compressed files: the bytes they hold; tables: their values).
 
     Args:
         cleaned: an output of ``clean``, file or directory, not edited since.
@@ -49,19 +51,19 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
                     raise Corrupt(f"{source / REMOVALS_FILE}: {name} would leave the output directory")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("xb") as file:
-                    restore(source / name, written.get(name), rows, file)
+                    restore(source / name, source / REMOVED / name, written.get(name), rows, file)
         return target
     written = read_written(beside(source, SUMMARY_FILE))
     with atomic_file(target) as file:
         for name, rows in removals_by_file([beside(source, REMOVALS_FILE), beside(source, REJECTS_FILE)], written):
-            restore(source, written.get(name), rows, file)
+            restore(source, beside(source, f"{REMOVED}{source.suffix}"), written.get(name), rows, file)
     return target
 
 
-def read_written(path: pathlib.Path) -> dict[str, dict[str, int]]:
+def read_written(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Read size and checksum of each file that ``clean`` wrote, from the summary beside them."""
     try:
-        written: dict[str, dict[str, int]] = json.loads(path.read_bytes())["outputs"]
+        written: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["outputs"]
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: without it nothing can be restored") from error
     except (ValueError, TypeError, KeyError) as error:
@@ -104,7 +106,32 @@ def read_rows(path: pathlib.Path) -> Iterator[dict[str, Any]]:
 
 
 def restore(
-    path: pathlib.Path, written: dict[str, int] | None, rows: Iterable[dict[str, Any]], target: BinaryIO
+    path: pathlib.Path,
+    removed: pathlib.Path,
+    written: dict[str, Any] | None,
+    rows: Iterable[dict[str, Any]],
+    target: BinaryIO,
+) -> None:
+    """Write a file with what was removed from it, where it was: a table (told by its ``groups``) or bytes.
+
+    Args:
+        path: the file.
+        removed: where the rows removed from a table stand.
+        written: what the summary tells of it; None where there was none to write.
+        rows: what was removed from it.
+        target: where the file goes.
+
+    Raises:
+        Corrupt: the file does not hold what was written.
+    """
+    if written is not None and "groups" in written:
+        rejoin(path, removed, written, rows, target)
+    else:
+        restore_bytes(path, written, rows, target)
+
+
+def restore_bytes(
+    path: pathlib.Path, written: dict[str, Any] | None, rows: Iterable[dict[str, Any]], target: BinaryIO
 ) -> None:
     """Copy a file, putting the removed bytes back where they were.
 

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
@@ -48,27 +48,34 @@ class Parsed(NamedTuple):
 
 
 class Removed(NamedTuple):
-    """Bytes that editing took out.
+    """What editing took out.
 
     Attributes:
-        name: the output they belong to.
-        offset: where in that output they would have to be inserted.
-        raw: the bytes.
+        name: the output it belongs to.
+        offset: where it would have to be inserted, in bytes: in that piece of the output, or in a cell of it.
+        raw: the bytes; None for rows of a table, which rest in a file of their own.
         doc: which document of the chunk, -1 for a rejected record.
         span: which of its spans; -1 for the whole record.
+        row: in tables, the row of the piece whose cell was cut, or before which the removed row stood; else None.
     """
 
     name: str
     offset: int
-    raw: bytes
+    raw: bytes | None
     doc: int
     span: int
+    row: int | None = None
 
 
 class Edited(NamedTuple):
-    """A chunk without what was cut: for each output its bytes, and what is gone."""
+    """A chunk without what was cut, and what is gone.
 
-    pieces: list[tuple[str, bytes]]
+    Attributes:
+        pieces: for each output what its sink writes: bytes, or rows of a table. As long as the bytes or rows it adds.
+        removed: what is gone, in the order of the output.
+    """
+
+    pieces: list[tuple[str, Any]]
     removed: list[Removed]
 
 
@@ -110,6 +117,28 @@ def stamp_of(path: str | os.PathLike[str]) -> str | None:
     """Return what changes when a file does; None for pipes and the like."""
     status = os.stat(path)
     return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
+
+
+class Sink(Protocol):
+    """One output that is being written, piece by piece."""
+
+    def write(self, piece: Any) -> None:
+        """Take the next piece of what ``edit`` returned."""
+        ...
+
+    def close(self) -> dict[str, Any]:
+        """Finish the output, but leave its file open; return what ``undo`` must know of it, for JSON."""
+        ...
+
+    def drop(self) -> None:
+        """Give the output up: nothing is to be written any more."""
+        ...
+
+
+def narrow(source: Input, settings: Settings) -> Input:
+    """Return an input to be scanned: of tables only the columns that are needed are read."""
+    narrowed = getattr(source, "narrowed", None)
+    return source if narrowed is None else cast("Input", narrowed(settings))
 
 
 def printable(name: str) -> str:

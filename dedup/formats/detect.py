@@ -9,8 +9,11 @@ from typing import Any
 
 from dedup.errors import InputError, NotFound
 from dedup.formats.base import Input
+from dedup.formats.columnar import Columnar
 from dedup.formats.jsonl import JsonLines
+from dedup.formats.kinds import is_table
 from dedup.formats.memory import ArrowTable, Records
+from dedup.formats.sniff import open_columnar
 from dedup.formats.text import SUFFIXES, TextTree
 
 
@@ -18,16 +21,20 @@ def open_inputs(inputs: Any) -> list[Input]:
     """Choose readers.
 
     Args:
-        inputs: a path or several (JSON lines plain or compressed, a text file, a directory of text files, ``-`` for
-            standard input), an iterable of dicts, an object with ``__arrow_c_stream__``, or readers.
+        inputs: a path or several (JSON lines plain or compressed, Parquet, Arrow, a text file, a directory of text
+            files, ``-`` for standard input), an iterable of dicts, an object with ``__arrow_c_stream__``, or readers.
 
     Raises:
         NotFound: a path does not exist.
         InputError: the inputs are of a kind that is not read.
     """
-    if isinstance(inputs, list) and inputs and isinstance(inputs[0], JsonLines | TextTree | Records | ArrowTable):
+    if (
+        isinstance(inputs, list)
+        and inputs
+        and isinstance(inputs[0], JsonLines | TextTree | Records | ArrowTable | Columnar)
+    ):
         return inputs
-    if hasattr(inputs, "__arrow_c_stream__"):
+    if is_table(inputs):
         return [ArrowTable(inputs, 0)]
     if isinstance(inputs, str | os.PathLike):
         inputs = [inputs]
@@ -55,9 +62,9 @@ def name_apart(opened: list[Input]) -> None:
 def open_path(path: str, file: int) -> Input:
     """Choose the reader of one path."""
     if path == "-":
-        return JsonLines(path, file)
+        return open_columnar(path, file) or JsonLines(path, file)
     if not pathlib.Path(path).exists():
         raise NotFound(f"{path} does not exist")
     if pathlib.Path(path).is_dir() or path.lower().endswith(SUFFIXES):
         return TextTree(path, file)
-    return JsonLines(path, file)
+    return open_columnar(path, file) or JsonLines(path, file)
