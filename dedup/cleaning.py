@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -21,7 +20,7 @@ from dedup.arrays import I64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
 from dedup.formats import Chunk, Cut, Edited, File, Input, Parsed, open_inputs
-from dedup.formats.base import Removed
+from dedup.formats.base import BETWEEN, Removed
 from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.outputs import Outputs
 from dedup.formats.text import TextTree
@@ -44,7 +43,10 @@ from dedup.threads import ordered_map
 
 ROWS = 1 << 14  # removals that are put into words at a time
 RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)
-FILE_SUFFIXES = (".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text")
+FILE_SUFFIXES = (
+    ".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text",
+    ".csv", ".tsv", ".tab",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -360,13 +362,17 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
 
     def planned(pool: Executor) -> Iterator[EditedChunk]:
         first = 0
+        kept: collections.Counter[int] = collections.Counter()  # records of each input that stay
         work = ((source, chunk) for source in opened for chunk in source.chunks(settings.batch_bytes))
         for source, chunk, parsed in ordered_map(pool, parse, work, settings.workers + 1):
             count = len(parsed.documents.ids)
             digest.add(parsed.documents)
             if first + count > plan.rows.size:
                 raise InputError("more documents than were scanned: scan again", source.path)
-            yield EditedChunk(source, chunk, parsed, first, *plan.cuts(parsed.documents, first), None)
+            cuts, blocks = plan.cuts(parsed.documents, first)
+            placed = dataclasses.replace(chunk, kept=kept[chunk.file])
+            yield EditedChunk(source, placed, parsed, first, cuts, blocks, None)
+            kept[chunk.file] += count - cuts.count(True)
             first += count
         if digest.hexdigest() != run.summary["texts"]:
             raise InputError("the texts are not those that were scanned: scan again")
@@ -424,15 +430,19 @@ def told_batch(
     why_block = iter(describe(run, plan.bounds[rows] + positions))
     why_doc = iter(describe_documents(run, plan.rows[first + np.array([one.doc for one in whole], np.int64)]))
     data, bounds = parsed.documents.data.data, parsed.documents.bounds
-    plain = isinstance(work.chunk.data, list)  # files of text: their raw bytes are the text
     for one in removed:
         place = {"file": one.name, "offset": offsets[one.name] + one.offset, **raw_fields(one.raw)}
-        if one.doc < 0:
+        if one.added:
+            place["added"] = one.added
+        if one.doc == BETWEEN:
+            yield {"doc": None, "reason": "separator", "text": "", **place}
+        elif one.doc < 0:
             reject = next(errors)
             yield {"line": reject.line, "error": reject.error, **place}
         elif one.span < 0:
             text = str(data[bounds[one.doc] : bounds[one.doc + 1]], "utf-8")
             yield {**next(why_doc), "text": text, **place}
         else:
-            text = one.raw.decode() if plain else msgspec.json.decode(b'"' + one.raw + b'"')
+            start, end = cast("Sequence[tuple[int, int]]", work.cuts[one.doc])[one.span]
+            text = str(data[bounds[one.doc] + start : bounds[one.doc] + end], "utf-8")
             yield {**next(why_block), "text": text, **place}

@@ -27,7 +27,9 @@ class Chunk:
         records: how many there are at most (blank lines included).
         data: the records; what they are is the format's business.
         read: bytes of the input consumed so far, as stored.
-        damage: why the input ends here too early, or None; ``data`` are then the torn last record, perhaps empty.
+        damage: why ``data``, perhaps empty, are one record that cannot be read (the input ends in it too early), or
+            None.
+        kept: records of the input that stay before it; known where it is edited.
     """
 
     file: int
@@ -36,6 +38,7 @@ class Chunk:
     data: Any
     read: int
     damage: str | None = None
+    kept: int = 0
 
 
 class Parsed(NamedTuple):
@@ -45,6 +48,9 @@ class Parsed(NamedTuple):
     rejects: list[Reject]
 
 
+BETWEEN = -2  # no document: what parts two records
+
+
 class Removed(NamedTuple):
     """Bytes that editing took out.
 
@@ -52,8 +58,9 @@ class Removed(NamedTuple):
         name: the output they belong to.
         offset: where in that output they would have to be inserted.
         raw: the bytes.
-        doc: which document of the chunk, -1 for a rejected record.
+        doc: which document of the chunk, -1 for a rejected record, BETWEEN for what parts records.
         span: which of its spans; -1 for the whole record.
+        added: bytes of the output, from ``offset`` on, that stand there in their place.
     """
 
     name: str
@@ -61,6 +68,7 @@ class Removed(NamedTuple):
     raw: bytes
     doc: int
     span: int
+    added: int = 0
 
 
 class Edited(NamedTuple):
