@@ -8,8 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dedup.errors import InputError, NotFound
-from dedup.formats.base import Input
-from dedup.formats.jsonl import JsonLines
+from dedup.formats.array import JsonArray, is_array
+from dedup.formats.base import Input, printable
+from dedup.formats.bytefile import ByteFile, head_of
+from dedup.formats.delimited import Delimited
+from dedup.formats.dialect import is_delimited
+from dedup.formats.jsonl import JsonLines, check_lines
 from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.text import SUFFIXES, TextTree
 
@@ -18,14 +22,15 @@ def open_inputs(inputs: Any) -> list[Input]:
     """Choose readers.
 
     Args:
-        inputs: a path or several (JSON lines plain or compressed, a text file, a directory of text files, ``-`` for
-            standard input), an iterable of dicts, an object with ``__arrow_c_stream__``, or readers.
+        inputs: a path or several (JSON lines, a JSON array, CSV or TSV, plain or compressed, a text file, a directory
+            of text files, ``-`` for standard input), an iterable of dicts, an object with ``__arrow_c_stream__``, or
+            readers.
 
     Raises:
         NotFound: a path does not exist.
         InputError: the inputs are of a kind that is not read.
     """
-    if isinstance(inputs, list) and inputs and isinstance(inputs[0], JsonLines | TextTree | Records | ArrowTable):
+    if isinstance(inputs, list) and inputs and isinstance(inputs[0], ByteFile | TextTree | Records | ArrowTable):
         return inputs
     if hasattr(inputs, "__arrow_c_stream__"):
         return [ArrowTable(inputs, 0)]
@@ -60,4 +65,10 @@ def open_path(path: str, file: int) -> Input:
         raise NotFound(f"{path} does not exist")
     if pathlib.Path(path).is_dir() or path.lower().endswith(SUFFIXES):
         return TextTree(path, file)
+    head = head_of(path)
+    if is_array(head):
+        return JsonArray(path, file)
+    if is_delimited(os.path.basename(path), head):
+        return Delimited(path, file)
+    check_lines(head, printable(path))
     return JsonLines(path, file)
