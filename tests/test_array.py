@@ -347,10 +347,8 @@ def test_an_object_over_several_lines(tmp_path: Path, value: dict[str, Any], ind
     path = tmp_path / "in.json"
     for text in (json.dumps(value, indent=indent), "\n".join([json.dumps(value, indent=indent)] * 3)):
         path.write_bytes(text.encode())
-        failed = dedup("scan", path, "-o", tmp_path / "run", code=1)
-        message = failed.stderr.decode()
-        assert message.startswith(f"dedup: {path}:1: an object goes on in the next line")
-        assert "jq -c" in message
+        with pytest.raises(InputError, match=r"in\.json:1: an object goes on in the next line.*jq -c"):
+            library.scan(path)
     for first in (b"{", b'{"text": "x",', b'{"text": [', b'{"text": "x'):  # a broken record is one
         path.write_bytes(first + b"\n" + jsonl([{"id": "a", "text": "x"}]))
         run = library.scan(path)
@@ -379,12 +377,11 @@ def test_the_command_line(tmp_path: Path, indent: int | None) -> None:
     assert [(row["doc"], row["reason"]) for row in removals] == [
         ("x", "exact_duplicate"), (None, "separator"), ("b", "exact_duplicate"),
     ]  # fmt: skip
-    dedup("clean", "--undo", out, "-o", tmp_path / "back")
-    assert (tmp_path / "back").read_bytes() == data
+    assert library.undo(out, tmp_path / "back").read_bytes() == data
     packed = tmp_path / "in.json.gz"
     packed.write_bytes(gzip.compress(data))
-    dedup("clean", packed, path, "-o", tmp_path / "both", "--allow", "--batch-bytes", "50")
-    dedup("clean", "--undo", tmp_path / "both", "-o", tmp_path / "restored")
+    library.clean([packed, path], tmp_path / "both", Settings(allow=True, batch_bytes=50))
+    library.undo(tmp_path / "both", tmp_path / "restored")
     assert files(tmp_path / "restored") == {"in.json.gz": data, "in.json": data}
 
 

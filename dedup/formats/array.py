@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from dedup.errors import InputError
 from dedup.formats.base import BETWEEN, Chunk, Cut, Edited, Parsed
 from dedup.formats.bytefile import BOM, HEAD, ByteFile, Pieces
 from dedup.formats.editing import Editor
-from dedup.formats.records import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
+from dedup.formats.objects import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
 from dedup.kernels.elements import DEPTH, IN_STRING, STATES, find_commas
+from dedup.kernels.lines import LF, count_byte
 from dedup.schema import Reject
 from dedup.settings import Settings
 
@@ -119,8 +120,9 @@ class JsonArray(ByteFile):
         if records is None:
             raws = ((number, raw_of(number)) for number in numbers.tolist())
             records, numbers, rejects = decode_one_by_one(((n, raw, raw) for n, raw in raws), decoder, origin)
-        parsed = documents_of(records, numbers, rejects, raw_of, origin, settings)
-        return parsed._replace(rejects=[placed(reject, elements, chunk.line) for reject in parsed.rejects])
+        spread = b"\n" in elements.data
+        parsed = documents_of(records, numbers, rejects, raw_of, origin, settings, spread=spread)
+        return parsed._replace(rejects=list(placed(parsed.rejects, elements, chunk.line)))
 
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans out of the text literals, and elements with a comma each."""
@@ -152,11 +154,15 @@ class JsonArray(ByteFile):
         return editor.finish()
 
 
-def placed(reject: Reject, elements: Elements, first: int) -> Reject:
-    """Say where a rejected element stands."""
-    start, _ = elements.span(reject.line - first)
-    error = reject.error if reject.raw else "an element is missing between two commas, or a comma and a bracket"
-    return reject._replace(error=f"{error} (element {reject.line}, line {elements.line_of(start)})")
+def placed(rejects: Iterable[Reject], elements: Elements, first: int) -> Iterator[Reject]:
+    """Say where rejected elements stand, the first of the chunk being of that number."""
+    place, line = 0, elements.line
+    for reject in rejects:
+        start, _ = elements.span(reject.line - first)
+        line += elements.data.count(b"\n", place, start)
+        place = start
+        error = reject.error if reject.raw else "an element is missing between two commas, or a comma and a bracket"
+        yield reject._replace(error=f"{error} (element {reject.line}, line {line})")
 
 
 class Reader:
@@ -205,7 +211,7 @@ class Reader:
     def _release(self, data: bytes, marks: I64, end: int) -> Elements:
         """Return bytes as elements the last of which ends at ``end``; nothing is held any more."""
         found = Elements(data, marks, end, self._line, self._closed)
-        self._line += data.count(b"\n")
+        self._line += int(count_byte(np.frombuffer(data, np.uint8), LF))
         self._held, self._size = [], 0
         return found
 

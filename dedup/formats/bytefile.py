@@ -55,7 +55,7 @@ class Pieces:
     """The bytes of an open file, decompressed; what was taken can be given back."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.codec: Codec | None = detect_codec(file.peek(4)[:4]) if isinstance(file, io.BufferedReader) else None
+        self.codec: Codec | None = detect_codec(file.peek(HEAD)) if isinstance(file, io.BufferedReader) else None
         self._packed = Decompressed(file, self.codec) if self.codec else None
         self._plain = file
         self._read = 0

@@ -25,7 +25,7 @@ from dedup.formats.dialect import (
     read_names,
 )
 from dedup.formats.editing import Editor
-from dedup.formats.records import Origin, is_utf8, string_column, with_names
+from dedup.formats.objects import Origin, is_utf8, string_column, with_names
 from dedup.kernels.delimited import (
     ABSENT,
     DONE,
@@ -91,7 +91,9 @@ class Delimited(ByteFile):
         """
         with self._open() as file:
             pieces = self._pieces(file)
-            reader = Reader(pieces, ord(find_separator(pieces.peek(HEAD), tabs=is_tabbed(self.name))), self.path)
+            head = pieces.peek(HEAD)
+            separator = find_separator(head, whole=len(head) < HEAD, tabs=is_tabbed(self.name))
+            reader = Reader(pieces, ord(separator), self.path)
             for rows, damage in reader.rows(size):
                 line = int(rows.lines[0]) if rows.lines.size else reader.line
                 yield Chunk(self._file, line, rows.lines.size, rows, pieces.read, damage)

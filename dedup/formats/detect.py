@@ -10,7 +10,7 @@ from typing import Any
 from dedup.errors import InputError, NotFound
 from dedup.formats.array import JsonArray, is_array
 from dedup.formats.base import Input, printable
-from dedup.formats.bytefile import ByteFile, head_of
+from dedup.formats.bytefile import HEAD, ByteFile, head_of
 from dedup.formats.delimited import Delimited
 from dedup.formats.dialect import is_delimited
 from dedup.formats.jsonl import JsonLines, check_lines
@@ -66,9 +66,9 @@ def open_path(path: str, file: int) -> Input:
     if pathlib.Path(path).is_dir() or path.lower().endswith(SUFFIXES):
         return TextTree(path, file)
     head = head_of(path)
+    if is_delimited(os.path.basename(path), head, whole=len(head) < HEAD):
+        return Delimited(path, file)
     if is_array(head):
         return JsonArray(path, file)
-    if is_delimited(os.path.basename(path), head):
-        return Delimited(path, file)
     check_lines(head, printable(path))
     return JsonLines(path, file)

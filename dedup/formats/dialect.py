@@ -12,7 +12,7 @@ import numpy as np
 
 from dedup.arrays import I64
 from dedup.errors import InputError, SchemaError
-from dedup.formats.bytefile import BOM, HEAD
+from dedup.formats.bytefile import BOM
 from dedup.settings import Settings
 
 SUFFIXES = (".csv", ".tsv", ".tab")
@@ -45,41 +45,51 @@ def is_tabbed(name: str) -> bool:
     return told_by(name) in {".tsv", ".tab"}
 
 
-def is_delimited(name: str, head: bytes) -> bool:
-    """Whether a file of this name that begins with these bytes is delimited text.
-
-    Its name tells, or else a first line that names fields, with as many of them as the records after it have.
-    """
+def is_delimited(name: str, head: bytes, *, whole: bool) -> bool:
+    """Whether a file is delimited text, told by its name, or else by how it begins, see ``names_fields``."""
     told = told_by(name)
-    if told is not None:
-        return told in SUFFIXES
+    return names_fields(head, whole=whole) if told is None else told in SUFFIXES
+
+
+def names_fields(head: bytes, *, whole: bool) -> bool:
+    """Whether a first line names fields, with as many of them as the records after it have.
+
+    Args:
+        head: how a file begins.
+        whole: whether that is all of it.
+    """
     if head.removeprefix(BOM).lstrip()[:1] in {b"", b"{", b"["} or b"\0" in head:
         return False
-    names, *records = sample(head, find_separator(head))
+    names, *records = sample(head, find_separator(head, whole=whole), whole=whole)
     fit = len(names) > 1 and all(names) and len(set(names)) == len(names) and max(map(len, names)) <= LONGEST_NAME
     return fit and all(len(record) == len(names) for record in records)
 
 
-def sample(head: bytes, separator: str) -> list[list[str]]:
-    """Return the first records of a file that begins with these bytes, the one without fields if there are none."""
+def sample(head: bytes, separator: str, *, whole: bool) -> list[list[str]]:
+    """Return the first records of a file that begins so, one without fields if there are none; none that is cut off."""
     records: list[list[str]] = []
     lines = io.StringIO(head.removeprefix(BOM).decode(errors="replace"), newline="")
     with contextlib.suppress(csv.Error):
         for record in itertools.islice(csv.reader(lines, delimiter=separator), SAMPLE):
             records += [record] * bool(record)
-    whole = len(head) < HEAD or len(records) == SAMPLE
-    return (records if whole else records[:-1]) or records or [[]]
+    cut_off = not whole and 1 < len(records) < SAMPLE
+    return (records[:-1] if cut_off else records) or [[]]
 
 
-def find_separator(head: bytes, *, tabs: bool = False) -> str:
-    """Return the byte that parts fields in a file that begins with these bytes.
+def find_separator(head: bytes, *, whole: bool, tabs: bool = False) -> str:
+    """Return the character that parts the fields of a file.
 
     It is the one by which most records have as many fields as the first line names, and more than one; among equals
-    the one by which these are most. Where ``tabs`` are likely, they are it if they stand in the first line.
+    the one by which these are most.
+
+    Args:
+        head: how the file begins.
+        whole: whether that is all of it.
+        tabs: whether it is a tab wherever there is one in the first line.
     """
     best, found = (False, 0.0, 1), "\t" if tabs else SEPARATORS[0]
     for separator in SEPARATORS:
-        names, *records = sample(head, separator)
+        names, *records = sample(head, separator, whole=whole)
         alike = sum(len(record) == len(names) for record in records) / max(1, len(records))
         fit = (tabs and separator == "\t", alike, len(names))
         if len(names) > 1 and fit > best:

@@ -14,7 +14,7 @@ from dedup.formats.base import Chunk, Cut, Edited, Parsed
 from dedup.formats.bytefile import BOM, ByteFile
 from dedup.formats.compression import Decompressed, detect_codec
 from dedup.formats.editing import Editor
-from dedup.formats.records import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
+from dedup.formats.objects import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
 from dedup.kernels.lines import LF, count_byte, find_bytes
 from dedup.schema import Reject
 from dedup.settings import Settings

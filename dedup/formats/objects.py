@@ -18,6 +18,7 @@ from dedup.errors import SchemaError
 from dedup.formats.base import Parsed, printable
 from dedup.formats.bytefile import BOM
 from dedup.formats.editing import Editor
+from dedup.kernels.lines import LF, count_byte
 from dedup.kernels.literals import MISSING, OTHER_TYPE, STRING, literal_offsets, unescape
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
@@ -144,10 +145,19 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def decode_values(values: Sequence[msgspec.Raw]) -> tuple[U8, I64, U8]:
-    """Decode raw JSON values: their UTF-8, int64[n + 1] where each begins, uint8[n] what they are."""
+def decode_values(values: Sequence[msgspec.Raw], *, spread: bool = False) -> tuple[U8, I64, U8]:
+    """Decode raw JSON values.
+
+    Args:
+        values: any.
+        spread: whether line ends may stand in them.
+
+    Returns:
+        Their UTF-8; int64[n + 1], where each begins; uint8[n], what they are.
+    """
     joined = b"\n".join([*values, b""])
-    if joined.count(b"\n") != len(values):  # lists and objects over several lines, of which nothing but that counts
+    if spread and count_byte(np.frombuffer(joined, np.uint8), LF) > len(values):
+        # in lists and objects, of which nothing counts but that they are
         joined = b"\n".join([*(b"[]" if b"\n" in bytes(value) else value for value in values), b""])
     raw = np.frombuffer(joined, np.uint8)
     out = np.empty(raw.size, np.uint8)
@@ -179,6 +189,8 @@ def documents_of(
     raw_of: Callable[[int], bytes],
     origin: Origin,
     settings: Settings,
+    *,
+    spread: bool = False,
 ) -> Parsed:
     """Decode the fields of records; set aside those whose fields are missing or of a wrong type.
 
@@ -189,9 +201,10 @@ def documents_of(
         raw_of: returns the bytes of the record of a number.
         origin: where they come from.
         settings: name the fields.
+        spread: whether a record may go over several lines.
     """
-    texts, bounds, status = decode_values([record.text for record in records])
-    ids, id_bounds, id_status = decode_values([record.id for record in records])
+    texts, bounds, status = decode_values([record.text for record in records], spread=spread)
+    ids, id_bounds, id_status = decode_values([record.id for record in records], spread=spread)
     number_id = np.zeros(len(records), np.bool_)
     for k in np.flatnonzero(id_status == OTHER_TYPE):
         number_id[k] = is_number(ids[id_bounds[k] : id_bounds[k + 1]])
@@ -202,11 +215,12 @@ def documents_of(
             rejects.append(Reject(origin.file, int(numbers[k]), origin.path, complaint(raw, status[k], settings), raw))
         rejects.sort(key=lambda reject: reject.line)
         good = np.flatnonzero(~bad)
-        return documents_of([records[k] for k in good.tolist()], numbers[good], rejects, raw_of, origin, settings)
+        left = [records[k] for k in good.tolist()]
+        return documents_of(left, numbers[good], rejects, raw_of, origin, settings, spread=spread)
     id_column = with_names(string_column(ids, id_bounds, id_status != MISSING), numbers, origin)
     optional = []
     for field in ("source", "age"):
-        data, field_bounds, kind = decode_values([getattr(record, field) for record in records])
+        data, field_bounds, kind = decode_values([getattr(record, field) for record in records], spread=spread)
         present = kind == STRING
         for k in np.flatnonzero(kind == OTHER_TYPE):
             present[k] = is_number(data[field_bounds[k] : field_bounds[k + 1]])
