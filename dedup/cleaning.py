@@ -20,7 +20,7 @@ from dedup.arrays import I64, U64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
 from dedup.formats import Chunk, Cut, Edited, File, Input, Parsed, open_inputs
-from dedup.formats.base import Removed, narrow
+from dedup.formats.base import BETWEEN, Removed, narrow
 from dedup.formats.columnar import REMOVED, Columnar
 from dedup.formats.kinds import is_table
 from dedup.formats.memory import ArrowTable, Left, Records
@@ -48,7 +48,10 @@ from dedup.threads import ordered_map
 
 ROWS = 1 << 14  # removals that are put into words at a time
 RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)
-BYTE_SUFFIXES = (".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text")
+BYTE_SUFFIXES = (
+    ".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text",
+    ".csv", ".tsv", ".tab",
+)  # fmt: skip
 TABLE_SUFFIXES = (".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc")
 FILE_SUFFIXES = BYTE_SUFFIXES + TABLE_SUFFIXES
 
@@ -389,13 +392,17 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
 
     def planned(pool: Executor) -> Iterator[EditedChunk]:
         first = 0
+        kept: collections.Counter[int] = collections.Counter()  # records of each input that stay
         work = ((k, chunk) for k, source in enumerate(opened) for chunk in source.chunks(settings.batch_bytes))
         for number, chunk, parsed, hashes in ordered_map(pool, parse, work, settings.workers + 1):
             source, count = opened[number], len(parsed.documents.ids)
             texts[number].add(hashes)
             if first + count > plan.rows.size:
                 raise InputError("more documents than were scanned: scan again", source.path)
-            yield EditedChunk(source, chunk, parsed, first, *plan.cuts(parsed.documents, first), None)
+            cuts, blocks = plan.cuts(parsed.documents, first)
+            placed = dataclasses.replace(chunk, kept=kept[chunk.file])
+            yield EditedChunk(source, placed, parsed, first, cuts, blocks, None)
+            kept[chunk.file] += count - cuts.count(True)
             first += count
         if texts_digest(texts) != run.summary["texts"]:
             raise InputError("the texts are not those that were scanned: scan again")
@@ -453,6 +460,9 @@ def told_batch(
     data, bounds = parsed.documents.data.data, parsed.documents.bounds
     for one in removed:
         place = place_of(one, offsets[one.name])
+        if one.doc == BETWEEN:
+            yield {"doc": None, "reason": "separator", "text": "", **place}
+            continue
         if one.doc < 0:
             reject = next(errors)
             yield {"line": reject.line, "error": reject.error, **place}
@@ -474,6 +484,7 @@ def place_of(one: Removed, before: int) -> dict[str, Any]:
     if not one.name:
         return {}
     if one.row is None:
-        return {"file": one.name, "offset": before + one.offset, **raw_fields(one.raw or b"")}
+        place = {"file": one.name, "offset": before + one.offset, **raw_fields(one.raw or b"")}
+        return {**place, "added": one.added} if one.added else place
     place = {"file": one.name, "row": before + one.row}
     return place if one.raw is None else {**place, "offset": one.offset, **raw_fields(one.raw)}

@@ -198,9 +198,9 @@ def shown_progress() -> Iterator[Progress]:
 def cli() -> None:
     """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents, headers, templates.
 
-    INPUT is JSON lines (plain, gzip or zstd), a directory of .txt and .md files, or - for JSON lines on
-    standard input. Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error, 2 usage, 3 stopped by a
-    guard rail.
+    INPUT is JSON lines, one JSON array of objects, CSV or TSV (plain, gzip or zstd), a directory of .txt and .md
+    files, or - for JSON lines on standard input. Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error,
+    2 usage, 3 stopped by a guard rail.
     """
 
 

@@ -160,6 +160,7 @@ def restore_bytes(
         for row in rows:
             position += copy(source, sink, row["offset"] - position, checksum)
             sink.write(raw_bytes(row))
+            position += copy(source, None, row.get("added", 0), checksum)
         copy(source, sink, None, checksum)
         if checksum.as_dict() != (written or Checksum().as_dict()):
             raise Corrupt(f"{path} is not what was written with these removals: clean again")
@@ -167,14 +168,15 @@ def restore_bytes(
             sink.close()
 
 
-def copy(source: BinaryIO | Decompressed, target: BinaryIO, count: int | None, checksum: Checksum) -> int:
-    """Copy ``count`` bytes, or all; return how many there were."""
+def copy(source: BinaryIO | Decompressed, target: BinaryIO | None, count: int | None, checksum: Checksum) -> int:
+    """Copy ``count`` bytes, or all, or pass over them where there is no target; return how many there were."""
     done = 0
     while count is None or done < count:
         data = source.read(1 << 20 if count is None else min(1 << 20, count - done))
         if not data:
             break
-        target.write(data)
+        if target is not None:
+            target.write(data)
         checksum.add(data)
         done += len(data)
     return done

@@ -26,7 +26,7 @@ import dedup
 from dedup import InputError, NotFound, SchemaError, Settings
 from dedup.formats import Cut, File, Parsed, open_inputs
 from dedup.formats.compression import Codec, Decompressed, compress_to
-from dedup.formats.jsonl import decode_values
+from dedup.formats.objects import decode_values
 from dedup.formats.text import TextTree
 from dedup.kernels.literals import STRING
 

@@ -29,7 +29,9 @@ class Chunk:
         records: how many there are at most (blank lines included).
         data: the records; what they are is the format's business.
         read: bytes of the input consumed so far, as stored.
-        damage: why the input ends here too early, or None; ``data`` are then the torn last record, perhaps empty.
+        damage: why ``data``, perhaps empty, are one record that cannot be read (the input ends in it too early), or
+            None.
+        kept: records of the input that stay before it; known where it is edited.
     """
 
     file: int
@@ -38,6 +40,7 @@ class Chunk:
     data: Any
     read: int
     damage: str | None = None
+    kept: int = 0
 
 
 class Parsed(NamedTuple):
@@ -47,6 +50,9 @@ class Parsed(NamedTuple):
     rejects: list[Reject]
 
 
+BETWEEN = -2  # no document: what parts two records
+
+
 class Removed(NamedTuple):
     """What editing took out.
 
@@ -54,9 +60,10 @@ class Removed(NamedTuple):
         name: the output it belongs to.
         offset: where it would have to be inserted, in bytes: in that piece of the output, or in a cell of it.
         raw: the bytes; None for rows of a table, which rest in a file of their own.
-        doc: which document of the chunk, -1 for a rejected record.
+        doc: which document of the chunk, -1 for a rejected record, BETWEEN for what parts records.
         span: which of its spans; -1 for the whole record.
         row: in tables, the row of the piece whose cell was cut, or before which the removed row stood; else None.
+        added: bytes of the output, from ``offset`` on, that stand there in their place.
     """
 
     name: str
@@ -65,6 +72,7 @@ class Removed(NamedTuple):
     doc: int
     span: int
     row: int | None = None
+    added: int = 0
 
 
 class Edited(NamedTuple):

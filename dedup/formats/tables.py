@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from dedup.arrays import I64, U8, Bool
 from dedup.errors import InputError, SchemaError
 from dedup.formats.base import Chunk, Cut, Parsed, Removed
-from dedup.formats.jsonl import string_column
+from dedup.formats.objects import string_column
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
 
