@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import itertools
 import uuid
@@ -24,12 +24,12 @@ PARQUET_CODECS = ("NONE", "SNAPPY", "ZSTD", "GZIP", "BROTLI", "LZ4")
 ARROW_CODECS = (None, "lz4", "zstd")
 TEXT_TYPES = (
     pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string()),
-    pa.dictionary(pa.int32(), pa.large_string()),
+    pa.dictionary(pa.int32(), pa.large_string()), pa.dictionary(pa.uint32(), pa.string_view()),
 )  # fmt: skip
 words = st.text(max_size=20)
 small = st.integers(-100, 100)
-DAY = datetime.datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=datetime.UTC)
-moments = st.integers(-(10**9), 10**9).map(lambda seconds: DAY + datetime.timedelta(seconds=seconds))
+DAY = dt.datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=dt.UTC)
+moments = st.integers(-(10**9), 10**9).map(lambda seconds: DAY + dt.timedelta(seconds=seconds))
 # Types that every format here keeps, and values of each.
 TYPES: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
     (pa.null(), st.none()),
@@ -46,11 +46,11 @@ TYPES: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
     (pa.dictionary(pa.int32(), pa.string()), words),
     (pa.decimal128(7, 2), small.map(lambda n: decimal.Decimal(n) / 4)),
     (pa.decimal256(50, 2), small.map(lambda n: decimal.Decimal(n) / 4)),
-    (pa.date32(), moments.map(datetime.datetime.date)),
+    (pa.date32(), moments.map(dt.datetime.date)),
     (pa.time64("us"), moments.map(lambda moment: moment.time())),
     (pa.timestamp("us", "Europe/Berlin"), moments),
     (pa.timestamp("ms"), moments.map(lambda moment: moment.replace(microsecond=0, tzinfo=None))),
-    (pa.duration("us"), small.map(lambda n: datetime.timedelta(seconds=n))),
+    (pa.duration("us"), small.map(lambda n: dt.timedelta(seconds=n))),
     (pa.uuid(), st.binary(min_size=16, max_size=16).map(lambda raw: uuid.UUID(bytes=raw))),
     (pa.list_(pa.string()), st.lists(st.none() | words, max_size=3)),
     (pa.list_(pa.string_view()), st.lists(words, max_size=3)),
@@ -91,7 +91,7 @@ def odd(rows: int) -> dict[str, pa.Array]:
         "interval": pa.array([pa.MonthDayNano((k, 1, 2)) for k in range(rows)], pa.month_day_nano_interval()),
         "views": pa.array([[k] * (k % 3) for k in range(rows)], pa.list_view(pa.int16())),
         "empty": pa.array([{} if k % 2 else None for k in range(rows)], pa.struct([])),
-        "seconds": pa.array([k for k in range(rows)], pa.timestamp("s")),
+        "seconds": pa.array(list(range(rows)), pa.timestamp("s")),
         "coded": pa.DictionaryArray.from_arrays(
             pa.array([k % 2 for k in range(rows)], pa.int8()), pa.array([10, 20])
         ),
