@@ -360,7 +360,7 @@ class EditedChunk(NamedTuple):
         parsed: their documents and rejects.
         first: number of the first document in the whole input.
         cuts: what to cut from each document.
-        blocks: for each document, which blocks its cut spans are.
+        blocks: for each document that spans are cut from, which blocks they are.
         edited: what to write and what is removed; None until they are made.
     """
 
@@ -369,7 +369,7 @@ class EditedChunk(NamedTuple):
     parsed: Parsed
     first: int
     cuts: list[Cut]
-    blocks: list[list[int]]
+    blocks: dict[int, list[int]]
     edited: Edited | None
 
 

@@ -24,7 +24,7 @@ PARQUET_CODECS = ("NONE", "SNAPPY", "ZSTD", "GZIP", "BROTLI", "LZ4")
 ARROW_CODECS = (None, "lz4", "zstd")
 TEXT_TYPES = (
     pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string()),
-    pa.dictionary(pa.int32(), pa.large_string()),
+    pa.dictionary(pa.int32(), pa.large_string()), pa.dictionary(pa.uint32(), pa.string_view()),
 )  # fmt: skip
 words = st.text(max_size=20)
 small = st.integers(-100, 100)

@@ -170,12 +170,13 @@ class Columnar(abc.ABC):
             first, *others = parts
             table = table_of([first, *others])
             stop = start + table.num_rows
-            changed = valid_dictionary(table, settings.text)
-            if np.searchsorted(touched, start) < np.searchsorted(touched, stop):
-                changed = with_texts(changed, settings.text, texts.slice(start, stop - start), self.path)
             stay = kept[start:stop]
+            left = filter_rows(valid_dictionary(table, settings.text), stay)
+            if np.searchsorted(touched, start) < np.searchsorted(touched, stop):
+                changed = texts.slice(start, stop - start).filter(pa.array(stay))
+                left = with_texts(left, settings.text, changed, self.path)
             gone = None if stay.all() else filter_rows(table, ~stay)
-            pieces.append((self.name, Piece(number, first.metadata, stop - start, filter_rows(changed, stay), gone)))
+            pieces.append((self.name, Piece(number, first.metadata, stop - start, left, gone)))
             start = stop
         return Edited(pieces, removed)
 

@@ -112,7 +112,7 @@ class PandasTable:
                 columns.append(pa.array(self._frame.iloc[:, k], from_pandas=True))
             except (pa.ArrowException, UnicodeError) as error:
                 raise InputError(
-                    f"column {name!r} holds more than strings or numbers ({error}): mend it", PATH
+                    f"column {name!r} holds what is neither all strings nor all numbers ({error}): convert it", PATH
                 ) from error
         return pa.table(columns, list(chosen.values()))
 

@@ -31,8 +31,6 @@ def map_type(kind: pa.DataType, leaf: TypeMap) -> pa.DataType:
         new = pa.list_(mapped(kind.value_field))
     elif types.is_large_list(kind):
         new = pa.large_list(mapped(kind.value_field))
-    elif types.is_dictionary(kind):
-        new = pa.dictionary(kind.index_type, map_type(kind.value_type, leaf), kind.ordered)
     elif not isinstance(kind, pa.BaseExtensionType):
         new = leaf(kind)
     return new
@@ -51,6 +49,8 @@ def as_bytes(kind: pa.DataType) -> pa.DataType:
         return pa.binary()
     if pa.types.is_large_string(kind):
         return pa.large_binary()
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, as_bytes(kind.value_type), kind.ordered)
     return pa.binary_view() if pa.types.is_string_view(kind) else kind
 
 

@@ -137,8 +137,15 @@ def as_strings(column: pa.ChunkedArray) -> pa.LargeStringArray | None:
         column = column.cast(pa.string())
     elif not holds_strings(kind):
         return None
-    chunks = [chunk.cast(pa.large_string()) for chunk in column.chunks]
+    chunks = [decoded(chunk) for chunk in column.chunks]
     return cast("pa.LargeStringArray", pa.concat_arrays(chunks or [pa.nulls(0, pa.large_string())]))
+
+
+def decoded(array: pa.Array) -> pa.LargeStringArray:
+    """Return strings of any layout as those of one."""
+    if isinstance(array, pa.DictionaryArray):  # from one of views Arrow cannot take
+        array = pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(pa.large_string()))
+    return array.cast(pa.large_string())
 
 
 def uuid_strings(storage: pa.FixedSizeBinaryArray) -> pa.LargeStringArray:
