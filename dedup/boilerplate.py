@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from dedup.grouping import Tables, group_rows, index_type, runs_of_documents
 from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
 from dedup.kernels.context import SITE, WIDTH, site_features
 from dedup.kernels.matter import Shared, take_matter
-from dedup.kernels.recur import Pages, count_sources
+from dedup.kernels.recur import Counts, Pages, count_sources
 from dedup.kernels.tables import FREE
 from dedup.recurrence import Recurrence, Sources, Texts, find_recurrence
 from dedup.shape import model
@@ -20,6 +20,7 @@ from dedup.store import Workspace
 from dedup.threads import ordered_map
 
 BLOCKS = 1 << 14  # blocks that are judged at a time
+COUNTED = "counted_"  # names of what was counted of templates begin so, where they are kept
 NO_FEATURES: F32 = np.empty((0, WIDTH), np.float32)
 
 
@@ -61,6 +62,21 @@ class Boilerplate(NamedTuple):
     probabilities: F32
     recurrence: Recurrence
     pages: F64
+
+
+def as_arrays(found: Boilerplate) -> dict[str, Any]:
+    """Return what was found as arrays of one dimension, to be kept."""
+    of_templates = {COUNTED + name: value for name, value in found.recurrence.counts._asdict().items()}
+    parts = {**found._asdict(), **found.recurrence._asdict(), **of_templates}
+    return {name: np.atleast_1d(value) for name, value in parts.items() if name not in {"recurrence", "counts"}}
+
+
+def from_arrays(arrays: dict[str, Any]) -> Boilerplate:
+    """Put together what was kept."""
+    counts = Counts(*(arrays[COUNTED + name] for name in Counts._fields))
+    whole = {**arrays, "counts": counts, "beginnings": int(arrays["beginnings"][0])}
+    whole["recurrence"] = Recurrence(*(whole[name] for name in Recurrence._fields))
+    return Boilerplate(*(whole[name] for name in Boilerplate._fields))
 
 
 def find_boilerplate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import Executor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ import xxhash
 
 from dedup.arrays import I64, U8, U64, Bool
 from dedup.articles import Substance, score_corpus
-from dedup.boilerplate import Boilerplate, Columns, find_boilerplate
+from dedup.boilerplate import Boilerplate, Columns, as_arrays, find_boilerplate, from_arrays
 from dedup.cluster import match
 from dedup.containment import contained_documents
 from dedup.corpus import Corpus
@@ -24,6 +24,7 @@ from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
 from dedup.recurrence import Sources, Texts
 from dedup.schema import Matches, Reason
 from dedup.settings import Settings
+from dedup.version import __version__
 
 
 class Decisions(NamedTuple):
@@ -115,8 +116,14 @@ def with_filler(judged: U8, substance: Substance, settings: Settings) -> U8:
 
 def judge_boilerplate(corpus: Corpus, docs: DocDecisions, settings: Settings, pool: Executor) -> Boilerplate:
     """Find out which blocks are boilerplate."""
-    columns, sources = columns_of(corpus, docs)
-    return find_boilerplate(columns, sources, settings.boilerplate, corpus.workspace, pool)
+
+    def make() -> dict[str, Any]:
+        columns, sources = columns_of(corpus, docs)
+        return as_arrays(find_boilerplate(columns, sources, settings.boilerplate, corpus.workspace, pool))
+
+    clusters = xxhash.xxh3_128_hexdigest(np.ascontiguousarray(docs.keeper).data)
+    key = f"{__version__} {corpus.block_count} {clusters} {settings.boilerplate}"
+    return from_arrays(corpus.workspace.remembered("boilerplate", key, make))
 
 
 def columns_of(corpus: Corpus, docs: DocDecisions) -> tuple[Columns, Sources]:

@@ -11,7 +11,8 @@ import pathlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, BinaryIO, Self
 
 import numpy as np
@@ -115,6 +116,36 @@ class Workspace:
         for column in self._kept.values():
             column.write_down()
         return self._kept
+
+    def remembered(
+        self, name: str, key: str, make: Callable[[], dict[str, npt.NDArray[Any]]]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return arrays that were made before from the same things, else make them; they stay where columns do.
+
+        Args:
+            name: of the file.
+            key: what they are made from; others are forgotten.
+            make: makes them.
+        """
+        if self._keep is None:
+            return make()
+        path = self._keep / f"{name}.npz"
+        try:
+            with path.open("rb") as file, np.load(file) as arrays:
+                if str(arrays["key"]) == key:
+                    return {one: self._take(arrays[one]) for one in arrays.files if one != "key"}
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            pass  # there is none, or it is damaged
+        made = make()
+        with atomic_file(path, durable=False) as target:
+            np.savez(target, key=np.array(key), **made)  # type: ignore[arg-type]
+        return made
+
+    def _take(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Move an array to where there is room."""
+        taken = self.scratch(values.size, values.dtype)
+        taken[:] = values
+        return taken
 
     def scratch(self, size: int, dtype: npt.DTypeLike, fill: int | None = None) -> npt.NDArray[Any]:
         """Return an array to work in, backed by an unnamed file where arrays have taken up the room in memory."""

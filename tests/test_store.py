@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.errors import DedupError, StoreError
-from dedup.store import HELD, ROOM, Workspace, atomic_directory, atomic_file
+from dedup.store import HELD, ROOM, Workspace, atomic_directory, atomic_file, reserve, told_when_full
 
 DTYPES = st.sampled_from([np.uint8, np.uint32, np.uint64, np.int32, np.int64])
 STRINGS = st.lists(st.text(max_size=6), max_size=8)
@@ -354,3 +355,50 @@ def test_all_kinds_of_numbers_fit_scratch_and_columns_alike(workspace: Workspace
     column = workspace.column("numbers", np.uint32)
     column.append(values)
     assert np.array_equal(column.map(), values)
+
+
+@pytest.mark.parametrize("room", [0, ROOM])
+def test_what_was_made_from_the_same_is_remembered(tmp_path: pathlib.Path, room: int) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    made: list[str] = []
+
+    def remember(key: str) -> dict[str, Any]:
+        def make() -> dict[str, Any]:
+            made.append(key)
+            return {"numbers": np.arange(len(key)), "empty": np.empty(0, np.float32), "flags": np.array([True])}
+
+        with Workspace(tmp_path, room, kept=kept) as workspace:
+            found = workspace.remembered("thing", key, make)
+            assert found["numbers"].flags.writeable
+            return {name: (value.dtype.str, value.tolist()) for name, value in found.items()}
+
+    assert (
+        remember("abc")
+        == remember("abc")
+        == {"numbers": ("<i8", [0, 1, 2]), "empty": ("<f4", []), "flags": ("|b1", [True])}
+    )
+    assert remember("abcd")["numbers"][1] == [0, 1, 2, 3]
+    assert remember("abc")["numbers"][1] == [0, 1, 2]
+    assert made == ["abc", "abcd", "abc"]
+    path = kept / "thing.npz"
+    data = path.read_bytes()
+    for harmed in (data[:-40], data.replace(np.arange(3).tobytes(), np.arange(1, 4).tobytes()), b"", b"no archive"):
+        path.write_bytes(harmed)
+        assert remember("abc")["numbers"][1] == [0, 1, 2]
+    assert len(made) == 7
+    with Workspace(tmp_path) as workspace:
+        assert workspace.remembered("thing", "abc", lambda: {"a": np.ones(1)})["a"].tolist() == [1]
+
+
+def test_files_that_are_mapped_have_their_room(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "file").open("w+b") as file:
+        reserve(file, 1 << 20)
+        assert os.fstat(file.fileno()).st_blocks * 512 >= 1 << 20
+    monkeypatch.setattr(os, "posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(StoreError, match="disk is full"), told_when_full("there"), (tmp_path / "b").open("w+b") as file:
+        reserve(file, 1 << 20)
+    monkeypatch.setattr(os, "posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(errno.EOPNOTSUPP, "cannot")))
+    with (tmp_path / "c").open("w+b") as file:
+        reserve(file, 1 << 20)
+        assert os.fstat(file.fileno()).st_size == 1 << 20
