@@ -59,7 +59,7 @@ class Plan(NamedTuple):
         blocks = split_blocks(left, np.array([0, left.size]), self.split)
         if np.array_equal(blocks.ends - blocks.starts, (ends - starts)[~dropped]):
             return spans
-        return [(starts[k], ends[k], k) for k in np.flatnonzero(dropped).tolist()]
+        return [(int(starts[k]), int(ends[k]), k) for k in np.flatnonzero(dropped).tolist()]
 
     def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], dict[int, list[int]]]:
         """Say for each of a batch of documents what to cut; and, where that is spans, which blocks they are."""
