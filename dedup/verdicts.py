@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import F32, I32, I64, U8, U64, Bool, ranges
+from dedup.arrays import F32, I32, I64, U8, U64, Bool, Index, ranges
 from dedup.articles import Substance
 from dedup.background import background
 from dedup.corpus import Corpus
@@ -123,6 +123,15 @@ def take(words: Words, rows: I64) -> pa.Array:
     return strings(take_strings(words.data, words.bounds, rows, offsets), offsets, rows != FREE)
 
 
+def repeated(values: pa.Array, rows: Index) -> pa.DictionaryArray:
+    """Return values by number, many times each.
+
+    Values may be equal, but those of a dictionary must not: of such a one pyarrow (26.0) writes other bytes each time.
+    """
+    codes = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(codes.indices.take(pa.array(rows)), codes.dictionary)
+
+
 def spelt(codes: U8, words: Words) -> pa.Array:
     """Spell reasons out, null for none."""
     return take(words, np.where(codes == Reason.NONE, FREE, codes.astype(np.int64)))
@@ -154,7 +163,7 @@ def block_verdicts(
         )  # fmt: skip
         table = pa.table(
             [
-                pa.DictionaryArray.from_arrays(pa.array(judged.doc), take(ids, run)),
+                repeated(take(ids, run), judged.doc),
                 judged.position,
                 judged.start,
                 judged.end,
