@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import I64
+from dedup.errors import NotFound
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
 
+LONGEST = 1 << 27  # bytes of the longest record that is read; a hostile file can hold any number in a few
 # What to cut from a document: nothing, all of it, or spans of its UTF-8 (start, end), ascending and apart.
 Cut = None | bool | Sequence[tuple[int, int]]
 
@@ -27,7 +32,8 @@ class Chunk:
         records: how many there are at most (blank lines included).
         data: the records; what they are is the format's business.
         read: bytes of the input consumed so far, as stored.
-        damage: why the input ends here too early, or None; ``data`` are then the torn last record, perhaps empty.
+        damage: why the input ends here too early, or why the record cannot be held, or None. ``data`` are then the torn
+            record, perhaps empty, or a part of it: ``records`` is 0 for all parts but the first.
     """
 
     file: int
@@ -98,6 +104,64 @@ class File(Input, Protocol):
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans and records; ``rejected`` are the numbers of records that ``parse`` could not use."""
         ...
+
+
+class Inputs(list[Input]):
+    """Inputs, in order.
+
+    Attributes:
+        ignored: how many files of directories and patterns are of no format that is read, by their suffixes.
+    """
+
+    def __init__(self, inputs: Iterable[Input] = (), ignored: dict[str, int] | None = None) -> None:
+        super().__init__(inputs)
+        self.ignored = ignored or {}
+
+
+def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[Input, Chunk]]:
+    """Read inputs one behind the other; ``read`` of their chunks counts through all of them."""
+    before = 0
+    for source in inputs:
+        read = 0
+        for chunk in source.chunks(size):
+            read = chunk.read
+            yield source, dataclasses.replace(chunk, read=before + read)
+        before += read if source.size is None else source.size
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """Open a file for reading; ``-`` is standard input.
+
+    Raises:
+        NotFound: it cannot be read.
+    """
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - what fails later is no failure to open it
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+    with file:
+        yield file
+
+
+def size_of(path: str) -> int | None:
+    """Return the bytes of a file as stored, None for standard input.
+
+    Raises:
+        NotFound: it is not there.
+    """
+    try:
+        return None if path == "-" else os.stat(path).st_size
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: Exception) -> NotFound:
+    """Say that a file or directory cannot be read."""
+    return NotFound(f"cannot read {printable(path)}: {getattr(error, 'strerror', None) or error}")
 
 
 def printable(name: str) -> str:

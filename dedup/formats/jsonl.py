@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import itertools
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import I64, U8, Bool
-from dedup.errors import NotFound, SchemaError
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, printable
-from dedup.formats.compression import Codec, Decompressed, detect_codec
-from dedup.kernels.lines import LF, count_byte, find_bytes
+from dedup.errors import SchemaError
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, opened, printable, size_of
+from dedup.formats.compression import Codec, open_stream
+from dedup.formats.lines import PlainLines, chunks_of_lines
+from dedup.kernels.lines import LF, find_bytes
 from dedup.kernels.literals import MISSING, OTHER_TYPE, STRING, literal_offsets, unescape
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
@@ -104,70 +103,28 @@ def string_column(data: U8, bounds: I64, present: Bool) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), len(present), [valid, pa.py_buffer(bounds), pa.py_buffer(data)])
 
 
-def read_lines(file: BinaryIO, start: int, size: int) -> bytes:
-    """Read whole lines from ``start`` on, ``size`` bytes and what their last line takes; copied once."""
-    number = file.fileno()
-    end, step = start + size, 1 << 16
-    while probe := os.pread(number, step, end):
-        found = probe.find(b"\n")
-        if found >= 0:
-            end += found + 1
-            break
-        end += len(probe)
-        step = min(2 * step, 1 << 24)
-    parts = []
-    while start < end and (part := os.pread(number, end - start, start)):
-        parts.append(part)
-        start += len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+class LineRecords:
+    """Records of JSON lines, wherever the lines come from.
 
+    Args:
+        path: what to call them in messages.
+        name: name of their output.
+        file: number of the input.
+    """
 
-class JsonLines:
-    """A file of JSON lines, or standard input where ``path`` is ``-``."""
+    codec: Codec | None = None
 
-    def __init__(self, path: str, file: int) -> None:
-        self.path = "<stdin>" if path == "-" else printable(path)
-        self.name = "stdin.jsonl" if path == "-" else os.path.basename(path)
-        self.size = None if path == "-" else os.stat(path).st_size
-        self.codec: Codec | None = None
-        self._path = path
+    def __init__(self, path: str, name: str, file: int) -> None:
+        self.path = path
+        self.name = name
         self._file = file
-
-    def _open(self) -> BinaryIO:
-        if self._path == "-":
-            return sys.stdin.buffer
-        try:
-            return open(self._path, "rb")
-        except OSError as error:
-            raise NotFound(f"cannot read {self.path}: {error.strerror}") from error
-
-    def chunks(self, size: int) -> Iterator[Chunk]:
-        """Read runs of whole lines."""
-        with self._open() as file:
-            self.codec = detect_codec(file.peek(4)[:4]) if isinstance(file, io.BufferedReader) else None
-            stream = Decompressed(file, self.codec) if self.codec else file
-            plain = self.codec is None and file.seekable()
-            line, read, tail = 1, 0, b""
-            while data := read_lines(file, read, size) if plain else stream.read(size):
-                if not plain and not data.endswith(b"\n"):
-                    data += stream.readline()
-                if isinstance(stream, Decompressed) and stream.damage:
-                    end = data.rfind(b"\n") + 1
-                    data, tail = data[:end], data[end:]
-                read = stream.consumed if isinstance(stream, Decompressed) else read + len(data)
-                if data:
-                    records = count_byte(np.frombuffer(data, np.uint8), LF) + (data[-1] != LF)
-                    yield Chunk(self._file, line, records, data, read)
-                    line += records
-            if isinstance(stream, Decompressed) and stream.damage:
-                yield Chunk(self._file, line, 1, tail, read, stream.damage)
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the records of a chunk."""
         decoder = record_decoder(field_names(settings))
         if chunk.damage:
-            damaged = Reject(self._file, chunk.line, self.path, chunk.damage, chunk.data)
-            return self._documents([], np.empty(0, np.int64), [damaged], [], chunk.line, settings)
+            damaged = [Reject(self._file, chunk.line, self.path, chunk.damage, chunk.data)] if chunk.records else []
+            return self._documents([], np.empty(0, np.int64), damaged, [], chunk.line, settings)
         lines: Sequence[bytes | memoryview] = views_of_lines(chunk)
         rejects: list[Reject] = []
         numbers: I64 | None = None
@@ -284,6 +241,25 @@ class JsonLines:
             kept += (line, ending)
             offset += len(line) + len(ending)
         return Edited([(self.name, b"".join(kept))], removed)
+
+
+class JsonLines(LineRecords):
+    """A file of JSON lines, or standard input where ``path`` is ``-``."""
+
+    def __init__(self, path: str, file: int) -> None:
+        is_stdin = path == "-"
+        super().__init__(
+            "<stdin>" if is_stdin else printable(path), "stdin.jsonl" if is_stdin else os.path.basename(path), file
+        )
+        self.size = size_of(path)
+        self._path = path
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """Read runs of whole lines."""
+        with opened(self._path) as file:
+            stream, self.codec = open_stream(file)
+            plain = self.codec is None and file.seekable()
+            yield from chunks_of_lines(PlainLines(file) if plain else stream, self._file, size)
 
 
 def views_of_lines(chunk: Chunk) -> list[memoryview]:
