@@ -20,10 +20,12 @@ import pyarrow as pa
 from dedup.arrays import I64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
-from dedup.formats import Chunk, Cut, Edited, File, Input, Parsed, open_inputs
+from dedup.formats import Chunk, Cut, Edited, File, Inputs, Parsed, chunks_of, open_inputs
 from dedup.formats.base import Removed
+from dedup.formats.extracted import Extracted
 from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.outputs import Outputs
+from dedup.formats.registry import FORMATS, WRITTEN_SUFFIXES
 from dedup.formats.text import TextTree
 from dedup.pipeline import Progress, pool_of, scan, silent
 from dedup.run import (
@@ -38,13 +40,12 @@ from dedup.run import (
     summary_bytes,
 )
 from dedup.schema import Reject
-from dedup.settings import Settings
+from dedup.settings import FormatName, Settings
 from dedup.store import Workspace, atomic_directory, atomic_file
 from dedup.threads import ordered_map
 
 ROWS = 1 << 14  # removals that are put into words at a time
 RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)
-FILE_SUFFIXES = (".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +105,12 @@ def clean(
     with Workspace() as workspace:
         if is_iterable_of_dicts(inputs):
             inputs = list(inputs)
-        opened = open_twice(inputs, workspace)
-        if out is None and not dry_run and not isinstance(opened[0], Records | ArrowTable):
-            raise SettingsError("out", None, "a path, since the input is one")
         if isinstance(run, str | os.PathLike):
             run = Run.open(run)
+        as_format = settings.format if run is None else run.summary["settings"].get("format")
+        opened = open_twice(inputs, as_format, workspace)
+        if out is None and not dry_run and not isinstance(opened[0], Records | ArrowTable):
+            raise SettingsError("out", None, "a path, since the input is one")
         if run is None:
             run = scan(opened, settings, progress=progress)
         elif run.alarms and not settings.allow:
@@ -150,21 +152,18 @@ def is_iterable_of_dicts(inputs: object) -> bool:
     return isinstance(inputs, Iterable)
 
 
-def open_twice(inputs: Any, workspace: Workspace) -> list[Input]:
+def open_twice(inputs: Any, as_format: FormatName | None, workspace: Workspace) -> Inputs:
     """Open inputs to be read twice: standard input, if it is among them, is copied to a file."""
     given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     if not isinstance(given, list | tuple) or "-" not in [one for one in given if isinstance(one, str)]:
-        return open_inputs(inputs)
-    kept = workspace.path / "stdin.jsonl"
+        return open_inputs(inputs, as_format)
+    kept = workspace.path / f"stdin{FORMATS[as_format or 'jsonl'].suffixes[0]}"
     with kept.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-    opened = open_inputs([kept if one == "-" else one for one in given])
-    for one, path in zip(opened, given, strict=True):
-        one.path = "<stdin>" if path == "-" else one.path
-    return opened
+    return open_inputs(inputs, as_format, str(kept))
 
 
-def check_unchanged(run: Run, opened: list[Input], settings: Settings) -> None:
+def check_unchanged(run: Run, opened: Inputs, settings: Settings) -> None:
     """Check, before anything is written, what can be checked cheaply: sizes of files, the texts of tables.
 
     Raises:
@@ -273,7 +272,12 @@ def clean_files(
             for _ in write_outputs(opened, Outputs(None, stream), run, plan, settings, progress):
                 pass
         return Cleaned(run, None, summary)
-    if len(opened) == 1 and not pathlib.Path(opened[0].path).is_dir() and target.suffix in FILE_SUFFIXES:
+    single = len(opened) == 1 and not (isinstance(opened[0], TextTree) and opened[0].is_tree)
+    if single and target.suffix in WRITTEN_SUFFIXES:
+        if isinstance(opened[0], Extracted) and target.resolve() == pathlib.Path(opened[0].path).resolve():
+            raise StoreError(
+                f"{target} is the input, which cannot be restored from what is written: name another output"
+            )
         with contextlib.ExitStack() as stack:
             data = stack.enter_context(atomic_file(target))
             others = [stack.enter_context(atomic_file(beside(target, name))) for name in RESERVED]
@@ -286,7 +290,7 @@ def clean_files(
                 os.fsync(file.fileno())
         return Cleaned(run, target, summary)
     for one in opened:
-        if one.name in RESERVED:
+        if not set(RESERVED).isdisjoint(pathlib.PurePath(one.name).parts[:1]):
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
         if pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
             raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
@@ -360,7 +364,7 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
 
     def planned(pool: Executor) -> Iterator[EditedChunk]:
         first = 0
-        work = ((source, chunk) for source in opened for chunk in source.chunks(settings.batch_bytes))
+        work = cast("Iterator[tuple[File, Chunk]]", chunks_of(opened, settings.batch_bytes))
         for source, chunk, parsed in ordered_map(pool, parse, work, settings.workers + 1):
             count = len(parsed.documents.ids)
             digest.add(parsed.documents)
@@ -428,8 +432,9 @@ def told_batch(
     for one in removed:
         place = {"file": one.name, "offset": offsets[one.name] + one.offset, **raw_fields(one.raw)}
         if one.doc < 0:
-            reject = next(errors)
-            yield {"line": reject.line, "error": reject.error, **place}
+            further = Reject(0, work.chunk.line, work.source.path, work.chunk.damage or "", b"")  # part of a record
+            reject = next(errors, further)
+            yield {"input": reject.path, "line": reject.line, "error": reject.error, **place}
         elif one.span < 0:
             text = str(data[bounds[one.doc] : bounds[one.doc + 1]], "utf-8")
             yield {**next(why_doc), "text": text, **place}

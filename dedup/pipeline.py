@@ -23,7 +23,7 @@ from dedup.blocks import split_blocks
 from dedup.corpus import Corpus, Fresh, Looks, Said
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail, InputError
-from dedup.formats import Chunk, Input, open_inputs
+from dedup.formats import Chunk, Input, Inputs, chunks_of, open_inputs
 from dedup.frequencies import count_terms_of
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.kernels.shape import CHARS, LETTERS
@@ -94,7 +94,8 @@ def scan(
     """Find what a corpus repeats.
 
     Args:
-        inputs: a path or several, an iterable of dicts, or an object with ``__arrow_c_stream__``.
+        inputs: a path or several (files, directories, patterns), an iterable of dicts, or an object with
+            ``__arrow_c_stream__``.
         settings: see ``Settings``.
         out: the run directory to write, replacing an older run; None for a temporary one that goes with the ``Run``.
         progress: called with a stage, bytes done and bytes in all (None if unknown).
@@ -105,6 +106,7 @@ def scan(
     Raises:
         NotFound: an input does not exist.
         InputError: an input cannot be read, or, in strict mode, a record is unusable.
+        MissingExtra: a format needs packages that are not installed.
         StoreError: the run directory cannot be written.
         GuardRail: the run would drop more than the settings allow; it is written all the same.
 
@@ -114,7 +116,7 @@ def scan(
     {'doc': 'b', 'action': 'drop', 'reason': 'near_duplicate', 'partner_doc': 'a'}
     """
     settings = settings or Settings()
-    opened = open_inputs(inputs)
+    opened = open_inputs(inputs, settings.format)
     if out is not None:
         with atomic_directory(out) as made:
             _scan_into(made, opened, settings, progress or silent)
@@ -137,7 +139,7 @@ def silent(stage: str, done: int, total: int | None) -> None:
     """Report nothing."""
 
 
-def _scan_into(made: pathlib.Path, inputs: list[Input], settings: Settings, progress: Progress) -> None:
+def _scan_into(made: pathlib.Path, inputs: Inputs, settings: Settings, progress: Progress) -> None:
     """Run all stages and write the run directory."""
     begun = time.perf_counter()
     with Workspace(made) as workspace, pool_of(settings.workers) as pool:
@@ -208,8 +210,7 @@ def sketch_corpus(
         )
 
     def commit() -> Iterator[tuple[Tokens, Fresh]]:
-        work = ((source, chunk) for source in inputs for chunk in source.chunks(settings.batch_bytes))
-        for batch in ordered_map(pool, prepare, work, ahead):
+        for batch in ordered_map(pool, prepare, chunks_of(inputs, settings.batch_bytes), ahead):
             if batch.rejects and settings.strict:
                 first = batch.rejects[0]
                 raise InputError(first.error, first.path, first.line)
@@ -292,7 +293,7 @@ def tell_documents(
 
 
 def _summarise(
-    corpus: Corpus, settings: Settings, inputs: list[Input], of_documents: dict[str, Any], tally: Tally
+    corpus: Corpus, settings: Settings, inputs: Inputs, of_documents: dict[str, Any], tally: Tally
 ) -> dict[str, Any]:
     """Put counts and alarms together."""
     chosen = dataclasses.asdict(settings)
@@ -300,6 +301,7 @@ def _summarise(
     return {
         "format": FORMAT,
         "inputs": [{"path": one.path, "size": one.size} for one in inputs],
+        **({"ignored": inputs.ignored} if inputs.ignored else {}),
         **of_documents,
         "blocks": corpus.block_count,
         "blocks_dropped": tally.dropped,

@@ -22,13 +22,20 @@ import xxhash
 from dedup.arrays import I64
 from dedup.errors import Corrupt, NotFound, VersionMismatch
 from dedup.schema import DOCUMENTS, VERDICTS, Documents, Reject
-from dedup.store import MADE_BY, MAKER, SUMMARY_FILE
+from dedup.store import (
+    DOCUMENTS_FILE,
+    MADE_BY,
+    MAKER,
+    ORDER_FILE,
+    REJECTS_FILE,
+    REMOVALS_FILE,
+    SUMMARY_FILE,
+    TEMPLATES_FILE,
+    VERDICTS_FILE,
+)
 from dedup.version import __version__
 
 FORMAT = 4
-VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
-REJECTS_FILE, ORDER_FILE = "rejects.jsonl", "order.npy"
-REMOVALS_FILE = "removals.jsonl"  # of a cleaned corpus
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +202,7 @@ def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 
 __all__ = [
-    "DOCUMENTS", "SUMMARY_FILE", "VERDICTS", "Run", "TextsDigest", "json_line", "json_lines", "raw_bytes", "raw_fields",
+    "DOCUMENTS", "DOCUMENTS_FILE", "ORDER_FILE", "REJECTS_FILE", "REMOVALS_FILE", "SUMMARY_FILE", "TEMPLATES_FILE",
+    "VERDICTS", "VERDICTS_FILE", "Run", "TextsDigest", "json_line", "json_lines", "raw_bytes", "raw_fields",
     "reject_row", "summary_bytes", "write_table",
 ]  # fmt: skip

@@ -22,6 +22,10 @@ from dedup.errors import StoreError
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
 MADE_BY, MAKER = "made_by", "corpus-dedup"
+# What stands beside it: in a run, and in a cleaned corpus.
+VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
+REJECTS_FILE, REMOVALS_FILE, ORDER_FILE = "rejects.jsonl", "removals.jsonl", "order.npy"
+OWN_FILES = (SUMMARY_FILE, REJECTS_FILE, REMOVALS_FILE, VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE, ORDER_FILE)
 # New pages of the page cache are as dear as new memory, and memory that batches have freed is there already, so ...
 ROOM = 96 << 20  # ... so many bytes of scratch arrays stay in memory,
 HELD = 1 << 18  # and so many bytes of a column.

@@ -101,11 +101,12 @@ def test_what_other_tools_write() -> None:
     assert detect_codec(b"BZh4 is how this text begins") is None
     assert detect_codec(b"") is None
     assert unpack(lzma.compress(data, check=lzma.CHECK_SHA256), "xz") == (data, None)
-    for codec in ("zstd", "lz4"):  # a frame to be skipped comes first, as pzstd writes it
+    frames: tuple[Codec, ...] = ("zstd", "lz4")
+    for codec in frames:  # a frame to be skipped comes first, as pzstd writes it
         skipped = b"\x5e\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"hello"
-        packed = skipped + pack(data, cast("Codec", codec))
+        packed = skipped + pack(data, codec)
         assert detect_codec(packed) == codec
-        assert unpack(packed, cast("Codec", codec)) == (data, None)
+        assert unpack(packed, codec) == (data, None)
     assert detect_codec(b"\x50\x2a\x4d\x18" + (9999).to_bytes(4, "little") + bytes(99)) == "zstd"
     assert [strip_suffix(name) for name in ("a.jsonl.GZ", "a.xz", "b.bz2.txt")] == ["a.jsonl", "a", "b.bz2.txt"]
 

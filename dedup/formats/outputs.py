@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import zlib
 from typing import BinaryIO, cast
 
+from dedup.errors import StoreError
 from dedup.formats.compression import Codec, compress_to
 
 
@@ -52,6 +54,8 @@ class Outputs:
             if self._single is not None:
                 raw = self._single
             else:
+                if name.startswith(os.sep) or os.pardir in name.split(os.sep):
+                    raise StoreError(f"{name} would leave the output directory")
                 path = cast("pathlib.Path", self._root) / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 raw = self._stack.enter_context(path.open("wb"))
