@@ -35,9 +35,8 @@ from dedup.background import background
 from dedup.decide import judge_boilerplate, match_documents
 from dedup.formats import open_inputs
 from dedup.kernels.facts import FACTS, SCORED, WORDS, find_facts
-from dedup.pipeline import pool_of, silent, sketch_corpus
+from dedup.reading import pool_of, sketch_corpus
 from dedup.reasons import FEATURES, SHORT, TEXT
-from dedup.run import TextsDigest
 from dedup.settings import Settings, Split
 from dedup.store import Workspace
 from dedup.substance import (
@@ -115,7 +114,7 @@ def describe(
     """
     settings = Settings(split=split, score=True)
     with Workspace() as workspace, pool_of(settings.workers) as pool:
-        corpus, _, _ = sketch_corpus(open_inputs(list(records)), settings, workspace, pool, TextsDigest(), silent)
+        corpus, _ = sketch_corpus(open_inputs(list(records)), settings, workspace, pool)
         forms = corpus.forms.map().copy()
         if own:
             docs, _ = match_documents(corpus, settings, np.empty(0, np.int64), pool)

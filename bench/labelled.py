@@ -20,9 +20,8 @@ from dedup.decide import columns_of, match_documents
 from dedup.formats import open_inputs
 from dedup.kernels.context import WIDTH, site_features
 from dedup.kernels.tables import FREE
-from dedup.pipeline import pool_of, silent, sketch_corpus
+from dedup.reading import pool_of, sketch_corpus
 from dedup.recurrence import Recurrence, find_recurrence
-from dedup.run import TextsDigest
 from dedup.schema import Blocks
 from dedup.settings import Settings, Split
 from dedup.sketch import lay_out
@@ -74,7 +73,7 @@ def columns(records: Sequence[dict[str, Any]], split: Split) -> Iterator[tuple[C
     """Run the stages up to the templates that recur; yield also int64[docs], the clusters of each one's source."""
     settings = dataclasses.replace(Settings(), split=split)
     with Workspace() as workspace, pool_of(settings.workers) as pool:
-        corpus, _, _ = sketch_corpus(open_inputs(list(records)), settings, workspace, pool, TextsDigest(), silent)
+        corpus, _ = sketch_corpus(open_inputs(list(records)), settings, workspace, pool)
         docs, _ = match_documents(corpus, settings, np.empty(0, np.int64), pool)
         table, sources = columns_of(corpus, docs)
         recurrence = find_recurrence(table.pages, table.texts, sources, workspace, pool)

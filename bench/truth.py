@@ -17,8 +17,8 @@ from reference import BLOCK_WORDS, DOC_WORDS, Shingles, jaccard, number_sets, sh
 
 from dedup.cluster import candidate_pairs
 from dedup.formats import open_inputs
-from dedup.pipeline import silent, sketch_corpus
-from dedup.run import Run, TextsDigest
+from dedup.reading import sketch_corpus
+from dedup.run import Run
 from dedup.settings import Settings
 from dedup.store import Workspace
 
@@ -54,9 +54,9 @@ def sketch(path: pathlib.Path, texts: Sequence[str], settings: Settings) -> Sket
     data = [text.encode() for text in texts]
     with tempfile.TemporaryDirectory() as room, Workspace(room) as workspace:
         with ThreadPoolExecutor(settings.workers) as pool:
-            corpus, rejects, _ = sketch_corpus(open_inputs(path), settings, workspace, pool, TextsDigest(), silent)
-        if rejects or corpus.doc_count != len(texts):
-            raise ValueError(f"{path}: {len(rejects)} records were rejected; the bench needs a clean corpus")
+            corpus, ledger = sketch_corpus(open_inputs(path), settings, workspace, pool)
+        if ledger.rejected or corpus.doc_count != len(texts):
+            raise ValueError(f"{path}: {ledger.rejected} records were rejected; the bench needs a clean corpus")
         docs = np.repeat(np.arange(len(data)), np.diff(corpus.block_bounds.map()))
         words_of = functools.lru_cache(1 << 16)(tokens)
         numbers: dict[Words, int] = {}

@@ -15,10 +15,12 @@ from dedup.errors import (
     DedupError,
     GuardRail,
     InputError,
+    Locked,
     MissingExtra,
     NotFound,
     SchemaError,
     SettingsError,
+    SettingsMismatch,
     StoreError,
     VersionMismatch,
 )
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from dedup.cleaning import Cleaned, clean
     from dedup.comparison import Comparison, compare
     from dedup.detector import BoilerplateDetector
+    from dedup.inspection import runs
     from dedup.interop import minhash
     from dedup.listing import Header, headers
     from dedup.pipeline import scan
@@ -48,6 +51,7 @@ _LAZY = {
     "headers": "dedup.listing",
     "minhash": "dedup.interop",
     "scan": "dedup.pipeline",
+    "runs": "dedup.inspection",
     "Run": "dedup.run",
     "SubstanceScorer": "dedup.scoring",
     "score": "dedup.scoring",
@@ -62,12 +66,14 @@ __all__ = [
     "GuardRail",
     "Header",
     "InputError",
+    "Locked",
     "MissingExtra",
     "NotFound",
     "Run",
     "SchemaError",
     "Settings",
     "SettingsError",
+    "SettingsMismatch",
     "StoreError",
     "SubstanceScorer",
     "VersionMismatch",
@@ -76,6 +82,7 @@ __all__ = [
     "compare",
     "headers",
     "minhash",
+    "runs",
     "scan",
     "score",
     "undo",

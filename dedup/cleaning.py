@@ -13,35 +13,39 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I64
+from dedup.arrays import I64, U64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
-from dedup.formats import Chunk, Cut, Edited, File, Inputs, Parsed, chunks_of, open_inputs
-from dedup.formats.base import Removed
+from dedup.formats import Chunk, Cut, Edited, File, Input, Inputs, Parsed, chunks_of, narrow, open_inputs
+from dedup.formats.base import BETWEEN, Removed
+from dedup.formats.columnar import Columnar
 from dedup.formats.extracted import Extracted
-from dedup.formats.memory import ArrowTable, Records
+from dedup.formats.kinds import is_table
+from dedup.formats.memory import ArrowTable, Left, Records
 from dedup.formats.outputs import Outputs
-from dedup.formats.registry import FORMATS, WRITTEN_SUFFIXES
+from dedup.formats.registry import FILE_SUFFIXES, TABLE_SUFFIXES
 from dedup.formats.text import TextTree
-from dedup.pipeline import Progress, pool_of, scan, silent
+from dedup.pipeline import scan
+from dedup.reading import Progress, pool_of, silent
 from dedup.run import (
     REJECTS_FILE,
     REMOVALS_FILE,
     SUMMARY_FILE,
     Run,
-    TextsDigest,
+    TextsSum,
     beside,
+    hash_texts,
     json_line,
     raw_fields,
     summary_bytes,
+    texts_digest,
 )
 from dedup.schema import Reject
 from dedup.settings import FormatName, Settings
-from dedup.store import Workspace, atomic_directory, atomic_file
+from dedup.store import REMOVED, Workspace, atomic_directory, atomic_file, told_when_full
 from dedup.threads import ordered_map
 
 ROWS = 1 << 14  # removals that are put into words at a time
@@ -56,14 +60,14 @@ class Cleaned:
         run: the run it applied.
         path: the output; None for a dry run and for tables in memory.
         summary: counts of what was removed.
-        records: the cleaned dicts or Arrow table where the input was one of these, else None.
+        records: the cleaned dicts, or a table of the kind that was given (else one of Arrow's); None for files.
         removals: what was removed from a table in memory, a row each, else None.
     """
 
     run: Run
     path: pathlib.Path | None
     summary: dict[str, Any]
-    records: list[dict[str, Any]] | pa.Table | None = None
+    records: Any = None
     removals: list[dict[str, Any]] | None = None
 
 
@@ -109,8 +113,8 @@ def clean(
             run = Run.open(run)
         as_format = settings.format if run is None else run.summary["settings"].get("format")
         opened = open_twice(inputs, as_format, workspace)
-        if out is None and not dry_run and not isinstance(opened[0], Records | ArrowTable):
-            raise SettingsError("out", None, "a path, since the input is one")
+        if not dry_run and not isinstance(opened[0], Records | ArrowTable):
+            check_out(opened, out)
         if run is None:
             run = scan(opened, settings, progress=progress)
         elif run.alarms and not settings.allow:
@@ -126,9 +130,33 @@ def clean(
         if isinstance(opened[0], Records):
             return clean_records(inputs, rejected_rows(run), run, plan, settings)
         if isinstance(opened[0], ArrowTable):
-            return clean_table(opened[0].table, rejected_rows(run), run, plan, settings)
+            return clean_table(opened[0], run, plan, settings, progress)
         return clean_files(
             cast("list[File]", opened), cast("str | os.PathLike[str]", out), run, plan, settings, progress
+        )
+
+
+def check_out(opened: Sequence[Input], out: str | os.PathLike[str] | None) -> None:
+    """Check that an output can take what the inputs are.
+
+    Raises:
+        SettingsError: it cannot: there is none, or its name is that of another format, or a stream is to take tables.
+    """
+    if out is None:
+        raise SettingsError("out", None, "a path, since the input is one")
+    tables = [one for one in opened if isinstance(one, Columnar)]
+    if tables and os.fspath(out) == "-" and len(opened) > 1:
+        raise SettingsError("out", out, f"a directory, since {tables[0].kind} of several files is no stream")
+    suffix = pathlib.Path(out).suffix
+    if tables and suffix in FILE_SUFFIXES and len(opened) == 1 and suffix not in tables[0].suffixes:
+        raise SettingsError(
+            "out",
+            os.fspath(out),
+            f"{tables[0].kind} as the input is: end it in {tables[0].suffixes[0]}, or name a directory",
+        )
+    if not tables and suffix in TABLE_SUFFIXES:
+        raise SettingsError(
+            "out", os.fspath(out), "written as the input is: end it as the input's name, or name a directory"
         )
 
 
@@ -147,7 +175,7 @@ def check_scores(run: Run, settings: Settings) -> None:
 
 def is_iterable_of_dicts(inputs: object) -> bool:
     """Whether inputs are neither paths nor a table, and so to be kept for the second pass."""
-    if isinstance(inputs, str | os.PathLike | Mapping) or hasattr(inputs, "__arrow_c_stream__"):
+    if isinstance(inputs, str | os.PathLike | Mapping) or is_table(inputs):
         return False
     return isinstance(inputs, Iterable)
 
@@ -157,7 +185,7 @@ def open_twice(inputs: Any, as_format: FormatName | None, workspace: Workspace) 
     given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     if not isinstance(given, list | tuple) or "-" not in [one for one in given if isinstance(one, str)]:
         return open_inputs(inputs, as_format)
-    kept = workspace.path / f"stdin{FORMATS[as_format or 'jsonl'].suffixes[0]}"
+    kept = workspace.path / "stdin"
     with kept.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
     return open_inputs(inputs, as_format, str(kept))
@@ -171,10 +199,10 @@ def check_unchanged(run: Run, opened: Inputs, settings: Settings) -> None:
     """
     same = [one["size"] for one in run.summary["inputs"]] == [one.size for one in opened]
     if same and isinstance(opened[0], Records | ArrowTable):
-        digest = TextsDigest()
-        for chunk in opened[0].chunks(settings.batch_bytes):
-            digest.add(opened[0].parse(chunk, settings).documents)
-        same = digest.hexdigest() == run.summary["texts"]
+        texts, table = TextsSum(), narrow(opened[0], settings)
+        for chunk in table.chunks(settings.batch_bytes):
+            texts.add(hash_texts(table.parse(chunk, settings).documents))
+        same = texts_digest([texts]) == run.summary["texts"]
     if not same:
         raise InputError(f"the inputs are not those that {run.path} was made from: scan again")
 
@@ -238,21 +266,16 @@ def clean_records(
     return Cleaned(run, None, removal_counts(run), kept, removals)
 
 
-def clean_table(table: pa.Table, rejected: set[int], run: Run, plan: Plan, settings: Settings) -> Cleaned:
-    """Clean an Arrow table; its other columns, its schema and its rejected rows stay as they are."""
-    texts = table[settings.text].to_pylist()
-    mark = "row"
-    rows = [{settings.text: text, mark: k} for k, text in enumerate(texts)]
-    cleaned = clean_records(rows, rejected, run, plan, settings)
-    left = cast("list[dict[str, Any]]", cleaned.records)
-    position = table.column_names.index(settings.text)
-    field = table.schema.field(position)
-    column = pa.array([row[settings.text] for row in left], pa.large_string())
-    if pa.types.is_dictionary(field.type):
-        column = column.dictionary_encode()
-    part = take_rows(table, np.array([row[mark] for row in left], np.int64))
-    part = part.set_column(position, field, column.cast(field.type))
-    return dataclasses.replace(cleaned, records=part)
+def clean_table(source: ArrowTable, run: Run, plan: Plan, settings: Settings, progress: Progress) -> Cleaned:
+    """Clean a table in memory; its other columns, its schema and its rejected rows stay as they are."""
+    left: list[Left] = []
+    removals: list[dict[str, Any]] = []
+    for work in edited_chunks([cast("File", narrow(source, settings))], run, plan, settings):
+        edited = cast("Edited", work.edited)
+        left += [piece for _, piece in edited.pieces]
+        removals += told_removals(work, edited.removed, run, plan, collections.Counter())
+        progress("cleaning", work.chunk.read, None)
+    return Cleaned(run, None, removal_counts(run), source.cleaned(left, settings.text), removals)
 
 
 def clean_files(
@@ -268,35 +291,46 @@ def clean_files(
     summary = {**removal_counts(run), "inputs": [one.path for one in opened]}
     if os.fspath(out) == "-":
         # a stream of our own: where Python runs unbuffered, its own writes a part and says nothing
-        with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as stream:
-            for _ in write_outputs(opened, Outputs(None, stream), run, plan, settings, progress):
+        with (
+            os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as stream,
+            Outputs(settings, single=stream) as outputs,
+        ):
+            for _ in write_outputs(opened, outputs, run, plan, settings, progress):
                 pass
         return Cleaned(run, None, summary)
     single = len(opened) == 1 and not (isinstance(opened[0], TextTree) and opened[0].is_tree)
-    if single and target.suffix in WRITTEN_SUFFIXES:
+    if single and target.suffix in FILE_SUFFIXES:
         if isinstance(opened[0], Extracted) and target.resolve() == pathlib.Path(opened[0].path).resolve():
             raise StoreError(
                 f"{target} is the input, which cannot be restored from what is written: name another output"
             )
-        with contextlib.ExitStack() as stack:
+        with told_when_full(target), contextlib.ExitStack() as stack:
             data = stack.enter_context(atomic_file(target))
             others = [stack.enter_context(atomic_file(beside(target, name))) for name in RESERVED]
-            outputs = Outputs(None, data)
-            write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
+            removed = None
+            if isinstance(opened[0], Columnar):
+                removed = stack.enter_context(atomic_file(beside(target, f"{REMOVED}{target.suffix}")))
+                others.append(removed)
+            with Outputs(settings, single=data, removed=removed) as outputs:
+                write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
             others[2].write(summary_with_outputs(summary, outputs))
             # all are on disk before the first takes its place, so that they do so at once; the data come last
             for file in (data, *others):
                 file.flush()
                 os.fsync(file.fileno())
         return Cleaned(run, target, summary)
+    reserved = (*RESERVED, REMOVED) if any(isinstance(one, Columnar) for one in opened) else RESERVED
     for one in opened:
-        if not set(RESERVED).isdisjoint(pathlib.PurePath(one.name).parts[:1]):
+        if not set(reserved).isdisjoint(pathlib.PurePath(one.name).parts[:1]):
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
         if pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
             raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
     with atomic_directory(target) as made:
-        outputs = Outputs(made, None)
-        with (made / REMOVALS_FILE).open("wb") as rows, (made / REJECTS_FILE).open("wb") as bad:
+        with (
+            (made / REMOVALS_FILE).open("wb") as rows,
+            (made / REJECTS_FILE).open("wb") as bad,
+            Outputs(settings, root=made) as outputs,
+        ):
             write_rows(write_outputs(opened, outputs, run, plan, settings, progress), rows, bad)
         (made / SUMMARY_FILE).write_bytes(summary_with_outputs(summary, outputs))
     return Cleaned(run, target, summary)
@@ -304,17 +338,7 @@ def clean_files(
 
 def summary_with_outputs(summary: dict[str, Any], outputs: Outputs) -> bytes:
     """Return the summary that stands beside cleaned files; ``undo`` knows them by it."""
-    written = {name: one.as_dict() for name, one in outputs.written.items()}
-    return summary_bytes({**summary, "outputs": written})
-
-
-def take_rows(table: pa.Table, rows: I64) -> pa.Table:
-    """Return some rows of a table, in ascending order."""
-    try:
-        return table.take(pa.array(rows))
-    except pa.ArrowNotImplementedError:  # views of strings, as polars gives them
-        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
-        return pa.concat_tables([table.slice(run[0], run.size) for run in runs if run.size] or [table.slice(0, 0)])
+    return summary_bytes({**summary, "outputs": outputs.written})
 
 
 def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: BinaryIO) -> None:
@@ -333,8 +357,8 @@ class EditedChunk(NamedTuple):
         parsed: their documents and rejects.
         first: number of the first document in the whole input.
         cuts: what to cut from each document.
-        blocks: for each document, which blocks its cut spans are.
-        edited: the bytes to write and those removed; None until they are made.
+        blocks: for each document that spans are cut from, which blocks they are.
+        edited: what to write and what is removed; None until they are made.
     """
 
     source: File
@@ -342,7 +366,7 @@ class EditedChunk(NamedTuple):
     parsed: Parsed
     first: int
     cuts: list[Cut]
-    blocks: list[list[int]]
+    blocks: dict[int, list[int]]
     edited: Edited | None
 
 
@@ -352,11 +376,12 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
     Raises:
         InputError: the texts are not those that were scanned, which may be known at the end only.
     """
-    digest = TextsDigest()
+    texts = [TextsSum() for _ in opened]
 
-    def parse(work: tuple[File, Chunk]) -> tuple[File, Chunk, Parsed]:
-        source, chunk = work
-        return source, chunk, source.parse(chunk, settings)
+    def parse(work: tuple[int, Chunk]) -> tuple[int, Chunk, Parsed, U64]:
+        number, chunk = work
+        parsed = opened[number].parse(chunk, settings)
+        return number, chunk, parsed, hash_texts(parsed.documents)
 
     def edit(work: EditedChunk) -> EditedChunk:
         rejected = frozenset(reject.line for reject in work.parsed.rejects)
@@ -364,15 +389,19 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
 
     def planned(pool: Executor) -> Iterator[EditedChunk]:
         first = 0
-        work = cast("Iterator[tuple[File, Chunk]]", chunks_of(opened, settings.batch_bytes))
-        for source, chunk, parsed in ordered_map(pool, parse, work, settings.workers + 1):
-            count = len(parsed.documents.ids)
-            digest.add(parsed.documents)
+        kept: collections.Counter[int] = collections.Counter()  # records of each input that stay
+        work = chunks_of(opened, settings.batch_bytes)
+        for number, chunk, parsed, hashes in ordered_map(pool, parse, work, settings.workers + 1):
+            source, count = opened[number], len(parsed.documents.ids)
+            texts[number].add(hashes)
             if first + count > plan.rows.size:
                 raise InputError("more documents than were scanned: scan again", source.path)
-            yield EditedChunk(source, chunk, parsed, first, *plan.cuts(parsed.documents, first), None)
+            cuts, blocks = plan.cuts(parsed.documents, first)
+            placed = dataclasses.replace(chunk, kept=kept[chunk.file])
+            yield EditedChunk(source, placed, parsed, first, cuts, blocks, None)
+            kept[chunk.file] += count - cuts.count(True)
             first += count
-        if digest.hexdigest() != run.summary["texts"]:
+        if texts_digest(texts) != run.summary["texts"]:
             raise InputError("the texts are not those that were scanned: scan again")
 
     with pool_of(settings.workers) as pool:
@@ -388,18 +417,16 @@ def write_outputs(
     seen: set[str] = set()
     for work in edited_chunks(opened, run, plan, settings):
         edited = cast("Edited", work.edited)
-        codec = getattr(work.source, "codec", None)
-        for name, data in edited.pieces:
-            outputs.write(name, data, codec)
+        for name, piece in edited.pieces:
+            outputs.write(name, piece, work.source)
             seen.add(name)
         yield from told_removals(work, edited.removed, run, plan, offsets)
-        for name, data in edited.pieces:
-            offsets[name] += len(data)
+        for name, piece in edited.pieces:
+            offsets[name] += len(piece)
         progress("cleaning", work.chunk.read, total)
     for source in opened:  # files without a record
         if source.name not in seen and not isinstance(source, TextTree):
-            outputs.write(source.name, b"", getattr(source, "codec", None))
-    outputs.close()
+            outputs.open(source.name, source)
 
 
 def told_removals(
@@ -428,16 +455,34 @@ def told_batch(
     why_block = iter(describe(run, plan.bounds[rows] + positions))
     why_doc = iter(describe_documents(run, plan.rows[first + np.array([one.doc for one in whole], np.int64)]))
     data, bounds = parsed.documents.data.data, parsed.documents.bounds
-    plain = isinstance(work.chunk.data, list)  # files of text: their raw bytes are the text
     for one in removed:
-        place = {"file": one.name, "offset": offsets[one.name] + one.offset, **raw_fields(one.raw)}
+        place = place_of(one, offsets[one.name])
+        if one.doc == BETWEEN:
+            yield {"doc": None, "reason": "separator", "text": "", **place}
+            continue
         if one.doc < 0:
             further = Reject(0, work.chunk.line, work.source.path, work.chunk.damage or "", b"")  # part of a record
             reject = next(errors, further)
             yield {"input": reject.path, "line": reject.line, "error": reject.error, **place}
-        elif one.span < 0:
-            text = str(data[bounds[one.doc] : bounds[one.doc + 1]], "utf-8")
-            yield {**next(why_doc), "text": text, **place}
-        else:
-            text = one.raw.decode() if plain else msgspec.json.decode(b'"' + one.raw + b'"')
-            yield {**next(why_block), "text": text, **place}
+            continue
+        start, end = int(bounds[one.doc]), int(bounds[one.doc + 1])
+        if one.span >= 0:
+            first, last = cast("Sequence[tuple[int, int]]", work.cuts[one.doc])[one.span]
+            start, end = start + first, start + last
+        yield {**next(why_doc if one.span < 0 else why_block), "text": str(data[start:end], "utf-8"), **place}
+
+
+def place_of(one: Removed, before: int) -> dict[str, Any]:
+    """Say where something removed belongs, for JSON: nowhere for tables in memory.
+
+    Args:
+        one: what was removed.
+        before: how many bytes, or rows, of the output stand before the piece it was removed from.
+    """
+    if not one.name:
+        return {}
+    if one.row is None:
+        place = {"file": one.name, "offset": before + one.offset, **raw_fields(one.raw or b"")}
+        return {**place, "added": one.added} if one.added else place
+    place = {"file": one.name, "row": before + one.row}
+    return place if one.raw is None else {**place, "offset": one.offset, **raw_fields(one.raw)}

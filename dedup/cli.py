@@ -6,6 +6,7 @@ import atexit
 import dataclasses
 import gc
 import json
+import logging
 import math
 import os
 import pathlib
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from dedup.errors import DedupError, GuardRail, InputError, SettingsError
 from dedup.settings import DEFAULT_DROP, FORMAT_NAMES, REMOVABLE, SPLITS, SURVIVORS, Settings
@@ -24,7 +26,7 @@ from dedup.version import __version__
 if TYPE_CHECKING:
     from dedup.comparison import Comparison
     from dedup.listing import Header
-    from dedup.pipeline import Progress
+    from dedup.reading import Progress
     from dedup.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -115,9 +117,18 @@ def make_settings(options: dict[str, Any]) -> Settings:
     return Settings(drop=(DEFAULT_DROP | also) - set(options.pop("keep", ())), **options)
 
 
+def changed_settings(settings: Settings, context: click.Context, options: dict[str, Any]) -> Settings:
+    """Change the settings that options were given for."""
+    given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    also = {*options["drop"], *(["filler"] if options["drop_filler"] else [])}
+    plain = {name: options[name] for name in given - {"drop", "drop_filler", "keep"}}
+    return dataclasses.replace(settings, drop=(settings.drop | also) - set(options["keep"]), **plain)
+
+
 @contextmanager
 def reported_errors() -> Iterator[None]:
-    """Turn errors into a message on stderr and an exit code."""
+    """Turn errors into a message on stderr and an exit code; show what is logged there."""
+    show_log()
     try:
         yield
     except GuardRail as error:
@@ -139,6 +150,16 @@ def reported_errors() -> Iterator[None]:
     except OSError as error:
         click.echo(f"dedup: {error.filename or ''}{': ' if error.filename else ''}{error.strerror or error}", err=True)
         sys.exit(EXIT_ERROR)
+
+
+def show_log() -> None:
+    """Show on stderr what is logged."""
+    log = logging.getLogger("dedup")
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("dedup: %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
 
 
 def ready_memory(inputs: Sequence[str]) -> None:
@@ -182,36 +203,103 @@ def shown_progress() -> Iterator[Progress]:
 def cli() -> None:
     """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents, headers, templates.
 
-    INPUT is a file, a directory, a quoted pattern like 'crawl/**/*.jsonl.gz', or - for standard input: JSON lines,
-    text and Markdown, HTML, WARC or WET, plain or compressed (gzip, zstd, bzip2, xz, lz4), told by content and name.
-    Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error, 2 usage, 3 stopped by a guard rail.
+    INPUT is a file, a directory, a quoted pattern like 'crawl/**/*.jsonl.gz', or - for standard input: JSON lines, one
+    JSON array of objects, CSV or TSV, text and Markdown, HTML, WARC or WET, plain or compressed (gzip, zstd, bzip2, xz,
+    lz4), Parquet or Arrow, told by content and name. Data go to stdout, messages to stderr. Exit codes: 0 done, 1
+    error, 2 usage, 3 stopped by a guard rail.
     """
 
 
 @cli.command("scan")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--out", required=True, metavar="RUN", help="Run directory to write.")
+@click.option("-o", "--out", metavar="RUN", help="Run directory to write; may be left out where INPUT is one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--no-sketches", is_flag=True, help="Keep nothing to go on from; it may take more room than the input.")
 @with_settings
-def scan_command(inputs: tuple[str, ...], out: str, as_json: bool, **options: Any) -> None:
+@click.pass_context
+def scan_command(
+    context: click.Context,
+    /,
+    inputs: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
+    no_sketches: bool,
+    **options: Any,
+) -> None:
     """Decide what is a copy of what, and write it down.
 
-    RUN gets verdicts.parquet (a row a block), documents.parquet (a row a document), summary.json, and
-    rejects.jsonl if records could not be used.
+    RUN gets verdicts.parquet (a row a block), documents.parquet (a row a document), summary.json, and rejects.jsonl if
+    records could not be used; and sketches/, from which a scan into RUN goes on: inputs that have not changed are not
+    read again, nor what a scan that was stopped has read. Where INPUT is a RUN, it is decided on again with the
+    options given, the others as they were, and nothing is read.
     """
     with reported_errors():
-        settings = make_settings(options)
+        from dedup.run import Run, named_run
+
+        old = named_run(inputs)
+        if old is not None:
+            settings, out = changed_settings(old.settings, context, options), out or str(old.path)
+        elif out is None:
+            raise click.UsageError("Missing option '-o' / '--out': where the run is to go.")
+        else:
+            settings = make_settings(options)
         ready_memory(inputs)
         from dedup.pipeline import scan
-        from dedup.run import Run
+        from dedup.store import unfinished
 
         try:
             with shown_progress() as progress:
-                summary = scan(list(inputs), settings, out=out, progress=progress).summary
+                summary = scan(list(inputs), settings, out=out, keep=not no_sketches, progress=progress).summary
+        except KeyboardInterrupt:
+            if not unfinished(out).exists():
+                raise
+            click.echo("dedup: interrupted; the same command goes on from here", err=True)
+            sys.exit(EXIT_INTERRUPTED)
         except GuardRail:
             click.echo(json.dumps(Run.open(out).summary) if as_json else summary_table(Run.open(out).summary))
             raise
         click.echo(json.dumps(summary) if as_json else summary_table(summary))
+
+
+@cli.command("runs")
+@click.argument("paths", nargs=-1, required=True, metavar="RUN...")
+@click.option("--verify", is_flag=True, help="Compare all sketches with their checksums.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a run.")
+def runs_command(paths: tuple[str, ...], verify: bool, as_json: bool) -> None:
+    """Say what run directories hold, how large they are, and what they were made with.
+
+    RUN is a run directory, or a folder of some. Exit code 1 if --verify finds damage.
+    """
+    with reported_errors():
+        from dedup.inspection import runs
+
+        found = [run for path in paths for run in runs(path, verify=verify)]
+        for run in found:
+            click.echo(json.dumps(run) if as_json else run_table(run))
+        if any((run["sketches"] or {}).get("damaged") for run in found):
+            sys.exit(EXIT_ERROR)
+
+
+def run_table(run: dict[str, Any]) -> str:
+    """Lay out what a run holds."""
+    lines = [("run", run["run"]), ("state", run["state"])]
+    lines += [(name, run[name]) for name in ("made", "made_by") if name in run]
+    if "documents" in run:
+        lines.append(("holds", f"{run['documents']:,} documents, {run['blocks']:,} blocks"))
+        lines.append(("inputs", ", ".join(one["path"] for one in run["inputs"])))
+        lines.append(
+            ("settings", ", ".join(f"{name}={value}" for name, value in run["settings"].items()) or "defaults")
+        )
+    lines.append(("bytes", ", ".join(f"{name} {size:,}" for name, size in run["bytes"].items())))
+    sketches = run["sketches"]
+    if sketches is None:
+        lines.append(("sketches", "none"))
+    else:
+        told = f"{sketches['inputs_read']} of {sketches['inputs']} inputs" if "inputs" in sketches else ""
+        checked = "damaged" in sketches
+        damage = f"damaged: {sketches['damaged']}" if checked and sketches["damaged"] else "sound" if checked else ""
+        lines.append(("sketches", ", ".join(filter(None, [told, damage]))))
+    return "\n".join(f"{name:10}{value}" for name, value in lines) + "\n"
 
 
 @cli.command("clean")

@@ -16,12 +16,19 @@ from dedup.store import Workspace
 
 
 class Interner:
-    """Numbers 128-bit fingerprints in order of first standing."""
+    """Numbers 128-bit fingerprints in order of first standing.
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._fingerprints: U64 = np.empty((1 << 12, 2), np.uint64)
-        self._slots: I64 = np.full(1 << 13, FREE, np.int64)
+    Args:
+        known: uint64[count, 2], those that have numbers already.
+    """
+
+    def __init__(self, known: U64 | None = None) -> None:
+        known = np.empty((0, 2), np.uint64) if known is None else known
+        self.count = len(known)
+        self._fingerprints: U64 = np.empty((max(1 << 12, 2 * self.count), 2), np.uint64)
+        self._fingerprints[: self.count] = known
+        self._slots: I64 = np.full(1 << max(13, (2 * self.count).bit_length()), FREE, np.int64)
+        rehash(self._fingerprints, self.count, self._slots)
 
     def number(self, fingerprints: U64, present: Bool) -> tuple[I64, Bool]:
         """Look fingerprints up.
@@ -47,11 +54,6 @@ class Interner:
         # new numbers are given in order, so a number is new where it exceeds all before it
         highest = np.maximum.accumulate(np.concatenate([[before - 1], numbers]))
         return numbers, numbers > highest[:-1]
-
-    def fingerprints(self) -> U64:
-        """Return uint64[count, 2], the fingerprints by number; the table of numbers is freed."""
-        self._slots = np.empty(0, np.int64)
-        return self._fingerprints[: self.count]
 
 
 class Fresh(NamedTuple):
@@ -115,6 +117,7 @@ class Corpus:
         words: float32[n]; ``odds`` and ``page_odds``, float32[n], log-odds to be content, see ``Shapes``.
         content: int64[n], number of each block's content, FREE for blocks without a token.
         doc_content: int64[docs], likewise of documents.
+        prints: uint64[2 * d], fingerprints of distinct contents; ``doc_prints``, uint64[2 * e], of documents.
         tokens: uint64, token hashes of distinct contents.
         token_bounds: int64[d + 1], where each content begins in ``tokens``.
         sketched: int64[m], contents that are sketched.
@@ -126,11 +129,10 @@ class Corpus:
     """
 
     def __init__(self, workspace: Workspace, blocks: Scheme, docs: Scheme, min_tokens: int) -> None:
-        column = workspace.column
+        column = workspace.kept
         self.workspace = workspace
-        self.ids, self.sources, self.ages = (workspace.strings(name) for name in ("ids", "sources", "ages"))
+        self.ids, self.sources, self.ages = (workspace.kept_strings(name) for name in ("ids", "sources", "ages"))
         self.block_bounds = column("block_bounds", np.int64)
-        self.block_bounds.append(np.zeros(1, np.int64))
         self.starts, self.ends = column("starts", np.int64), column("ends", np.int64)
         self.kinds = column("kinds", np.uint8)
         self.keys, self.bare = column("keys", np.uint64), column("bare", np.uint64)
@@ -143,16 +145,21 @@ class Corpus:
         self.content, self.doc_content = column("content", np.int64), column("doc_content", np.int64)
         self.tokens = column("tokens", np.uint64)
         self.token_bounds = column("token_bounds", np.int64)
-        self.token_bounds.append(np.zeros(1, np.int64))
+        for bounds in (self.block_bounds, self.token_bounds):
+            if not bounds.size:
+                bounds.append(np.zeros(1, np.int64))
         self.sketched = column("sketched", np.int64)
-        self.bands = workspace.columns("band", np.uint32, blocks.bands)
-        self.bits, self.families = column("bits", np.uint64), column("families", np.uint64)
         self.doc_first = column("doc_first", np.int64)
-        self.doc_bands = workspace.columns("doc_band", np.uint32, docs.bands)
-        self.doc_bits, self.doc_families = column("doc_bits", np.uint64), column("doc_families", np.uint64)
-        self.block_numbers, self.doc_numbers = Interner(), Interner()
+        name, doc_name = (f"{one.bands}x{one.rows}of{one.a.size}" for one in (blocks, docs))
+        self.bands = workspace.kept_columns(f"{name}-band", np.uint32, blocks.bands)
+        self.bits, self.families = column(f"{name}-bits", np.uint64), column(f"{name}-families", np.uint64)
+        self.doc_bands = workspace.kept_columns(f"doc-{doc_name}-band", np.uint32, docs.bands)
+        self.doc_bits = column(f"doc-{doc_name}-bits", np.uint64)
+        self.doc_families = column(f"doc-{doc_name}-families", np.uint64)
+        self.prints, self.doc_prints = column("prints", np.uint64), column("doc_prints", np.uint64)
         self.doc_tokens = column("doc_tokens", np.int64)
         self._min_tokens = min_tokens
+        self._block_numbers, self._doc_numbers = Interner(self.fingerprints()), Interner(self.doc_fingerprints())
 
     @property
     def doc_count(self) -> int:
@@ -163,6 +170,18 @@ class Corpus:
     def block_count(self) -> int:
         """Number of blocks."""
         return self.content.size
+
+    def fingerprints(self) -> U64:
+        """Return uint64[d, 2], the fingerprints of distinct contents."""
+        return self.prints.map().reshape(-1, 2)
+
+    def doc_fingerprints(self) -> U64:
+        """Return uint64[e, 2], those of documents."""
+        return self.doc_prints.map().reshape(-1, 2)
+
+    def finish(self) -> None:
+        """Free what only adding needs."""
+        self._block_numbers, self._doc_numbers = Interner(), Interner()
 
     def add(self, documents: Documents, blocks: Blocks, tokens: Tokens, looks: Looks, said: Said | None) -> Fresh:
         """Take a batch; its new contents get numbers, and their tokens are written down."""
@@ -180,9 +199,10 @@ class Corpus:
         for name, values in looks._asdict().items():
             getattr(self, name).append(values)
         lengths = np.diff(tokens.bounds)
-        content, new = self.block_numbers.number(tokens.fingerprints, lengths > 0)
+        content, new = self._block_numbers.number(tokens.fingerprints, lengths > 0)
         self.content.append(content)
         rows = np.flatnonzero(new)
+        self.prints.append(tokens.fingerprints[rows].reshape(-1))
         self.token_bounds.append(np.cumsum(lengths[rows]) + self.tokens.size)
         fresh = np.empty(lengths[rows].sum(), np.uint64)
         gather(tokens.hashes, tokens.bounds, rows, fresh)
@@ -190,10 +210,11 @@ class Corpus:
         sketched = rows[lengths[rows] >= self._min_tokens]
         self.sketched.append(content[sketched])
         doc_lengths = np.diff(tokens.doc_bounds)
-        doc_content, doc_new = self.doc_numbers.number(tokens.doc_fingerprints, doc_lengths > 0)
+        doc_content, doc_new = self._doc_numbers.number(tokens.doc_fingerprints, doc_lengths > 0)
         self.doc_content.append(doc_content)
         self.doc_tokens.append(doc_lengths)
         docs = np.flatnonzero(doc_new)
+        self.doc_prints.append(tokens.doc_fingerprints[docs].reshape(-1))
         self.doc_first.append(docs + docs_before)
         if said is not None:
             for name in ("letters", "names", "chars", "forms", "titles", "languages"):
@@ -203,9 +224,17 @@ class Corpus:
 
     def add_sketches(self, blocks: Sketches, docs: Sketches) -> None:
         """Take the sketches of a batch's fresh rows, in the order of ``add``."""
+        self.add_block_sketches(blocks)
+        self.add_doc_sketches(docs)
+
+    def add_block_sketches(self, blocks: Sketches) -> None:
+        """Take the sketches of contents."""
         self.bands.append(blocks.keys)
         self.bits.append(blocks.bits)
         self.families.append(blocks.families)
+
+    def add_doc_sketches(self, docs: Sketches) -> None:
+        """Take the sketches of documents."""
         self.doc_bands.append(docs.keys)
         self.doc_bits.append(docs.bits)
         self.doc_families.append(docs.families)

@@ -61,12 +61,12 @@ class Plan(NamedTuple):
             return spans
         return [(starts[k], ends[k], k) for k in np.flatnonzero(dropped).tolist()]
 
-    def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], list[list[int]]]:
-        """Say for each of a batch of documents what to cut, and which blocks the cut spans are."""
+    def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], dict[int, list[int]]]:
+        """Say for each of a batch of documents what to cut; and, where that is spans, which blocks they are."""
         rows = self.rows[first : first + len(documents.ids)]
         gone = self.gone[rows]
         cuts: list[Cut] = [whole or None for whole in gone.tolist()]
-        blocks: list[list[int]] = [[] for _ in cuts]
+        blocks: dict[int, list[int]] = {}
         for doc in np.flatnonzero(self.touched[rows] & ~gone).tolist():
             text = documents.data[documents.bounds[doc] : documents.bounds[doc + 1]]
             spans = self.spans(rows[doc], text.tobytes())

@@ -54,9 +54,16 @@ class Decisions(NamedTuple):
     skipped: int
 
 
-def decide(corpus: Corpus, settings: Settings, pool: Executor) -> Decisions:
-    """Match documents, then blocks of those that stay; also of those that stay when contained documents are to go."""
-    rank = survivor_rank(corpus, settings)
+def decide(corpus: Corpus, settings: Settings, positions: I64, pool: Executor) -> Decisions:
+    """Match documents, then blocks of those that stay; also of those that stay when contained documents are to go.
+
+    Args:
+        corpus: the corpus.
+        settings: the settings.
+        positions: int64[docs], the place of each document in the input; empty where they stand like it.
+        pool: threads to work in.
+    """
+    rank = survivor_rank(corpus, settings, positions)
     docs, doc_matches = match_documents(corpus, settings, rank, pool)
     boilerplate = judge_boilerplate(corpus, docs, settings, pool)
     substance, judged = None, boilerplate.reasons
@@ -138,7 +145,7 @@ def columns_of(corpus: Corpus, docs: DocDecisions) -> tuple[Columns, Sources]:
 def prints_of(corpus: Corpus) -> U64:
     """Return uint64[docs], a hash of each document's content, 0 for those without a token."""
     content = corpus.doc_content.map()
-    fingerprints = np.append(corpus.doc_numbers.fingerprints()[:, 0], np.uint64(0))
+    fingerprints = np.append(corpus.doc_fingerprints()[:, 0], np.uint64(0))
     prints: U64 = fingerprints[content]  # FREE is the last
     return prints
 
@@ -182,10 +189,10 @@ def find_contained(
     return told, found.skipped
 
 
-def survivor_rank(corpus: Corpus, settings: Settings) -> I64:
-    """Return int64[docs], survivor order of documents but for their length, smaller first; empty for input order."""
+def survivor_rank(corpus: Corpus, settings: Settings, positions: I64) -> I64:
+    """Return int64[docs], survivor order of documents but for their length; empty for their own order."""
     if settings.survivor == "first":
-        return np.empty(0, np.int64)
+        return positions
     import pyarrow.compute as pc  # takes as long to import as numpy, and is needed seldom
 
     ids = corpus.ids.map()
@@ -213,7 +220,7 @@ def order_rows(best: I64, doc_of_best: I64, lengths: I64, rank: I64, settings: S
         settings: names the survivor.
     """
     rows = np.flatnonzero(best != FREE)
-    if settings.survivor == "first":
+    if not rank.size:
         return rows[np.argsort(best[rows], kind="stable")]
     keys = [best[rows], rank[doc_of_best[rows]]]
     if settings.survivor == "longest":

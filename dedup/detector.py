@@ -14,8 +14,7 @@ from dedup.decide import columns_of, dropped_reasons, match_documents
 from dedup.errors import SettingsError
 from dedup.formats import open_inputs
 from dedup.kernels.classes import LEAST_PAGES
-from dedup.pipeline import pool_of, silent, sketch_corpus
-from dedup.run import TextsDigest
+from dedup.reading import pool_of, sketch_corpus
 from dedup.schema import REASONS
 from dedup.settings import Settings
 from dedup.sketch import tokenize_texts
@@ -152,7 +151,7 @@ def judge_pages(texts: Sequence[str], count: int, source: str, settings: Setting
     settings = dataclasses.replace(settings, text="text", id="id", source="source", newest=None, survivor="first")
     dropping = dropped_reasons(settings)
     with Workspace() as workspace, pool_of(settings.workers) as pool:
-        corpus, _, _ = sketch_corpus(open_inputs(records), settings, workspace, pool, TextsDigest(), silent)
+        corpus, _ = sketch_corpus(open_inputs(records), settings, workspace, pool)
         docs, _ = match_documents(corpus, settings, np.empty(0, np.int64), pool)
         columns, sources = columns_of(corpus, docs)
         found = find_boilerplate(columns, sources, settings.boilerplate, workspace, pool)

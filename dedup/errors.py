@@ -90,6 +90,14 @@ class Corrupt(StoreError):
     """The store's files contradict each other."""
 
 
+class Locked(StoreError):
+    """Another process is writing there."""
+
+
+class SettingsMismatch(StoreError):
+    """The store was made with other settings than are asked for."""
+
+
 class GuardRail(DedupError):
     """A run would remove so much that it stopped to ask.
 

@@ -9,7 +9,7 @@ single article, and count for little in a large corpus.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -125,6 +125,18 @@ class DocumentFrequencies:
         for language, table in other.tables.items():
             self.table(language)[:] += table
         self.docs += other.docs
+
+    def arrays(self) -> dict[str, I64 | U32]:
+        """Return what there is to be kept, by name."""
+        return {"docs": self.docs, **{str(language): table for language, table in self.tables.items()}}
+
+    @classmethod
+    def restored(cls, arrays: dict[str, Any]) -> DocumentFrequencies:
+        """Make one of what was kept."""
+        made = cls()
+        made.docs = arrays.pop("docs")
+        made.tables = {int(language): table for language, table in arrays.items()}
+        return made
 
     def blended(self, languages: I32, *, included: bool) -> Weights:
         """Put corpus and background together.

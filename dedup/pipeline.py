@@ -10,26 +10,19 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I32, I64, U8, U32
-from dedup.background import identify
-from dedup.blocks import split_blocks
-from dedup.corpus import Corpus, Fresh, Looks, Said
+from dedup.arrays import I64
+from dedup.checkpoint import STATE, Kept, clear, go_on, open_sketches
+from dedup.corpus import Corpus
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
-from dedup.errors import GuardRail, InputError
-from dedup.formats import Chunk, Input, Inputs, chunks_of, open_inputs
-from dedup.frequencies import count_terms_of
+from dedup.errors import GuardRail
+from dedup.formats import Inputs, open_inputs
 from dedup.kernels.classes import LEAST_PAGES
-from dedup.kernels.shape import CHARS, LETTERS
-from dedup.kernels.tables import FREE
-from dedup.lsh import schemes
-from dedup.marks import find_marks
+from dedup.reading import Progress, pool_of, silent, sketch_corpus
 from dedup.run import (
     DOCUMENTS_FILE,
     FORMAT,
@@ -39,10 +32,9 @@ from dedup.run import (
     TEMPLATES_FILE,
     VERDICTS_FILE,
     Run,
-    TextsDigest,
-    json_lines,
-    reject_row,
+    named_run,
     summary_bytes,
+    texts_digest,
     write_table,
 )
 from dedup.schema import (
@@ -53,35 +45,13 @@ from dedup.schema import (
     REASONS,
     TEMPLATES,
     VERDICTS,
-    Blocks,
-    Documents,
     Reason,
-    Reject,
 )
 from dedup.settings import Settings
-from dedup.shape import find_shapes
-from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
-from dedup.store import Workspace, atomic_directory
-from dedup.substance import count_names, find_forms
-from dedup.templates import find_templates, mask_names
-from dedup.threads import ordered_map
+from dedup.store import SKETCHES, Workspace, told_when_full, unfinished_directory
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
 MOST_FILLER = 0.5  # share of a document that may go as filler unnoticed
-MOST_NAMES = (1 << 16) - 1  # that are counted in a block
-Progress = Callable[[str, int, int | None], None]
-
-
-class Batch(NamedTuple):
-    """A chunk after the first stages."""
-
-    documents: Documents
-    blocks: Blocks
-    tokens: Tokens
-    looks: Looks
-    said: Said | None
-    rejects: list[Reject]
-    read: int
 
 
 def scan(
@@ -89,15 +59,21 @@ def scan(
     settings: Settings | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
+    keep: bool = True,
     progress: Progress | None = None,
 ) -> Run:
     """Find what a corpus repeats.
 
+    A scan into a run directory goes on from the sketches there: inputs that have not changed since are not read again,
+    nor what a scan that was stopped has read.
+
     Args:
         inputs: a path or several (files, directories, patterns), an iterable of dicts, or an object with
-            ``__arrow_c_stream__``.
-        settings: see ``Settings``.
-        out: the run directory to write, replacing an older run; None for a temporary one that goes with the ``Run``.
+            ``__arrow_c_stream__``; or a run directory, to decide again without reading anything.
+        settings: see ``Settings``; None for those of the run, where the input is one.
+        out: the run directory to write, replacing an older run; None for a temporary one that goes with the ``Run``, or
+            for the run that is decided on again.
+        keep: whether the sketches are to stay in the run directory.
         progress: called with a stage, bytes done and bytes in all (None if unknown).
 
     Returns:
@@ -107,7 +83,8 @@ def scan(
         NotFound: an input does not exist.
         InputError: an input cannot be read, or, in strict mode, a record is unusable.
         MissingExtra: a format needs packages that are not installed.
-        StoreError: the run directory cannot be written.
+        StoreError: the run directory cannot be written, or another process is at it.
+        SettingsMismatch: the run that is decided on again has sketches that other settings need.
         GuardRail: the run would drop more than the settings allow; it is written all the same.
 
     >>> run = scan([{"id": "a", "text": "The ferry leaves the old harbour at nine in the morning."},
@@ -115,16 +92,23 @@ def scan(
     >>> run.verdicts.select(["doc", "action", "reason", "partner_doc"]).to_pylist()[1]
     {'doc': 'b', 'action': 'drop', 'reason': 'near_duplicate', 'partner_doc': 'a'}
     """
-    settings = settings or Settings()
-    opened = open_inputs(inputs, settings.format)
+    old = named_run(inputs)
+    if old is not None:
+        settings, out = settings or old.settings, out or old.path
+        opened = Inputs(map(Kept, open_sketches(old.path, settings)), old.summary.get("ignored"))
+    else:
+        settings = settings or Settings()
+        opened = open_inputs(inputs, settings.format)
     if out is not None:
-        with atomic_directory(out) as made:
-            _scan_into(made, opened, settings, progress or silent)
+        with unfinished_directory(out, f"{SKETCHES}/{STATE}") as made:
+            base = old.path if old is not None else pathlib.Path(out) if keep else None
+            _scan_into(made, opened, settings, progress or silent, base)
         run = Run.open(out)
     else:
         made = pathlib.Path(tempfile.mkdtemp(prefix="dedup-run-"))
         try:
-            _scan_into(made, opened, settings, progress or silent)
+            with told_when_full(made):
+                _scan_into(made, opened, settings, progress or silent, None)
             run = Run.open(made)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
@@ -135,133 +119,48 @@ def scan(
     return run
 
 
-def silent(stage: str, done: int, total: int | None) -> None:
-    """Report nothing."""
+def _scan_into(
+    made: pathlib.Path, inputs: Inputs, settings: Settings, progress: Progress, base: pathlib.Path | None
+) -> None:
+    """Run all stages and write the run directory.
 
-
-def _scan_into(made: pathlib.Path, inputs: Inputs, settings: Settings, progress: Progress) -> None:
-    """Run all stages and write the run directory."""
+    Args:
+        made: the directory.
+        inputs: the inputs.
+        settings: the settings.
+        progress: see ``scan``.
+        base: the run to go on from, if there is one; None where sketches are not to stay.
+    """
     begun = time.perf_counter()
-    with Workspace(made) as workspace, pool_of(settings.workers) as pool:
-        digest = TextsDigest()
-        corpus, rejects, read = sketch_corpus(inputs, settings, workspace, pool, digest, progress)
-        progress("matching", read, None)
-        decisions = decide(corpus, settings, pool)
-        progress("writing verdicts", read, None)
-        order = np.arange(corpus.doc_count)
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(pool_of(settings.workers))
+        book = None if base is None else go_on(made, base, inputs, settings, pool)
+        clear(made, book)
+        sizes = None if book is None else book.state.sizes()
+        workspace = stack.enter_context(Workspace(made, kept=None if book is None else book.path, sizes=sizes))
+        corpus, ledger = sketch_corpus(inputs, settings, workspace, pool, progress, book)
+        progress("matching", ledger.size() or 0, None)
+        positions = ledger.positions()
+        decisions = decide(corpus, settings, positions, pool)
+        progress("writing verdicts", ledger.size() or 0, None)
+        standing = positions if positions.size else np.arange(corpus.doc_count)
+        order = np.argsort(standing)
         if settings.survivor != "first":
             # whatever order the input came in, the same rows come out
-            order = np.argsort(survivor_rank(corpus, dataclasses.replace(settings, survivor="longest")))
-            np.save(made / ORDER_FILE, order)
+            chosen = dataclasses.replace(settings, survivor="longest")
+            order = np.argsort(survivor_rank(corpus, chosen, positions))
+            np.save(made / ORDER_FILE, standing[order])
         # contained documents are looked for beside the writing of the blocks' verdicts, which say nothing of them
         documents = pool.submit(tell_documents, made, corpus, decisions, settings, order)
         tally = Tally()
         tables = block_verdicts(corpus, decisions, settings, order, tally, pool)
         write_table(made / VERDICTS_FILE, with_scores(VERDICTS, BLOCK_SCORES, settings), tables, pool)
         write_table(made / TEMPLATES_FILE, TEMPLATES, [told_templates(corpus, decisions)])
-        if rejects:
-            (made / REJECTS_FILE).write_bytes(b"".join(json_lines(map(reject_row, rejects))))
         summary = _summarise(corpus, settings, inputs, documents.result(), tally)
-        summary["texts"] = digest.hexdigest()
-        summary["rejects"] = len(rejects)
+        summary["texts"] = texts_digest(read.texts for read in ledger.reads if read is not None)
+        summary["rejects"] = ledger.write_rejects(made / REJECTS_FILE)
         summary["seconds"] = round(time.perf_counter() - begun, 3)
         (made / SUMMARY_FILE).write_bytes(summary_bytes(summary))
-
-
-@contextlib.contextmanager
-def pool_of(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool whose waiting work is dropped when the block fails."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="dedup")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def sketch_corpus(
-    inputs: list[Input],
-    settings: Settings,
-    workspace: Workspace,
-    pool: ThreadPoolExecutor,
-    digest: TextsDigest,
-    progress: Progress,
-) -> tuple[Corpus, list[Reject], int]:
-    """Read, split, tokenise and sketch everything; return the corpus, the rejects and the bytes read."""
-    for_blocks, for_docs = schemes(settings)
-    corpus = Corpus(workspace, for_blocks, for_docs, settings.min_tokens)
-    total = sum(one.size or 0 for one in inputs) if all(one.size is not None for one in inputs) else None
-    rejects: list[Reject] = []
-    ahead = settings.workers + 1
-
-    def prepare(work: tuple[Input, Chunk]) -> Batch:
-        source, chunk = work
-        parsed = source.parse(chunk, settings)
-        documents = parsed.documents
-        blocks = split_blocks(documents.data, documents.bounds, settings.split)
-        tokens = tokenize_blocks(documents.data, documents.bounds, blocks)
-        looks, said = look_at(documents.data, documents.bounds, blocks, tokens, scored=settings.scores)
-        return Batch(documents, blocks, tokens, looks, said, parsed.rejects, chunk.read)
-
-    def sketch(work: tuple[Tokens, Fresh]) -> tuple[Sketches, Sketches]:
-        tokens, fresh = work
-        return (
-            sketch_rows(tokens.hashes, tokens.bounds, fresh.blocks, for_blocks),
-            sketch_rows(tokens.hashes, tokens.doc_bounds, fresh.docs, for_docs),
-        )
-
-    def commit() -> Iterator[tuple[Tokens, Fresh]]:
-        for batch in ordered_map(pool, prepare, chunks_of(inputs, settings.batch_bytes), ahead):
-            if batch.rejects and settings.strict:
-                first = batch.rejects[0]
-                raise InputError(first.error, first.path, first.line)
-            rejects.extend(batch.rejects)
-            digest.add(batch.documents)
-            progress("reading", batch.read, total)
-            yield batch.tokens, corpus.add(batch.documents, batch.blocks, batch.tokens, batch.looks, batch.said)
-
-    for sketches in ordered_map(pool, sketch, commit(), ahead):
-        corpus.add_sketches(*sketches)
-    return corpus, rejects, total or 0
-
-
-def look_at(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens, *, scored: bool) -> tuple[Looks, Said | None]:
-    """Tell what the blocks of a batch look like; and, if they are scored, what they say."""
-    templates, shapes = find_templates(data, bounds, blocks, tokens), find_shapes(data, bounds, blocks)
-    templates, credited = mask_names(data, bounds, blocks, tokens, shapes.counts, templates)
-    marks = find_marks(data, bounds, blocks, tokens, templates, shapes, credited)
-    looks = Looks(templates.keys, templates.bare, marks, shapes.words, shapes.odds, shapes.page_odds)
-    return looks, say(data, bounds, blocks, tokens, templates.titles, marks, shapes.counts) if scored else None
-
-
-def say_of(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens) -> Said:
-    """Tell what the blocks of a batch say, without the rest."""
-    templates, shapes = find_templates(data, bounds, blocks, tokens), find_shapes(data, bounds, blocks)
-    marks = find_marks(data, bounds, blocks, tokens, templates, shapes, np.empty(0, np.int64))
-    return say(data, bounds, blocks, tokens, templates.titles, marks, shapes.counts)
-
-
-def say(data: U8, bounds: I64, blocks: Blocks, tokens: Tokens, titles: I64, marks: U32, counts: I32) -> Said:
-    """Put together what substance is scored by.
-
-    Args:
-        data: uint8, valid UTF-8 of the documents.
-        bounds: int64[docs + 1], where each document begins in ``data``.
-        blocks: their blocks.
-        tokens: the blocks' tokens.
-        titles: int64[docs], the block with each document's title, FREE where there is none.
-        marks: uint32[n], see ``dedup.kernels.classes``.
-        counts: int32[n, COLUMNS], see ``dedup.kernels.shape``.
-    """
-    languages = identify(tokens.hashes, tokens.doc_bounds)
-    return Said(
-        letters=counts[:, LETTERS].astype(np.uint32),
-        names=np.minimum(count_names(counts), MOST_NAMES).astype(np.uint16),
-        chars=counts[:, CHARS].astype(np.uint32),
-        forms=find_forms(data, bounds, blocks, np.diff(tokens.bounds), languages, marks, counts),
-        titles=np.where(titles == FREE, FREE, titles - blocks.bounds[:-1]),
-        languages=languages,
-        counts=count_terms_of(tokens, blocks, languages),
-    )
 
 
 def with_scores(schema: pa.Schema, scores: pa.Schema, settings: Settings) -> pa.Schema:

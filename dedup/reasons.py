@@ -155,7 +155,8 @@ def tell(reasons: U32, forms: U8) -> pa.ListArray:
     all_of[unscored, 0] = forms[unscored]  # a form is less than a reason
     codes = pa.array(all_of[all_of != 0]).dictionary_encode()
     words = [FORMS[code] if code < len(FORMS) else sentence(code) for code in codes.dictionary.to_pylist()]
-    values = pa.DictionaryArray.from_arrays(codes.indices, pa.array(words, pa.string()))
+    # taken, not coded: of a list that is coded a Parquet file holds other bytes each time, and far more of them
+    values = pa.array(words, pa.string()).take(codes.indices)
     return pa.ListArray.from_arrays(
         np.append(0, np.cumsum(sum(column != 0 for column in all_of.T))).astype(np.int32), values
     )

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
 import os
 import pathlib
@@ -19,9 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from dedup.arrays import I64
+from dedup.arrays import I64, U64
 from dedup.errors import Corrupt, NotFound, VersionMismatch
+from dedup.kernels.mixing import mix64
 from dedup.schema import DOCUMENTS, VERDICTS, Documents, Reject
+from dedup.settings import Settings
 from dedup.store import (
     DOCUMENTS_FILE,
     MADE_BY,
@@ -35,7 +38,8 @@ from dedup.store import (
 )
 from dedup.version import __version__
 
-FORMAT = 4
+FORMAT = 5
+LARGEST = (1 << 64) - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +99,12 @@ class Run:
             return [json.loads(line) for line in file]
 
     @property
+    def settings(self) -> Settings:
+        """Settings it was made with."""
+        chosen = self.summary["settings"]
+        return Settings(**{**chosen, "drop": frozenset(chosen["drop"])})
+
+    @property
     def alarms(self) -> list[str]:
         """Guard rails that the run hit."""
         return list(self.summary["alarms"])
@@ -108,6 +118,24 @@ class Run:
         rows = np.empty_like(order)
         rows[order] = np.arange(order.size)
         return rows
+
+
+def named_run(inputs: object) -> Run | None:
+    """Return the run that is named as an input, None where none is.
+
+    Raises:
+        VersionMismatch: another version of this package wrote it.
+    """
+    if isinstance(inputs, list | tuple) and len(inputs) == 1:
+        inputs = inputs[0]
+    if not isinstance(inputs, str | os.PathLike):
+        return None
+    try:
+        summary = json.loads((pathlib.Path(inputs) / SUMMARY_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    made_here = isinstance(summary, dict) and str(summary.get(MADE_BY)).startswith(MAKER)
+    return Run.open(inputs) if made_here and "texts" in summary else None
 
 
 def write_table(
@@ -167,20 +195,35 @@ def reject_row(reject: Reject) -> dict[str, Any]:
     return {"file": reject.path, "line": reject.line, "error": reject.error, **raw_fields(reject.raw)}
 
 
-class TextsDigest:
-    """A checksum of all texts of a corpus, in order, however they come in batches."""
+class TextsSum(msgspec.Struct):
+    """A checksum of the texts of an input, in order, however they come in batches; made batch by batch.
 
-    def __init__(self) -> None:
-        self._texts, self._lengths = xxhash.xxh3_64(), xxhash.xxh3_64()
+    Attributes:
+        docs: how many there are.
+        value: sum of hashes of each text and its place, 64 bits.
+    """
 
-    def add(self, documents: Documents) -> None:
-        """Take the texts of a batch."""
-        self._texts.update(documents.data.data)
-        self._lengths.update(np.diff(documents.bounds).data)
+    docs: int = 0
+    value: int = 0
 
-    def hexdigest(self) -> str:
-        """Return the checksum of all texts so far, 32 hexadecimal digits."""
-        return self._texts.hexdigest() + self._lengths.hexdigest()
+    def add(self, hashes: U64) -> None:
+        """Take the next texts, by ``hash_texts``."""
+        places = np.arange(self.docs, self.docs + hashes.size, dtype=np.uint64)
+        mixed = mix64.py_func(hashes + mix64.py_func(places))  # type: ignore[attr-defined]
+        self.value = (self.value + int(mixed.sum())) & LARGEST
+        self.docs += hashes.size
+
+
+def hash_texts(documents: Documents) -> U64:
+    """Hash texts: uint64[docs]."""
+    data, bounds = documents.data.data, documents.bounds.tolist()
+    hashes = [xxhash.xxh3_64_intdigest(data[a:b]) for a, b in itertools.pairwise(bounds)]
+    return np.array(hashes, np.uint64)
+
+
+def texts_digest(sums: Iterable[TextsSum]) -> str:
+    """Return a checksum of the texts of all inputs, 32 hexadecimal digits."""
+    return xxhash.xxh3_128_hexdigest(msgspec.json.encode(list(sums)))
 
 
 def summary_bytes(summary: dict[str, Any]) -> bytes:
@@ -203,6 +246,6 @@ def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 __all__ = [
     "DOCUMENTS", "DOCUMENTS_FILE", "ORDER_FILE", "REJECTS_FILE", "REMOVALS_FILE", "SUMMARY_FILE", "TEMPLATES_FILE",
-    "VERDICTS", "VERDICTS_FILE", "Run", "TextsDigest", "json_line", "json_lines", "raw_bytes", "raw_fields",
-    "reject_row", "summary_bytes", "write_table",
+    "VERDICTS", "VERDICTS_FILE", "Run", "TextsSum", "hash_texts", "json_line", "json_lines", "raw_bytes", "raw_fields",
+    "reject_row", "summary_bytes", "texts_digest", "write_table",
 ]  # fmt: skip

@@ -18,10 +18,12 @@ from dedup.background import identify
 from dedup.blocks import split_blocks
 from dedup.corpus import Said
 from dedup.errors import InputError
+from dedup.formats.kinds import is_table
 from dedup.frequencies import Counts, DocumentFrequencies, Weights, count_terms_of
 from dedup.kernels.facts import Spoken
 from dedup.kernels.tables import FREE
-from dedup.pipeline import Progress, pool_of, say_of, scan
+from dedup.pipeline import scan
+from dedup.reading import Progress, pool_of, say_of
 from dedup.reasons import FEATURES, tell
 from dedup.run import Run
 from dedup.schema import BLOCK_SCORES, DOCUMENT_SCORES, Blocks
@@ -68,7 +70,7 @@ def score(
     settings = settings or Settings()
     if isinstance(texts, str):
         texts = [texts]
-    if not isinstance(texts, os.PathLike) and not hasattr(texts, "__arrow_c_stream__"):
+    if not isinstance(texts, os.PathLike) and not is_table(texts):
         texts = list(texts)
         if any(isinstance(text, str) for text in texts):
             texts = [{settings.id: str(k), settings.text: text} for k, text in enumerate(checked(texts))]

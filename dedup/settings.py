@@ -8,7 +8,9 @@ from typing import Literal, get_args
 
 from dedup.errors import SettingsError
 
-FormatName = Literal["jsonl", "text", "html", "warc"]  # each is told in formats/registry.py
+FormatName = Literal[
+    "jsonl", "json", "csv", "tsv", "parquet", "arrow", "text", "html", "warc"
+]  # each is told in formats/registry.py
 Split = Literal["auto", "blank", "lines"]
 Survivor = Literal["first", "longest", "newest"]
 Removable = Literal[

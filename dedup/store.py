@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import pathlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from typing import Any, BinaryIO, Self
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from dedup.arrays import I64, U8
-from dedup.errors import StoreError
+from dedup.errors import Locked, StoreError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
 MADE_BY, MAKER = "made_by", "corpus-dedup"
@@ -26,13 +32,16 @@ MADE_BY, MAKER = "made_by", "corpus-dedup"
 VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
 REJECTS_FILE, REMOVALS_FILE, ORDER_FILE = "rejects.jsonl", "removals.jsonl", "order.npy"
 OWN_FILES = (SUMMARY_FILE, REJECTS_FILE, REMOVALS_FILE, VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE, ORDER_FILE)
+SKETCHES, REMOVED = "sketches", "removed"  # and directories: what scans go on from; rows removed from tables
+OWN_FOLDERS = (SKETCHES, REMOVED)
 # New pages of the page cache are as dear as new memory, and memory that batches have freed is there already, so ...
 ROOM = 96 << 20  # ... so many bytes of scratch arrays stay in memory,
 HELD = 1 << 18  # and so many bytes of a column.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Workspace:
-    """A directory of temporary columns, gone when closed.
+    """A directory of temporary columns, gone when closed; and perhaps one of columns that stay.
 
     Columns are files: what a corpus needs per token or per block is written once, in order, and mapped afterwards,
     so that it counts as page cache and not as memory of the process.
@@ -41,9 +50,18 @@ class Workspace:
         parent: where to make the directory.
         room: bytes of scratch arrays that stay in memory.
         held: bytes of a column that stay in memory.
+        kept: a directory for the columns of a corpus; None where they are temporary, too.
+        sizes: how many bytes the columns in ``kept`` hold already, by name; more than that in a file is cut off.
     """
 
-    def __init__(self, parent: str | os.PathLike[str] | None = None, room: int = ROOM, held: int = HELD) -> None:
+    def __init__(
+        self,
+        parent: str | os.PathLike[str] | None = None,
+        room: int = ROOM,
+        held: int = HELD,
+        kept: pathlib.Path | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> None:
         try:
             self.path = pathlib.Path(tempfile.mkdtemp(prefix=".dedup-", dir=parent))
         except OSError as error:
@@ -51,7 +69,10 @@ class Workspace:
                 f"cannot make a working directory in {parent or tempfile.gettempdir()}: {error}"
             ) from error
         self._columns: list[Column] = []
+        self._kept: dict[str, Column] = {}
+        self._groups: list[Columns] = []
         self._room, self._held = room, held
+        self._keep, self._sizes = kept, sizes or {}
 
     def __enter__(self) -> Self:
         """Return the workspace."""
@@ -63,24 +84,43 @@ class Workspace:
 
     def close(self) -> None:
         """Delete everything."""
-        for column in self._columns:
+        for column in (*self._columns, *self._kept.values()):
             column.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def column(self, name: str, dtype: npt.DTypeLike) -> Column:
-        """Begin a column."""
+        """Begin a temporary column."""
         column = Column(self.path / f"{len(self._columns)}-{name}", np.dtype(dtype), self._held)
         self._columns.append(column)
         return column
 
-    def columns(self, name: str, dtype: npt.DTypeLike, count: int) -> Columns:
-        """Begin columns that grow together."""
-        return Columns([self.column(f"{name}{k}", dtype) for k in range(count)], self._held)
+    def kept(self, name: str, dtype: npt.DTypeLike) -> Column:
+        """Begin, or go on with, a column that stays, if any do; its name is its own."""
+        if self._keep is None:
+            return self.column(name, dtype)
+        kind = np.dtype(dtype)
+        column = Column(self._keep / name, kind, self._held, self._sizes.get(name, 0) // kind.itemsize)
+        self._kept[name] = column
+        return column
 
-    def strings(self, name: str) -> Strings:
-        """Begin a column of strings."""
+    def kept_columns(self, name: str, dtype: npt.DTypeLike, count: int) -> Columns:
+        """Begin columns that grow together, see ``kept``."""
+        group = Columns([self.kept(f"{name}{k}", dtype) for k in range(count)], self._held)
+        self._groups.append(group)
+        return group
+
+    def kept_strings(self, name: str) -> Strings:
+        """Begin a column of strings, see ``kept``."""
         data, ends, valid = (f"{name}.{part}" for part in ("bytes", "ends", "valid"))
-        return Strings(self.column(data, np.uint8), self.column(ends, np.int64), self.column(valid, np.bool_))
+        return Strings(self.kept(data, np.uint8), self.kept(ends, np.int64), self.kept(valid, np.bool_))
+
+    def write_down(self) -> dict[str, Column]:
+        """Write what columns that stay hold in memory into their files; return them by name."""
+        for group in self._groups:
+            group.write_down()
+        for column in self._kept.values():
+            column.write_down()
+        return self._kept
 
     def scratch(self, size: int, dtype: npt.DTypeLike, fill: int | None = None) -> npt.NDArray[Any]:
         """Return an array to work in, backed by an unnamed file where arrays have taken up the room in memory."""
@@ -92,7 +132,7 @@ class Workspace:
             array = np.empty(size, dtype)
         else:
             with tempfile.TemporaryFile(dir=self.path) as file:
-                file.truncate(size * dtype.itemsize)
+                reserve(file, size * dtype.itemsize)
                 array = np.memmap(file, dtype, "r+", shape=(size,)).view(np.ndarray)
         if fill is not None and (held or fill != 0):
             array[:] = fill
@@ -100,15 +140,26 @@ class Workspace:
 
 
 class Column:
-    """A typed array that grows at its end: in memory while it is small, then in a file."""
+    """A typed array that grows at its end: in memory while it is small, then in a file.
 
-    def __init__(self, path: pathlib.Path, dtype: np.dtype[Any], held: int) -> None:
+    Args:
+        path: the file.
+        dtype: of the values.
+        held: bytes that stay in memory.
+        size: how many values the file holds already.
+    """
+
+    def __init__(self, path: pathlib.Path, dtype: np.dtype[Any], held: int, size: int = 0) -> None:
         self.path = path
         self.dtype = dtype
-        self.size = 0
+        self.size = size
         self._held: npt.NDArray[Any] = np.empty(held // dtype.itemsize, dtype)  # what is not in the file yet, ...
         self._used = 0  # ... so many values
         self._file: BinaryIO | None = None
+        if size:
+            self._file = path.open("r+b", buffering=0)
+            self._file.truncate(size * dtype.itemsize)
+            self._file.seek(0, os.SEEK_END)
         self._lock = threading.Lock()
 
     def append(self, values: npt.NDArray[Any]) -> None:
@@ -126,13 +177,17 @@ class Column:
     def map(self) -> npt.NDArray[Any]:
         """Return the whole column, read-only; mapped into memory where it is in a file. For any thread."""
         if self._file is not None:
-            with self._lock:
-                self._write(self._held[: self._used])
-                self._used = 0
+            self.write_down()
             return np.memmap(self.path, self.dtype, "r").view(np.ndarray)
         whole = self._held[: self._used]
         whole.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
         return whole
+
+    def write_down(self) -> None:
+        """Write what is held in memory to the file. For any thread."""
+        with self._lock:
+            self._write(self._held[: self._used])
+            self._used = 0
 
     def close(self) -> None:
         """Stop writing."""
@@ -171,9 +226,13 @@ class Columns:
 
     def map(self) -> list[npt.NDArray[Any]]:
         """Return every column, see ``Column.map``."""
+        self.write_down()
+        return [column.map() for column in self._columns]
+
+    def write_down(self) -> None:
+        """Let the columns have what is held for all of them."""
         self._pass_on(self._held[:, : self._used])
         self._used = 0
-        return [column.map() for column in self._columns]
 
     def _pass_on(self, values: npt.NDArray[Any]) -> None:
         for column, row in zip(self._columns, values, strict=True):
@@ -225,24 +284,39 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         StoreError: the path is taken by something else, or cannot be written.
     """
     target = pathlib.Path(path)
-    if target.exists() and not is_ours(target):
-        raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
+    check_replaceable(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         made = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
         raise StoreError(f"cannot write beside {target}: {error}") from error
-    try:
-        made.chmod(0o777 & ~_umask())
-        yield made
-        if target.exists():
-            _exchange(made, target)
+    with told_when_full(target):
+        try:
+            made.chmod(0o777 & ~_umask())
+            yield made
+            put_in_place(made, target)
+        except BaseException:
             shutil.rmtree(made, ignore_errors=True)
-        else:
-            made.rename(target)
-    except BaseException:
+            raise
+
+
+def check_replaceable(target: pathlib.Path) -> None:
+    """Check that nothing stands at a path that is not ours.
+
+    Raises:
+        StoreError: something does.
+    """
+    if target.exists() and not is_ours(target):
+        raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
+
+
+def put_in_place(made: pathlib.Path, target: pathlib.Path) -> None:
+    """Let a directory take the place of another, which vanishes."""
+    if target.exists():
+        _exchange(made, target)
         shutil.rmtree(made, ignore_errors=True)
-        raise
+    else:
+        made.rename(target)
 
 
 def is_ours(target: pathlib.Path) -> bool:
@@ -274,6 +348,91 @@ def _exchange(new: pathlib.Path, old: pathlib.Path) -> None:
     aside.parent.rmdir()
 
 
+def reserve(file: IO[bytes], size: int) -> None:
+    """Give a file its size, and the room on the disk: to write to a mapped file on a full one ends the process."""
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except (AttributeError, OSError) as error:  # not every system has it, nor every file system
+        if isinstance(error, OSError) and error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
+            raise
+        file.truncate(size)
+
+
+@contextlib.contextmanager
+def unfinished_directory(path: str | os.PathLike[str], valued: str) -> Iterator[pathlib.Path]:
+    """Yield a directory that takes the place of ``path`` when the block ends well.
+
+    It is the same one, beside ``path``, until then: what a killed process left in it is there for the next. It is for
+    one process at a time. On errors it vanishes; where the user interrupts, it stays if it has a file of value.
+
+    Args:
+        path: the directory.
+        valued: that file, a path in it.
+
+    Raises:
+        StoreError: the path is taken by something else, or cannot be written.
+        Locked: another process is at it.
+    """
+    target = pathlib.Path(path)
+    check_replaceable(target)
+    made = unfinished(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write beside {target}: {error}") from error
+    with told_when_full(target), locked_directory(made, target):
+        try:
+            yield made
+            put_in_place(made, target)
+        except BaseException as error:
+            if not (isinstance(error, KeyboardInterrupt) and (made / valued).exists()):
+                shutil.rmtree(made, ignore_errors=True)
+            raise
+
+
+def unfinished(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Return where what will be at a path is while it is made."""
+    target = pathlib.Path(path)
+    return target.parent / f".{target.name}.unfinished"
+
+
+@contextlib.contextmanager
+def locked_directory(made: pathlib.Path, target: pathlib.Path) -> Iterator[None]:
+    """Make a directory, if it is not there, and keep others out of it; the lock goes with the process."""
+    while True:
+        made.mkdir(exist_ok=True)
+        lock = os.open(made, os.O_RDONLY)
+        try:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_ino == made.stat().st_ino:  # else it was put in its place meanwhile
+                yield
+                return
+        except BlockingIOError as error:
+            raise Locked(f"another process is writing {target}: wait for it, or name another output") from error
+        except FileNotFoundError:
+            continue
+        finally:
+            os.close(lock)
+
+
+@contextlib.contextmanager
+def told_when_full(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Say what was written when the disk was full.
+
+    Raises:
+        StoreError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        message = f"the disk is full, or the quota used up, while {os.fspath(target)} was written"
+        raise StoreError(f"{message}: make room, or name another output") from error
+
+
 def _umask() -> int:
     """Return the process's umask."""
     mask = os.umask(0)
@@ -282,8 +441,12 @@ def _umask() -> int:
 
 
 @contextlib.contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
     """Yield a binary file that takes the place of ``path`` when the block ends well, and vanishes when not.
+
+    Args:
+        path: the file.
+        durable: whether it is to be on the disk by then, also if the power fails.
 
     Raises:
         StoreError: the file cannot be written.
@@ -298,7 +461,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         pathlib.Path(name).chmod(0o666 & ~_umask())
         pathlib.Path(name).replace(target)
     except BaseException:

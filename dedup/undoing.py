@@ -17,13 +17,14 @@ import msgspec
 
 from dedup.errors import Corrupt, NotFound
 from dedup.formats.compression import Codec, Decompressed, compress_to, open_stream
-from dedup.formats.outputs import Checksum
+from dedup.formats.sinks import Checksum
+from dedup.rejoining import rejoin
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
-from dedup.store import atomic_directory, atomic_file
+from dedup.store import REMOVED, atomic_directory, atomic_file
 
 
 def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathlib.Path:
-    """Restore what ``clean`` was given, byte for byte (compressed files: the bytes they hold).
+    """Restore what ``clean`` was given, byte for byte (compressed files: the bytes they hold; tables: their values).
 
     Args:
         cleaned: an output of ``clean``, file or directory, not edited since.
@@ -49,19 +50,19 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
                     raise Corrupt(f"{source / REMOVALS_FILE}: {name} would leave the output directory")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("xb") as file:
-                    restore(source / name, written.get(name), rows, file)
+                    restore(source / name, source / REMOVED / name, written.get(name), rows, file)
         return target
     written = read_written(beside(source, SUMMARY_FILE))
     with atomic_file(target) as file:
         for name, rows in removals_by_file([beside(source, REMOVALS_FILE), beside(source, REJECTS_FILE)], written):
-            restore(source, written.get(name), rows, file)
+            restore(source, beside(source, f"{REMOVED}{source.suffix}"), written.get(name), rows, file)
     return target
 
 
-def read_written(path: pathlib.Path) -> dict[str, dict[str, int]]:
+def read_written(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Read size and checksum of each file that ``clean`` wrote, from the summary beside them."""
     try:
-        written: dict[str, dict[str, int]] = json.loads(path.read_bytes())["outputs"]
+        written: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["outputs"]
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: without it nothing can be restored") from error
     except (ValueError, TypeError, KeyError) as error:
@@ -104,7 +105,32 @@ def read_rows(path: pathlib.Path) -> Iterator[dict[str, Any]]:
 
 
 def restore(
-    path: pathlib.Path, written: dict[str, int] | None, rows: Iterable[dict[str, Any]], target: BinaryIO
+    path: pathlib.Path,
+    removed: pathlib.Path,
+    written: dict[str, Any] | None,
+    rows: Iterable[dict[str, Any]],
+    target: BinaryIO,
+) -> None:
+    """Write a file with what was removed from it, where it was: a table (told by its ``groups``) or bytes.
+
+    Args:
+        path: the file.
+        removed: where the rows removed from a table stand.
+        written: what the summary tells of it; None where there was none to write.
+        rows: what was removed from it.
+        target: where the file goes.
+
+    Raises:
+        Corrupt: the file does not hold what was written.
+    """
+    if written is not None and "groups" in written:
+        rejoin(path, removed, written, rows, target)
+    else:
+        restore_bytes(path, written, rows, target)
+
+
+def restore_bytes(
+    path: pathlib.Path, written: dict[str, Any] | None, rows: Iterable[dict[str, Any]], target: BinaryIO
 ) -> None:
     """Copy a file, putting the removed bytes back where they were.
 
@@ -132,6 +158,7 @@ def restore(
         for row in rows:
             position += copy(source, sink, row["offset"] - position, checksum)
             sink.write(raw_bytes(row))
+            position += copy(source, None, row.get("added", 0), checksum)
         copy(source, sink, None, checksum)
         if checksum.as_dict() != (written or Checksum().as_dict()):
             raise Corrupt(f"{path} is not what was written with these removals: clean again")
@@ -139,14 +166,15 @@ def restore(
             sink.close()
 
 
-def copy(source: BinaryIO | Decompressed, target: BinaryIO, count: int | None, checksum: Checksum) -> int:
-    """Copy ``count`` bytes, or all; return how many there were."""
+def copy(source: BinaryIO | Decompressed, target: BinaryIO | None, count: int | None, checksum: Checksum) -> int:
+    """Copy ``count`` bytes, or all, or pass over them where there is no target; return how many there were."""
     done = 0
     while count is None or done < count:
         data = source.read(1 << 20 if count is None else min(1 << 20, count - done))
         if not data:
             break
-        target.write(data)
+        if target is not None:
+            target.write(data)
         checksum.add(data)
         done += len(data)
     return done

@@ -141,7 +141,7 @@ def block_verdicts(
     bounds, boilerplate = corpus.block_bounds.map(), decisions.boilerplate
     names, templates = template_names(boilerplate.recurrence), boilerplate.recurrence.templates
     starts, ends, kinds = corpus.starts.map(), corpus.ends.map(), corpus.kinds.map()
-    ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.block_numbers.fingerprints(), word_list(REASONS)
+    ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.fingerprints(), word_list(REASONS)
     dropping = dropped_reasons(settings)
 
     def put(run: I64) -> tuple[pa.Table, Judged]:
@@ -272,7 +272,7 @@ def examples(corpus: Corpus, found: Recurrence, rows: I64) -> tuple[I64, I32]:
 def document_verdicts(corpus: Corpus, decisions: Decisions, settings: Settings, order: I64) -> Iterator[pa.Table]:
     """Write the verdicts on documents, taken in ``order``."""
     bounds, content = corpus.block_bounds.map(), corpus.doc_content.map()
-    ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.doc_numbers.fingerprints(), word_list(DOC_REASONS)
+    ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.doc_fingerprints(), word_list(DOC_REASONS)
     docs, filler = decisions.docs, filler_shares(corpus, decisions, settings)
     for first in range(0, order.size, ROWS):
         run = order[first : first + ROWS]

@@ -70,6 +70,15 @@ def stop(
         return process.returncode, time.monotonic() - begun
 
 
+def limited(*arguments: str | Path, megabytes: int) -> None:
+    """Run dedup and check that it never took more memory than so much."""
+    ends = "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
+    code = f"import pathlib, runpy\ntry: runpy.run_module('dedup', run_name='__main__')\nfinally: {ends}"
+    run = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(run, capture_output=True, check=True)
+    assert int(done.stdout.split()[-1]) < megabytes << 10
+
+
 def jsonl(records: Iterable[Mapping[str, Any]]) -> bytes:
     """Write records as JSON lines."""
     return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)

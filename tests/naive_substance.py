@@ -1,8 +1,8 @@
 """Slow and obvious twins of what scores substance: token hashes, dictionaries and sets in, the same scores out.
 
-They share with what they mirror the table of word frequencies, the lists of vague words, the coefficients, and the
-constants; they call none of its functions. At the end stand what several tests draw their documents from, and how those
-are laid out in columns.
+They share with what they mirror the table of word frequencies, the lists of vague words and stock phrases, the
+coefficients, and the constants; they call none of its functions. At the end stand what several tests draw their
+documents from, and how those are laid out in columns.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dedup.arrays import I32, I64, U8
 from dedup.background import COMMON as KNOWN
 from dedup.background import LEAST_SHARE, SAMPLE, STEP, background
 from dedup.frequencies import Counts, DocumentFrequencies, Weights
-from dedup.kernels.facts import COMMON, RARE, REFERENT, WORDS_A_TOKEN, Spoken
+from dedup.kernels.facts import COMMON, OPENING, PHRASE, RARE, REFERENT, WORDS_A_TOKEN, Spoken
 from dedup.kernels.tables import FREE
 from dedup.schema import Blocks
 from dedup.sketch import Tokens, tokenize_text
@@ -99,6 +99,11 @@ def read(block: Sequence[int], language: str | None) -> list[tuple[int | None, b
         else:
             found.append((key_of(pair_hash(token, following) >> UPPER, language), False))
     return found
+
+
+def keys_in(block: Sequence[int], language: str | None) -> tuple[int | None, ...]:
+    """Return the keys of what stands in a block, numbers among it, None for what is no term."""
+    return tuple(key for key, _ in read(block, language))
 
 
 def words_in(block: Sequence[int], language: str | None) -> list[int]:
@@ -194,20 +199,59 @@ def identify(tokens: Sequence[int]) -> str | None:
 # --------------------------------------------------------------------------------------------------- what blocks say
 
 
+def lines_of(name: str) -> list[tuple[str, str]]:
+    """Return what stands before and behind the colon in each line of a list."""
+    text = importlib.resources.files("dedup").joinpath("words", f"{name}.txt").read_text(encoding="utf-8")
+    lines = [line.partition(":") for line in text.splitlines() if line and not line.startswith("#")]
+    return [(before, behind) for before, _, behind in lines]
+
+
 @functools.cache
 def vague_words() -> dict[str, dict[int, set[str]]]:
     """Return the kinds of the vague words of each language, by their keys."""
     found: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    text = importlib.resources.files("dedup").joinpath("words", "vague.txt").read_text(encoding="utf-8")
-    for line in text.splitlines():
-        if line.startswith("#") or not line:
-            continue
-        names, _, words = line.partition(":")
+    for names, words in lines_of("vague"):
         language, kind = names.split()
         for word in words.split():
             for key in words_in(tokenize_text(word).tolist(), language):
                 found[language][key].add(kind)
     return found
+
+
+@functools.cache
+def listed_phrases() -> dict[str, list[str]]:
+    """Return the stock phrases of each language, as they are listed."""
+    return {language: [phrase.strip() for phrase in line.split(",")] for language, line in lines_of("stock_phrases")}
+
+
+def keys_of(phrase: str, language: str) -> tuple[int, ...]:
+    """Return the keys of a phrase's terms, and of numbers."""
+    return tuple(key for key in keys_in(tokenize_text(phrase).tolist(), language) if key is not None)
+
+
+@functools.cache
+def stock_phrases(language: str | None) -> set[tuple[int, ...]]:
+    """Return the stock phrases of a language, by the keys of their terms."""
+    return {keys_of(phrase, language) for phrase in listed_phrases().get(language, [])} if language else set()
+
+
+def count_phrases(block: Sequence[int], language: str | None) -> int:
+    """Count the places of a block that stand for a term, no number, and that a stock phrase begins at."""
+    known, keys = stock_phrases(language), keys_in(block, language)
+    sizes = sorted(set(map(len, known)))
+    places = [place for place, token in enumerate(block) if not is_number(token)]
+    return sum(any(keys[place : place + size] in known for size in sizes) for place in places)
+
+
+def roles_of(phrases: Iterable[Sequence[int]]) -> dict[int, int]:
+    """Return what the hashes of pairs of pairs stand for: whole phrases, and beginnings of two terms or more."""
+    roles: dict[int, int] = defaultdict(int)
+    for keys in phrases:
+        *openings, whole = list(itertools.accumulate(keys, pair_hash))[1:]
+        roles[whole] |= PHRASE
+        for opening in openings:
+            roles[opening] |= OPENING
+    return roles
 
 
 def find_facts(text: Text, weight: Callable[[int, str | None], float]) -> list[Facts | None]:
@@ -263,6 +307,7 @@ def describe(
         "new_numbers": fresh,
         "bare_numbers": len(bare),
         **{kind: kinds[kind] for kind in KINDS_OF_WORDS},
+        "phrase": count_phrases(block, language),
     }
 
 
@@ -292,6 +337,7 @@ def measure(facts: Facts, letters: int, names: int) -> Features:
         "emphasis": facts["emphasis"] / words,
         "address": facts["address"] / words,
         "abstract": facts["abstract"] / words,
+        "phrases": facts["phrase"] / words,
         "word_length": letters / words,
     }
 
@@ -319,19 +365,21 @@ def has_feature(name: str, language: str | None) -> bool:
     """Whether blocks of a language have a feature."""
     if name in {"hedges", "amounts", "nouns", "emphasis", "address", "abstract"}:
         return language in vague_words()
+    if name == "phrases":
+        return language in listed_phrases()
     if name in {"names", "word_length"}:
         return language is not None and language not in substance.CASELESS
     return language is not None or name not in {"new_rare", "common"}
 
 
 def units(features: Features, usual: dict[str, float], language: str | None) -> dict[str, float]:
-    """Return how far features are from what is usual, in units."""
+    """Return how far features are from what is usual, in units; fewer stock phrases than usual are as many as usual."""
     found = {}
     for name, value in features.items():
         off = 0.0
         if value is not None and has_feature(name, language):
             off = (value - usual[name]) / usual_in(language)[name][1]
-        found[name] = min(max(off, -substance.MOST), substance.MOST)
+        found[name] = min(max(off, 0.0 if name == "phrases" else -substance.MOST), substance.MOST)
     return found
 
 
@@ -438,6 +486,32 @@ def hashes(text: str) -> tuple[int, ...]:
     return tuple(tokenize_text(text).tolist())
 
 
+def cut(phrase: str) -> str:
+    """Leave out the last word of a phrase, or the last character where there are no spaces."""
+    return phrase.rpartition(" ")[0] or phrase[:-1]
+
+
+def split(phrase: str) -> str:
+    """Put a number behind the first word of a phrase, or behind two characters where there are no spaces."""
+    return phrase.replace(" ", " 17 ", 1) if " " in phrase else f"{phrase[:2]}17{phrase[2:]}"
+
+
+def typeset(phrase: str) -> str:
+    """Print a phrase as a typographer does."""
+    return phrase.capitalize().replace("'", "’")
+
+
+def pieces(language: str | None) -> st.SearchStrategy[str]:
+    """Draw what blocks are put together from: words, numbers, stock phrases, and what is nearly one."""
+    words = st.sampled_from([*VOCABULARY[language], *VOCABULARY[language], *NUMBERS, "river", "…"])
+    # languages that have no list are given that of another
+    phrases = st.sampled_from(listed_phrases().get(language or "", listed_phrases()["en"]))
+    changed = st.builds(
+        lambda change, phrase: str(change(phrase)), st.sampled_from([str.upper, typeset, cut, split]), phrases
+    )
+    return st.one_of(words, words, words, phrases, changed)
+
+
 @st.composite
 def drawn_texts(draw: st.DrawFn, least: int = 0) -> list[Text]:
     """Draw documents whose blocks are taken from a few, so that many have the same."""
@@ -446,8 +520,8 @@ def drawn_texts(draw: st.DrawFn, least: int = 0) -> list[Text]:
     for _ in range(draw(st.integers(least, 5))):
         language = draw(st.sampled_from(list(VOCABULARY)))
         if language not in pools:
-            words = st.sampled_from([*VOCABULARY[language], *VOCABULARY[language], *NUMBERS, "river", "…"])
-            pools[language] = draw(st.lists(st.lists(words, max_size=14).map(" ".join).map(hashes), max_size=5))
+            block = st.lists(pieces(language), max_size=14).map(" ".join).map(hashes)
+            pools[language] = draw(st.lists(block, max_size=5))
         blocks = draw(st.lists(st.sampled_from(pools[language]), max_size=7)) if pools[language] else []
         part = [draw(st.sampled_from([OUT, HEARD, SCORED, SCORED])) if block else HEARD for block in blocks]
         title = draw(st.none() | st.integers(0, len(blocks) - 1)) if blocks else None
@@ -501,7 +575,7 @@ def spoken(texts: Sequence[Text], weights: Weights) -> Spoken:
         log_docs=np.log(weights.docs),
         tables=weights.tables,
         log_frequencies=np.log(weights.frequencies),
-        **substance.vague_words()._asdict(),
+        **substance.listed_terms()._asdict(),
     )
 
 

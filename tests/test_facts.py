@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,9 +22,14 @@ from naive_substance import (
     frequencies_of,
     hashes,
     key_of,
+    keys_of,
     languages_of,
+    listed_phrases,
     part_of,
+    roles_of,
+    split,
     spoken,
+    typeset,
 )
 from naive_substance import find_facts as find_facts_slowly
 
@@ -33,7 +39,8 @@ from dedup.kernels.facts import FACTS, KINDS, WORDS_A_TOKEN, find_facts
 from dedup.lexicon import make_table
 
 NAMES = (
-    "words", "terms", "new_rare", "commons", "numbers", "new_numbers", "bare_numbers", *KINDS_OF_WORDS, "before",
+    "words", "terms", "new_rare", "commons", "numbers", "new_numbers", "bare_numbers", *KINDS_OF_WORDS, "phrase",
+    "before",
 )  # fmt: skip
 UNTOUCHED = -7.0
 
@@ -82,9 +89,12 @@ def test_documents_do_not_hear_each_other(texts: list[Text], data: st.DataObject
 def test_facts_have_the_columns_they_are_named_by() -> None:
     columns = [constants.WORDS, constants.TERMS, constants.NEW_RARE, constants.COMMONS, constants.NUMBERS]
     columns += [constants.NEW_NUMBERS, constants.BARE_NUMBERS, constants.HEDGES, constants.AMOUNTS, constants.NOUNS]
-    columns += [constants.EMPHASIS, constants.ADDRESS, constants.ABSTRACT, constants.BEFORE]
+    columns += [constants.EMPHASIS, constants.ADDRESS, constants.ABSTRACT, constants.PHRASES, constants.BEFORE]
     assert columns == list(range(FACTS)) == list(range(len(NAMES)))
-    assert len(KINDS_OF_WORDS) == KINDS == constants.BEFORE - constants.HEDGES
+    assert len(KINDS_OF_WORDS) == KINDS == constants.PHRASES - constants.HEDGES
+    roles = [*(1 << kind for kind in range(KINDS)), constants.OPENING, constants.PHRASE]
+    assert roles == sorted(set(roles))
+    assert sum(roles) == sum(roles) & 0xFFFF == (1 << len(roles)) - 1
     assert [int(one) for one in (constants.OUT, constants.HEARD, constants.SCORED)] == [OUT, HEARD, SCORED]
 
 
@@ -125,7 +135,157 @@ def test_a_word_of_several_kinds_is_of_each() -> None:
     )
     weights, facts = frequencies_of([]).blended(languages_of([text]), included=False), np.zeros((1, FACTS), np.float32)
     find_facts(np.arange(1), spoken([text], weights)._replace(**table._asdict()), part_of([text], np.arange(1)), facts)
-    assert facts[0, constants.HEDGES : constants.BEFORE].tolist() == [3, 0, 2, 0, 0, 2]
+    assert facts[0, constants.HEDGES : constants.BEFORE].tolist() == [3, 0, 2, 0, 0, 2, 0]
+
+
+# ------------------------------------------------------------------------------------------------------- stock phrases
+
+
+def phrases_in(language: str | None, *blocks: str) -> list[float]:
+    """Return how many stock phrases begin in each block of a document."""
+    return [one["phrase"] for one in facts_of(language, *blocks)]
+
+
+@pytest.mark.parametrize(
+    ("language", "block", "count"),
+    [
+        ("en", "In conclusion, the harbour is here to stay.", 2),
+        ("en", "the harbour", 0),
+        ("en", "conclusion in", 0),
+        ("en", "in the conclusion", 0),
+        ("en", "in conclusions", 0),
+        ("en", "in in conclusion conclusion", 1),
+        ("en", "IN CONCLUSION in conclusion In Conclusion", 3),
+        ("en", "in; conclusion", 1),  # what stands between words is not looked at
+        ("en", "It is important to the city", 1),
+        ("en", "It's important to the city", 1),
+        ("en", "It’s important to the city", 1),
+        ("en", "IT’S IMPORTANT TO THE CITY", 1),
+        ("en", "it important to the city", 0),
+        ("en", "in today’s fast-paced city", 1),
+        ("en", "more than ever", 0),
+        ("en", "more than ever before", 2),  # and "than ever before"
+        ("en", "now more than ever", 1),
+        ("en", "now more than ever before", 3),
+        ("en", "only time will tell", 2),  # and "time will tell"
+        ("en", "17 in conclusion 17", 1),
+        ("en", "in 17 conclusion", 0),
+        ("de", "Unterm Strich ist der Hafen für jeden etwas.", 2),
+        ("de", "EINE GROSSE ROLLE", 1),
+        ("de", "egal ob der Hafen, egal ob sie", 2),  # of two that begin at one place one is counted
+        ("es", "Hoy en día el puerto, sin duda alguna.", 2),
+        ("fr", "De nos jours le port, force est de constater", 2),
+        ("fr", "L’avenir nous le dira, l'avenir nous le dira", 2),
+        ("fr", "il joue un rôle", 1),
+        ("fr", "il joue un rôle crucial", 2),  # and "un rôle crucial"
+        ("ru", "В НАШЕ ВРЕМЯ порт", 1),
+        ("ar", "الميناء في هذا المقال", 1),
+        ("zh", "众所周知", 1),
+        ("zh", "港口众所周知，港口毋庸置疑。", 2),
+        ("zh", "众 所 周 知", 1),
+        ("zh", "众所周", 0),
+        ("zh", "众所周龘", 0),
+        ("zh", "众所周知17", 1),
+        ("zh", "17众所周知", 1),
+        ("zh", "众所17周知", 0),
+        ("zh", "众所周17知", 0),
+        ("zh", "众17所周知", 0),
+        ("zh", "众所周众所周知", 1),
+        ("zh", "在当今社会", 2),  # and "当今社会"
+        ("zh", "Ostara众所周知Ostara", 1),
+        ("ja", "港町はますます", 1),
+        ("ja", "ますますます", 2),  # it begins where it stands already
+        ("ja", "ますま17すます", 0),
+        ("ja", "幅広い世代", 1),
+        ("el", "in conclusion της πόλης", 0),
+        (None, "in conclusion zzxq 众所周知", 0),
+        ("en", "unterm Strich 众所周知", 0),
+        ("de", "in conclusion", 0),
+        ("zh", "in conclusion ますます", 0),
+        ("ja", "众所周知", 0),
+    ],
+)
+def test_stock_phrases_of_one_block(language: str | None, block: str, count: int) -> None:
+    assert phrases_in(language, block) == [count]
+
+
+@pytest.mark.parametrize(
+    ("language", "blocks", "counts"),
+    [
+        ("en", ("the harbour in", "conclusion of it"), [0, 0]),
+        ("en", ("the harbour in conclusion", "the harbour in"), [1, 0]),
+        ("zh", ("港口众所", "周知"), [0, 0]),
+        ("zh", ("港口众所周", "知"), [0, 0]),
+        ("zh", ("港口众所周知", "港口众所周", "港口众所"), [1, 0, 0]),
+    ],
+)
+def test_stock_phrases_end_with_their_block(language: str, blocks: Sequence[str], counts: list[float]) -> None:
+    assert phrases_in(language, *blocks) == counts
+
+
+def test_stock_phrases_that_were_said_before_count_again() -> None:
+    facts = facts_of("en", "in conclusion", "in conclusion in conclusion", "the in conclusion", title=0)
+    assert [one["phrase"] for one in facts] == [1, 2, 1]
+    facts = facts_of("en", "in conclusion", "in conclusion", "in conclusion", part=[OUT, HEARD, SCORED])
+    assert [one.get("phrase") for one in facts] == [None, None, 1]
+
+
+def test_stock_phrases_do_not_hide_vague_words() -> None:
+    (found,) = facts_of("en", "needless to say, it could be many things")
+    assert [found[name] for name in ("phrase", "hedge", "amount", "noun")] == [1, 1, 1, 1]
+
+
+def beginnings(block: Sequence[str], phrases: Collection[Sequence[str]]) -> int:
+    """Count the places of a block at which phrases begin, word by word."""
+    return sum(any(block[k : k + len(phrase)] == phrase for phrase in phrases) for k in range(len(block)))
+
+
+@pytest.mark.parametrize("language", listed_phrases())
+def test_every_stock_phrase_is_counted_however_it_is_written(language: str) -> None:
+    listed = listed_phrases()[language]
+    tokens = {tuple(naive.tokenize(phrase)) for phrase in listed}
+    expected = [beginnings(tuple(naive.tokenize(phrase)), tokens) for phrase in listed]
+    assert min(expected) == 1
+    for change in (str, str.upper, typeset, lambda phrase: f"17 {phrase} 17"):
+        assert phrases_in(language, *map(change, listed)) == expected
+    apart = [tuple(naive.tokenize(split(phrase))) for phrase in listed]
+    assert phrases_in(language, *map(split, listed)) == [beginnings(words, tokens) for words in apart]
+    shorter = [tuple(naive.tokenize(phrase))[:-1] for phrase in listed]
+    assert phrases_in(language, *map(" ".join, shorter)) == [beginnings(words, tokens) for words in shorter]
+
+
+FEW_WORDS = {"en": ("the", "harbour", "quincunx"), "zh": ("龘", "鬱", "鱻")}
+
+
+def phrases_of(language: str, phrases: Iterable[Sequence[str]], blocks: Sequence[str]) -> list[float]:
+    """Return how many of some phrases begin in each block of a document."""
+    table = make_table(roles_of(keys_of(" ".join(phrase), language) for phrase in phrases))
+    text = Text(list(map(hashes, blocks)), [SCORED] * len(blocks), None, language)
+    weights = frequencies_of([]).blended(languages_of([text]), included=False)
+    facts = np.zeros((len(blocks), FACTS), np.float32)
+    find_facts(np.arange(1), spoken([text], weights)._replace(**table._asdict()), part_of([text], np.arange(1)), facts)
+    found: list[float] = facts[:, constants.PHRASES].tolist()
+    return found
+
+
+@given(st.sampled_from(sorted(FEW_WORDS)), st.data())
+def test_phrases_within_and_across_each_other(language: str, data: st.DataObject) -> None:
+    words = st.sampled_from(FEW_WORDS[language])
+    least = 3 if language == "zh" else 2
+    phrases = data.draw(st.sets(st.lists(words, min_size=least, max_size=6).map(tuple), max_size=6))
+    pieces = st.one_of(words.map(lambda word: (word,)), st.sampled_from([("17",), *sorted(phrases)]))
+    pieces_in_blocks = data.draw(st.lists(st.lists(pieces, max_size=9), min_size=1, max_size=5))
+    blocks = [tuple(itertools.chain.from_iterable(block)) for block in pieces_in_blocks]
+    expected = [beginnings(block, phrases) for block in blocks]
+    assert phrases_of(language, phrases, list(map(" ".join, blocks))) == expected
+
+
+def test_what_is_no_term_begins_no_phrase() -> None:
+    assert phrases_of("en", [("17", "harbour"), ("harbour", "17", "the")], ["17 harbour", "harbour 17 the"]) == [0, 1]
+    assert phrases_of("en", [("the", "harbour")], ["the", "", "harbour", "the harbour"]) == [0, 0, 0, 1]
+
+
+# ---------------------------------------------------------------------------------------------------- new, and in order
 
 
 def test_numbers_of_two_blocks_are_no_neighbours_of_their_words() -> None:
@@ -198,8 +358,8 @@ def test_what_stands_beside_a_number_was_not_said() -> None:
 
 @pytest.mark.parametrize("language", ["el", None])
 def test_languages_without_lists_have_no_vague_words(language: str | None) -> None:
-    (found,) = facts_of(language, "could very many things analysis you könnte 可能 μπορεί")
-    assert [found[kind] for kind in KINDS_OF_WORDS] == [0] * KINDS
+    (found,) = facts_of(language, "could very many things analysis you könnte in conclusion 可能 μπορεί")
+    assert [found[kind] for kind in (*KINDS_OF_WORDS, "phrase")] == [0] * (KINDS + 1)
 
 
 def test_vague_words_are_those_of_the_language() -> None:

@@ -26,7 +26,7 @@ import dedup
 from dedup import InputError, NotFound, SchemaError, Settings
 from dedup.formats import Cut, File, Parsed, open_inputs
 from dedup.formats.compression import Codec, Decompressed, compress_to
-from dedup.formats.jsonl import decode_values
+from dedup.formats.objects import decode_values
 from dedup.formats.text import TextTree
 from dedup.kernels.literals import STRING
 
@@ -72,7 +72,7 @@ def read(path: Path, size: int, settings: Settings) -> tuple[Any, bytes, bytes]:
             cuts.append([None, True, [(0, 1)] if length > 1 else None][doc % 3])
             doc += 1
         edited = source.edit(chunk, cuts, frozenset(reject.line for reject in parsed.rejects), settings)
-        removed += [(len(kept) + one.offset, one.raw) for one in edited.removed]
+        removed += [(len(kept) + one.offset, one.raw or b"") for one in edited.removed]
         kept += b"".join(data for _, data in edited.pieces)
         parts.append(parsed)
     whole, position = b"", 0

@@ -7,13 +7,11 @@ import json
 import os
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from endtoend import FERRY, RECORD, bad_records, dedup, files, jsonl, rows, unpacked, zstd
+from endtoend import FERRY, RECORD, bad_records, dedup, files, jsonl, limited, rows, unpacked, zstd
 
 import dedup as library
 from dedup import InputError, NotFound, Settings
@@ -226,15 +224,6 @@ def test_damage_is_told_on_the_command_line(tmp_path: Path) -> None:
     (row,) = rows(tmp_path / "out.jsonl.gz.rejects.jsonl")
     assert (row["line"], row["error"]) == (2, "the gzip stream is truncated")
     assert unpacked(tmp_path / "out.jsonl.gz") == GOOD + b"\n"
-
-
-def limited(*arguments: str | Path, megabytes: int) -> None:
-    """Run dedup and check that it never took more memory than so much."""
-    ends = "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
-    code = f"import pathlib, runpy\ntry: runpy.run_module('dedup', run_name='__main__')\nfinally: {ends}"
-    run = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(run, capture_output=True, check=True)
-    assert int(done.stdout.split()[-1]) < megabytes << 10
 
 
 def test_a_line_of_10_megabytes(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 from endtoend import FERRY, RECORD, dedup, files, jsonl, rows, zstd
 
 import dedup as library
 from dedup import InputError, NotFound, Settings, SettingsError
-from dedup.formats import open_inputs
+from dedup.formats import File, open_inputs
 from dedup.formats.compression import detect_codec
 from dedup.formats.detect import inner, parents
 from dedup.formats.jsonl import JsonLines
@@ -47,7 +47,7 @@ def names(inputs: Any, as_format: FormatName | None = None) -> list[str]:
 
 def test_every_format_has_a_name() -> None:
     assert set(FORMATS) == set(get_args(FormatName))
-    with pytest.raises(SettingsError, match="format='pdf' is not allowed: one of jsonl, text"):
+    with pytest.raises(SettingsError, match="format='pdf' is not allowed: one of jsonl, json, csv"):
         Settings(format="pdf")  # type: ignore[arg-type]
 
 
@@ -75,6 +75,18 @@ def test_every_format_has_a_name() -> None:
         ("image.png", b"\x89PNG\r\n\x1a\n\0", None),
         ("empty", b"", None),
         ("list", b"[1, 2]", None),
+        ("log", b"[12:00:00] started\n", None),
+        ("array", b'\xef\xbb\xbf[\n {"text": "x"}, ...', "json"),
+        ("array.JSON", b"[1, 2]", "json"),
+        ("array.jsonl", b'[{"text": "x"}]', "json"),
+        ("arrays.jsonl", b"[1]\n[2]\n", "jsonl"),
+        ("dataset_info.json", b'{\n "name": "x"\n}\n', None),
+        ("a.tab", b"", "tsv"),
+        ("a.csv", b'{"text": "x"}', "csv"),
+        ("names", b"id,text\n1,x\n", None),
+        ("a.csv", b"PAR1", "parquet"),
+        ("a.pq", b"", "parquet"),
+        ("stream", b"\xff\xff\xff\xff", "arrow"),
     ],
 )
 def test_formats_are_told(tmp_path: Path, name: str, data: bytes, told: str | None) -> None:
@@ -242,11 +254,12 @@ def test_names_stay_apart(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_elsewhere(tmp_path: Path) -> None:
-    outputs = Outputs(tmp_path / "out", None)
+    outputs = Outputs(Settings(), root=tmp_path / "out")
+    (source,) = cast("list[File]", open_inputs(put(tmp_path / "in.jsonl", LINE)))
     for name in ("../x.jsonl", "a/../../x.jsonl", str(tmp_path / "x.jsonl")):
         with pytest.raises(library.StoreError, match="would leave the output directory"):
-            outputs.write(name, b"x", None)
-    assert list(tmp_path.iterdir()) == []
+            outputs.write(name, b"x", source)
+    assert [one.name for one in tmp_path.iterdir()] == ["in.jsonl"]
     assert parents("a/b/c") == ["a", "a/b"]
     assert [inner(one) for one in ("a/b", "../a", "/a", "a/../b")] == ["a/b", "", "", ""]
 
@@ -256,8 +269,10 @@ def test_what_this_package_wrote_is_no_input(tmp_path: Path) -> None:
     library.clean([path], tmp_path / "out", Settings(allow=True))
     library.scan(path, Settings(allow=True), out=tmp_path / "run")
     assert names(str(tmp_path / "out")) == ["out/in.jsonl"]
+    assert (tmp_path / "run" / "sketches").is_dir()
     with pytest.raises(InputError, match="holds no files"):
-        library.scan(tmp_path / "run")
+        open_inputs(tmp_path / "run")
+    assert open_inputs(tmp_path).ignored["directories of dedup's own"] == 1
 
 
 def test_links(tmp_path: Path) -> None:

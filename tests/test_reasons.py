@@ -19,6 +19,7 @@ from endtoend import CORPUS, rows
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
+from naive_substance import typeset
 from test_templates import LINK, with_links
 
 import dedup
@@ -26,7 +27,7 @@ from dedup import Run, Settings, SubstanceScorer, scan
 from dedup.background import background
 from dedup.kernels.facts import COMMON, FACTS, RARE, REFERENT
 from dedup.kernels.terms import BUCKET_SHIFT
-from dedup.lexicon import read_words
+from dedup.lexicon import read_lines, read_words
 from dedup.reasons import COUNTED, FEATURES, FORMS, MOST, OF_ARTICLE, TOLD, pack, sentence, strongest, tell
 from dedup.schema import BOILERPLATE, Reason
 from dedup.substance import CASELESS
@@ -46,6 +47,7 @@ RATES = {
     "new_rare": "{} % rare words not said before, usual {} %",
     "common": "{} % very common words, usual {} %",
     **{name: f"{{}} {words}, usual {{}} %" for name, words in KINDS_OF_WORDS.items()},
+    "phrases": "{} stock phrases in 100 words, usual {}",
     "word_length": "{} letters and digits a word, usual {}",
 }
 COUNTS = {
@@ -141,8 +143,32 @@ def vague(language: str, kind: str) -> set[Term]:
     return {word[:2] for word in words} if language in PAIRED else {(token,) for word in words for token in word}
 
 
+@functools.cache
+def stock_phrases(language: str) -> list[str]:
+    """Return the stock phrases of a language."""
+    lines = [line for code, line in read_lines("stock_phrases") if code == language]
+    return [phrase.strip() for line in lines for phrase in line.split(",")]
+
+
+@functools.cache
+def by_first_word(language: str) -> dict[str, list[tuple[str, ...]]]:
+    """Return the stock phrases of a language, split into words, by the first of these."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for words in map(tokens_of, stock_phrases(language)):
+        found.setdefault(words[0], []).append(words)
+    return found
+
+
+def count_phrases(tokens: tuple[str, ...], language: str) -> int:
+    """Count the words of a block that a stock phrase begins with."""
+    known = by_first_word(language)
+    return sum(
+        any(tokens[k : k + len(phrase)] == phrase for phrase in known.get(token, ())) for k, token in enumerate(tokens)
+    )
+
+
 def has_lists(language: str | None) -> bool:
-    """Whether there are lists of vague words for a language."""
+    """Whether there are lists of vague words and of stock phrases for a language."""
     return any(key.split()[0] == language for key in read_words("vague"))
 
 
@@ -314,6 +340,7 @@ def facts_of(article: Article, weights: Weights) -> Iterator[Facts]:
             for name in KINDS_OF_WORDS:
                 kind = {"address": "address", "emphasis": "emphasis", "abstract": "abstract"}.get(name, name[:-1])
                 values[name] = sum(term in vague(language, kind) for term in terms) / max(1, words)
+            values["phrases"] = count_phrases(tokens, language) / max(1, words)
         yield Facts(words, values, counts, usual_for(language, words, before), common)
         if not block.boilerplate:
             said |= set(terms)
@@ -401,9 +428,10 @@ def check(article: Article, weights: Weights) -> Iterator[str]:
         return
     weight = [fact.words for _, fact in scored]
     units = {name: group_of(article.language).get(name, [0.0, 1.0])[1] for name in FEATURES}
+    least = dict.fromkeys(FEATURES, -4.0) | {"phrases": 0.0}  # fewer than usual are no sign of substance
     off = [
         {
-            name: 0.0 if value is None else min(max((value - fact.usual[name]) / units[name], -4.0), 4.0)
+            name: 0.0 if value is None else min(max((value - fact.usual[name]) / units[name], least[name]), 4.0)
             for name, value in fact.values.items()
         }
         for _, fact in scored
@@ -507,11 +535,16 @@ LAYOUTS = ["{}.", "{}.", "{}. {}!", "{}", "# {}", "- {}", "{} | {} | [{}](https:
 @st.composite
 def articles(draw: st.DrawFn) -> dict[str, Any]:
     """Draw an article of a language."""
-    words = WORDS[draw(st.sampled_from(sorted(WORDS)))].split()
+    language = draw(st.sampled_from(sorted(WORDS)))
+    words = st.sampled_from(WORDS[language].split())
+    if stock_phrases(language):
+        phrases, changes = st.sampled_from(stock_phrases(language)), st.sampled_from([str.upper, str.title, typeset])
+        changed = st.builds(lambda change, phrase: str(change(phrase)), changes, phrases)
+        words = st.one_of(words, words, words, words, words, words, phrases, changed)
     lines: list[str] = []
     for layout in draw(st.lists(st.sampled_from(LAYOUTS), max_size=6)):
-        phrases = [" ".join(draw(st.lists(st.sampled_from(words), min_size=2, max_size=14))) for _ in range(3)]
-        lines.append(layout.format(*phrases))
+        parts = [" ".join(draw(st.lists(words, min_size=2, max_size=14))) for _ in range(3)]
+        lines.append(layout.format(*parts))
     for again in draw(st.lists(st.integers(0, 5), max_size=2)):
         lines.append(lines[again] if again < len(lines) else "Read more")
     return {"text": "\n\n".join(lines), "source": draw(st.sampled_from(["a.example", "b.example"]))}
@@ -550,12 +583,13 @@ MADE = {
     "code": "```\nfor the x in the y: if it is not the z then do the thing and so on\n```",
     "capitals": "the Ferry Ostara sank off Lund with Nils Holm and Pelle and Jan aboard, says the log of the Owners.",
     "bare": "In 1 of it and 2 of that and 3 of the other there is more of this.",
-    "one bare": "It was so in 1931 and that was all that there was of it for us.",
+    "one bare": "It was so in 1931 and there was no more of it to see.",
     "praise": "Truly amazing: a remarkable, exceptional and incredible way to be very, very powerful and unique.",
     "hedges": "It could, might and may perhaps possibly appear that it seems to be likely, arguably or presumably so.",
     "nouns": "The things and ways of the aspects and factors of the areas and issues are matters of approaches.",
     "amounts": "Many were in several of various and numerous ones, often and sometimes, and usually a few of plenty.",
     "you": "You and your own are ours as we are yours, and everyone of us is with you and your someone.",
+    "phrases": "At the end of the day, it is no secret that only time will tell: the list goes on, and so much more.",
     "abstract": "The ability and quality of access to analysis and the application of awareness is a challenge.",
     "short words": "It is as it is, so do as we do or go on to be as he is at it.",
     "long words": "Internationalisation of the counterrevolutionaries institutionalised incomprehensibilities "
@@ -578,7 +612,7 @@ def test_what_is_told_is_true_and_every_form_occurs() -> None:
     assert of_blocks <= set(told), of_blocks - set(told)
     # a mean of the article weighs too little to be told where its coefficient is so small that 4 units of it do
     told_of_articles = {SENTENCES[form][0] for form in told if form in SENTENCES and SENTENCES[form][1]}
-    assert told_of_articles >= {"common", "bare_numbers", "hedges", "nouns", "emphasis"}
+    assert told_of_articles >= {"common", "bare_numbers", "hedges", "emphasis", "word_length"}
     assert not {name for name in told_of_articles if 4 * abs(MODEL["article"][name]) < LEAST}
 
 

@@ -210,7 +210,10 @@ def test_a_stopped_run_can_be_looked_at(tmp_path: Path) -> None:
 def test_run_directories(mixed: Path, tmp_path: Path) -> None:
     run = scan(mixed, out=tmp_path / "run")
     (tmp_path / "run" / "note").write_text("mine")
-    assert set(files(scan([mixed], out=tmp_path / "run").path)) == {*KEPT, "summary.json"}
+    whole = {*KEPT, "summary.json"}
+    assert set(files(scan([mixed], out=tmp_path / "run", keep=False).path)) == whole
+    kept = scan([mixed], out=tmp_path / "run").path
+    assert {name for name in files(kept) if not name.startswith("sketches/")} == whole
     summary = tmp_path / "run" / "summary.json"
     summary.write_text(summary.read_text().replace(f'"format": {FORMAT}', '"format": 999'))
     with pytest.raises(VersionMismatch, match="format 999"):

@@ -367,7 +367,7 @@ def test_columns_are_what_they_are_called() -> None:
     found = dict(zip(names, row, strict=True))
     expected = {
         "filler_share": float(row[0] < 50), "new_number": 1.0, "names": 1.0, "hedges": 1 / 15, "amounts": 1 / 15,
-        "nouns": 1 / 15, "emphasis": 2 / 15, "address": 1 / 15, "abstract": 0.0,
+        "nouns": 1 / 15, "emphasis": 2 / 15, "address": 1 / 15, "abstract": 0.0, "phrases": 1 / 15,
         "word_length": sum(map(len, tokens)) / len(tokens),
     }  # fmt: skip
     assert len(tokens) == 15

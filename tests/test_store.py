@@ -47,7 +47,7 @@ def test_columns_come_back_as_they_went_in(dtype: type[Any], parts: list[list[in
 def test_columns_that_grow_together(count: int, sizes: list[int], held: int) -> None:
     whole = np.arange(count * sum(sizes), dtype=np.uint32).reshape(count, -1)
     with Workspace(held=held) as workspace:
-        columns = workspace.columns("numbers", np.uint32, count)
+        columns = workspace.kept_columns("numbers", np.uint32, count)
         for end, size in zip(itertools.accumulate(sizes), sizes, strict=True):
             columns.append(whole[:, end - size : end])
             assert [column.tolist() for column in columns.map()] == whole[:, :end].tolist()
@@ -97,7 +97,7 @@ def test_columns_of_one_name_are_two(workspace: Workspace) -> None:
 @given(st.lists(STRINGS, max_size=5), st.sampled_from([pa.large_string(), pa.string()]))
 def test_strings_come_back_as_they_went_in(parts: list[list[str]], kind: pa.DataType) -> None:
     with Workspace() as workspace:
-        strings = workspace.strings("texts")
+        strings = workspace.kept_strings("texts")
         for part in parts:
             strings.append(pa.array(part, kind))
         assert strings.size == len(list(itertools.chain(*parts)))
@@ -109,7 +109,7 @@ def test_strings_come_back_as_they_went_in(parts: list[list[str]], kind: pa.Data
 @given(STRINGS, st.integers(0, 8), st.integers(0, 8))
 def test_sliced_strings(values: list[str], start: int, length: int) -> None:
     with Workspace() as workspace:
-        strings = workspace.strings("texts")
+        strings = workspace.kept_strings("texts")
         strings.append(pa.array(["before"]))
         strings.append(pa.array(values, pa.large_string()).slice(min(start, len(values)), length))
         strings.append(pa.array(["after"]))
@@ -119,14 +119,14 @@ def test_sliced_strings(values: list[str], start: int, length: int) -> None:
 @given(st.lists(STRINGS, max_size=4))
 def test_chunked_strings(parts: list[list[str]]) -> None:
     with Workspace() as workspace:
-        strings = workspace.strings("texts")
+        strings = workspace.kept_strings("texts")
         strings.append(pa.chunked_array(parts, pa.string()))
         assert strings.map().to_pylist() == list(itertools.chain(*parts))
 
 
 @pytest.mark.parametrize("values", [["a", None, "b"], [None, None], [None, ""]])
 def test_null_strings_stay_null(workspace: Workspace, values: list[str | None]) -> None:
-    strings = workspace.strings("texts")
+    strings = workspace.kept_strings("texts")
     strings.append(pa.array(["before"]))
     strings.append(pa.array([None, *values], pa.large_string()).slice(1))
     assert strings.map().to_pylist() == ["before", *values]

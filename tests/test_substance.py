@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,10 +32,14 @@ from naive_substance import (
     frequencies_of,
     has_feature,
     languages_of,
+    lines_of,
+    listed_phrases,
     mean_of_some,
     number_of,
     part_of,
+    roles_of,
     spoken,
+    stock_phrases,
     vague_words,
 )
 from naive_substance import count_names as count_names_slowly
@@ -49,6 +54,7 @@ from dedup import Settings, SubstanceScorer, scan
 from dedup.arrays import F32
 from dedup.articles import CONTENT, parts_of, with_boilerplate
 from dedup.background import background
+from dedup.frequencies import PAIRED
 from dedup.kernels.classes import LINE_END, LIST_OF_LINKS, TABULAR
 from dedup.kernels.facts import FACTS
 from dedup.reasons import BOILERPLATE, CODE, FEATURES, FORMS, HEADING, LINKS, LIST, SHORT, TABLE, TEXT
@@ -66,17 +72,18 @@ from dedup.substance import (
     find_forms,
     fitted,
     is_list,
+    listed_terms,
     make_model,
     mean_of,
     measure,
     score,
     units,
 )
-from dedup.substance import vague_words as vague_table
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 NAMES = (
-    "words", "terms", "new_rare", "commons", "numbers", "new_numbers", "bare_numbers", *KINDS_OF_WORDS, "before",
+    "words", "terms", "new_rare", "commons", "numbers", "new_numbers", "bare_numbers", *KINDS_OF_WORDS, "phrase",
+    "before",
 )  # fmt: skip
 NAMES_OF_FORMS = {
     "text": TEXT, "heading": HEADING, "short": SHORT, "code": CODE, "table": TABLE, "links": LINKS,
@@ -96,6 +103,7 @@ def test_the_model_as_shipped_is_sound() -> None:
             assert math.isfinite(value)
             assert value >= 0 if name in MORE_SUBSTANCE else value <= 0
         assert any(model[part].values())
+    assert model["block"]["phrases"] < 0 == model["article"]["phrases"]  # one stock phrase makes no hollow article
     assert math.isfinite(model["intercept"])
     assert set(model["slopes"]) == {"words", "before", "before_squared"}
     assert all(set(row) == set(FEATURES) for row in model["slopes"].values())
@@ -148,17 +156,39 @@ def test_features_without_a_value_in_the_file_count_nothing() -> None:
     assert not model.groups.any()
 
 
-def test_the_table_of_vague_words_is_that_of_the_lists() -> None:
+def test_the_table_of_listed_terms_is_that_of_the_lists() -> None:
     expected: dict[int, int] = {}
     for words in vague_words().values():
         for key, kinds in words.items():
             assert len(kinds) == 1  # else it would speak against a text twice
             expected[key] = sum(1 << KINDS_OF_WORDS.index(kind) for kind in kinds)
-    table = vague_table()
+    for language in listed_phrases():
+        for key, role in roles_of(stock_phrases(language)).items():
+            assert key not in expected
+            expected[key] = role
+    table = listed_terms()
     there = table.words != 0
     assert dict(zip(table.words[there].tolist(), table.roles[there].tolist(), strict=True)) == expected
+    assert there.sum() == len(expected)
+    assert not table.roles[~there].any()
+    assert all(int(table.sieve[key >> 54]) >> (key >> 48 & 63) & 1 for key in expected)
     assert sum(int(word).bit_count() for word in table.sieve) <= len(expected)
     assert available_features().shape == (len(background().languages) + 1, len(FEATURES))
+
+
+def test_stock_phrases_are_of_several_terms_and_each_is_listed_once() -> None:
+    codes = [code for code, _ in lines_of("stock_phrases")]
+    assert sorted(codes) == sorted(vague_words()) == ["ar", "de", "en", "es", "fr", "ja", "ru", "zh"]
+    for language, phrases in listed_phrases().items():
+        split = [tuple(naive.tokenize(phrase)) for phrase in phrases]
+        assert len(phrases) > 100
+        assert len(set(split)) == len(split)
+        for phrase, tokens in zip(phrases, split, strict=True):
+            assert phrase == phrase.lower() == " ".join(phrase.split())
+            assert len(tokens) >= (3 if language in PAIRED else 2), phrase  # else it is a vague word
+            assert not any(map(naive.is_number, tokens)), phrase
+        for (shorter, own), (longer, tokens) in itertools.permutations(zip(phrases, split, strict=True), 2):
+            assert tokens[: len(own)] != own, (language, shorter, longer)
 
 
 # ------------------------------------------------------------------------------------------------------------ features
@@ -209,7 +239,19 @@ def test_units_end_somewhere() -> None:
     model, languages = fitted(), np.array([number_of("en")] * 2, np.int32)
     far = np.full((2, len(FEATURES)), 1e6, np.float32)
     far[1] *= -1
-    assert units(model, far, np.zeros_like(far), languages).tolist() == [[MOST] * 12, [-MOST] * 12]
+    low = dict.fromkeys(FEATURES, -MOST) | {"phrases": 0.0}
+    assert units(model, far, np.zeros_like(far), languages).tolist() == [[MOST] * len(FEATURES), list(low.values())]
+
+
+@pytest.mark.parametrize(("off", "expected"), [(-1e-3, 0), (0, 0), (0.5, 0.5), (3, 3), (5, MOST)])
+def test_fewer_stock_phrases_than_usual_are_as_many_as_usual(off: float, expected: float) -> None:
+    model, column = fitted(), FEATURES.index("phrases")
+    languages = np.array([number_of(code) for code in ("en", "zh", "ru")], np.int32)
+    usual = model.usual[model.groups[languages]]
+    found = units(model, usual + off * model.deviation[model.groups[languages]], usual, languages)
+    assert found[:, column].tolist() == pytest.approx([expected] * 3, abs=1e-4)
+    below = units(model, usual - model.deviation[model.groups[languages]], usual, languages)
+    assert below[:, FEATURES.index("hedges")].tolist() == pytest.approx([-1] * 3, abs=1e-4)
 
 
 @pytest.mark.parametrize(("common", "listed"), [(0, True), (5, True), (6, False), (100, False)])
@@ -462,7 +504,7 @@ def test_running_text_is_scored_in_any_language(text: str) -> None:
     assert 0 < block.substance < 100
 
 
-VAGUE = {"hedges", "amounts", "nouns", "emphasis", "address", "abstract"}
+LISTED = {"hedges", "amounts", "nouns", "emphasis", "address", "abstract", "phrases"}
 SHAPES = {"names", "word_length"}
 
 
@@ -470,12 +512,12 @@ SHAPES = {"names", "word_length"}
     ("text", "without"),
     [
         (PROSE, set()),
-        ("Το πλοίο έφυγε από το λιμάνι το πρωί και γύρισε με τα γράμματα του νησιού πριν από τη νύχτα.", VAGUE),
+        ("Το πλοίο έφυγε από το λιμάνι το πρωί και γύρισε με τα γράμματα του νησιού πριν από τη νύχτα.", LISTED),
         ("غادرت العبارة الميناء في الصباح وعادت مع البريد إلى الجزيرة قبل أن يحل الليل على البحر.", SHAPES),
         ("渡轮在早上离开了港口，在天黑之前带着岛上的邮件回来了。", SHAPES),
         ("渡し船は朝に港を出て、暗くなる前に島の郵便を持って帰ってきた。", SHAPES),
-        ("सुबह नाव बंदरगाह से निकली और अंधेरा होने से पहले द्वीप की डाक लेकर वापस आ गई थी।", SHAPES | VAGUE),
-        ("Zzxq wvvk qqrt zzxq wvvk qqrt zzxq wvvk qqrt zzxq.", SHAPES | VAGUE | {"new_rare", "common"}),
+        ("सुबह नाव बंदरगाह से निकली और अंधेरा होने से पहले द्वीप की डाक लेकर वापस आ गई थी।", SHAPES | LISTED),
+        ("Zzxq wvvk qqrt zzxq wvvk qqrt zzxq wvvk qqrt zzxq.", SHAPES | LISTED | {"new_rare", "common"}),
     ],
 )
 def test_features_without_a_value_are_no_numbers(text: str, without: set[str]) -> None:

@@ -45,7 +45,17 @@ def test_interner_numbers_in_order_of_first_standing(batches: list[list[tuple[tu
         assert numbers.tolist() == expected
         assert first.tolist() == new
         assert interner.count == len(known)
-    assert list(map(tuple, interner.fingerprints().tolist())) == list(known)
+    assert list(map(tuple, interner._fingerprints[: interner.count].tolist())) == list(known)
+
+
+@given(BATCHES, st.integers(0, 9))
+def test_an_interner_goes_on(batches: list[list[tuple[tuple[int, int], bool]]], cut: int) -> None:
+    whole, first = Interner(), Interner()
+    numbers = [whole.number(*columns(batch))[0].tolist() for batch in batches]
+    for batch in batches[:cut]:
+        first.number(*columns(batch))
+    second = Interner(first._fingerprints[: first.count])
+    assert [second.number(*columns(batch))[0].tolist() for batch in batches[cut:]] == numbers[cut:]
 
 
 @pytest.mark.parametrize("batches", [1, 3, 50])
@@ -61,7 +71,7 @@ def test_interner_grows(batches: int) -> None:
         numbers, _ = interner.number(fingerprints[part], np.ones(part.size, np.bool_))
         assert numbers.tolist() == expected
     assert interner.count == len(known) > 10_000
-    assert np.array_equal(interner.fingerprints(), fingerprints[list(known)])
+    assert np.array_equal(interner._fingerprints[: interner.count], fingerprints[list(known)])
 
 
 @given(st.lists(FINGERPRINTS, unique=True, max_size=30), st.lists(st.tuples(FINGERPRINTS, st.booleans()), max_size=30))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from dedup.arrays import I64
 from dedup.errors import NotFound
@@ -32,8 +34,10 @@ class Chunk:
         records: how many there are at most (blank lines included).
         data: the records; what they are is the format's business.
         read: bytes of the input consumed so far, as stored.
-        damage: why the input ends here too early, or why the record cannot be held, or None. ``data`` are then the torn
-            record, perhaps empty, or a part of it: ``records`` is 0 for all parts but the first.
+        damage: why ``data``, perhaps empty, are one record that cannot be read (the input ends in it too early, or it
+            cannot be held), or None. Of a record that cannot be held they may be a part: ``records`` is 0 for all parts
+            but the first.
+        kept: records of the input that stay before it; known where it is edited.
     """
 
     file: int
@@ -42,6 +46,7 @@ class Chunk:
     data: Any
     read: int
     damage: str | None = None
+    kept: int = 0
 
 
 class Parsed(NamedTuple):
@@ -51,28 +56,40 @@ class Parsed(NamedTuple):
     rejects: list[Reject]
 
 
+BETWEEN = -2  # no document: what parts two records
+
+
 class Removed(NamedTuple):
-    """Bytes that editing took out.
+    """What editing took out.
 
     Attributes:
-        name: the output they belong to.
-        offset: where in that output they would have to be inserted.
-        raw: the bytes.
-        doc: which document of the chunk, -1 for a rejected record.
+        name: the output it belongs to.
+        offset: where it would have to be inserted, in bytes: in that piece of the output, or in a cell of it.
+        raw: the bytes; None for rows of a table, which rest in a file of their own.
+        doc: which document of the chunk, -1 for a rejected record, BETWEEN for what parts records.
         span: which of its spans; -1 for the whole record.
+        row: in tables, the row of the piece whose cell was cut, or before which the removed row stood; else None.
+        added: bytes of the output, from ``offset`` on, that stand there in their place.
     """
 
     name: str
     offset: int
-    raw: bytes
+    raw: bytes | None
     doc: int
     span: int
+    row: int | None = None
+    added: int = 0
 
 
 class Edited(NamedTuple):
-    """A chunk without what was cut: for each output its bytes, and what is gone."""
+    """A chunk without what was cut, and what is gone.
 
-    pieces: list[tuple[str, bytes]]
+    Attributes:
+        pieces: for each output what its sink writes: bytes, or rows of a table. As long as the bytes or rows it adds.
+        removed: what is gone, in the order of the output.
+    """
+
+    pieces: list[tuple[str, Any]]
     removed: list[Removed]
 
 
@@ -88,6 +105,10 @@ class Input(Protocol):
     path: str
     size: int | None
     name: str
+
+    def stamp(self) -> str | None:
+        """Return what changes when the input does; None where it cannot be read again."""
+        ...
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of whole records of about ``size`` bytes."""
@@ -118,14 +139,14 @@ class Inputs(list[Input]):
         self.ignored = ignored or {}
 
 
-def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[Input, Chunk]]:
-    """Read inputs one behind the other; ``read`` of their chunks counts through all of them."""
+def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[int, Chunk]]:
+    """Read inputs one behind the other, numbered; ``read`` of their chunks counts through all of them."""
     before = 0
-    for source in inputs:
+    for number, source in enumerate(inputs):
         read = 0
         for chunk in source.chunks(size):
             read = chunk.read
-            yield source, dataclasses.replace(chunk, read=before + read)
+            yield number, dataclasses.replace(chunk, read=before + read)
         before += read if source.size is None else source.size
 
 
@@ -162,6 +183,42 @@ def size_of(path: str) -> int | None:
 def unreadable(path: str, error: Exception) -> NotFound:
     """Say that a file or directory cannot be read."""
     return NotFound(f"cannot read {printable(path)}: {getattr(error, 'strerror', None) or error}")
+
+
+def stamp_of(path: str | os.PathLike[str]) -> str | None:
+    """Return what changes when a file does; None for standard input (``-``), pipes and the like."""
+    if path == "-":
+        return None
+    status = os.stat(path)
+    return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
+
+
+def stamp_of_all(folder: str, names: Iterable[str]) -> str:
+    """Return what changes when one of the files of a directory does."""
+    stamps = ((name, str(stamp_of(os.path.join(folder, name)))) for name in names)
+    return str(xxhash.xxh3_128_hexdigest("\0".join(map("\0".join, stamps)).encode(errors="surrogateescape")))
+
+
+class Sink(Protocol):
+    """One output that is being written, piece by piece."""
+
+    def write(self, piece: Any) -> None:
+        """Take the next piece of what ``edit`` returned."""
+        ...
+
+    def close(self) -> dict[str, Any]:
+        """Finish the output, but leave its file open; return what ``undo`` must know of it, for JSON."""
+        ...
+
+    def drop(self) -> None:
+        """Give the output up: nothing is to be written any more."""
+        ...
+
+
+def narrow(source: Input, settings: Settings) -> Input:
+    """Return an input to be scanned: of tables only the columns that are needed are read."""
+    narrowed = getattr(source, "narrowed", None)
+    return source if narrowed is None else cast("Input", narrowed(settings))
 
 
 def printable(name: str) -> str:

@@ -13,13 +13,16 @@ from typing import Any
 
 from dedup.errors import InputError, NotFound
 from dedup.formats.base import Input, Inputs, printable, unreadable
+from dedup.formats.columnar import Columnar
 from dedup.formats.compression import strip_suffix
+from dedup.formats.kinds import is_table
 from dedup.formats.memory import ArrowTable, Records
-from dedup.formats.registry import FORMATS, named, recognise
+from dedup.formats.registry import FORMATS, named, recognise, recognise_stdin
 from dedup.settings import FormatName
-from dedup.store import OWN_FILES, is_ours
+from dedup.store import OWN_FILES, OWN_FOLDERS, is_ours
 
-LINKED = "links to directories"  # what is counted of them among what is ignored
+# What is counted of them among what is ignored.
+LINKED, OWN = "links to directories", "directories of dedup's own"
 
 
 def open_inputs(inputs: Any, as_format: FormatName | None = None, stdin: str = "-") -> Inputs:
@@ -40,7 +43,7 @@ def open_inputs(inputs: Any, as_format: FormatName | None = None, stdin: str = "
         return inputs
     if isinstance(inputs, list) and inputs and hasattr(inputs[0], "chunks") and hasattr(inputs[0], "parse"):
         return Inputs(inputs)
-    if hasattr(inputs, "__arrow_c_stream__"):
+    if is_table(inputs):
         return Inputs([ArrowTable(inputs, 0)])
     if isinstance(inputs, str | os.PathLike):
         inputs = [inputs]
@@ -73,7 +76,7 @@ class Opener:
         """Open paths, in their order."""
         for path in paths:
             if path == "-":
-                self._open(self._stdin, self._format or "jsonl").path = "<stdin>"
+                self._open_stdin()
             elif (there := status(path)) is None and glob.has_magic(path):
                 self._open_pattern(path)
             elif there is None:
@@ -81,16 +84,35 @@ class Opener:
             elif stat.S_ISDIR(there.st_mode):
                 self._open_directory(path)
             else:
-                self._open(path, self._format or recognise(path) or "jsonl")
+                self._open(path, self._format or recognise(path, alone=True) or "jsonl")
         return Inputs(self._opened, dict(sorted(self._ignored.items())))
 
-    def _open(self, path: str, kind: FormatName, folder: str = "") -> Input:
+    def _open_stdin(self) -> None:
+        """Open standard input, or the file that holds what came through it; that gets a name as of its format."""
+        path, kind = self._stdin, self._format
+        if path == "-":
+            self._open(path, kind or recognise_stdin())
+            return
+        kind = kind or recognise(path, alone=True) or "jsonl"
+        kept = f"{path}{FORMATS[kind].suffixes[0]}"
+        os.replace(path, kept)
+        one = FORMATS[kind].open(kept, len(self._opened))
+        if isinstance(one, Columnar):  # one name may stand for several kinds of such files
+            one.name = f"stdin{one.suffixes[0]}"
+        one.path = "<stdin>"
+        self._add(one)
+
+    def _open(self, path: str, kind: FormatName, folder: str = "") -> None:
         """Open a file whose output goes into a folder of the output directory, ``""`` for that itself."""
         one = FORMATS[kind].open(path, len(self._opened))
-        one.name = self._apart(os.path.join(folder, one.name))
+        one.name = os.path.join(folder, one.name)
+        self._add(one)
+
+    def _add(self, one: Input) -> None:
+        """Add an input, under a name of its own."""
+        one.name = self._apart(one.name)
         self._take(one.name)
         self._opened.append(one)
-        return one
 
     def _take(self, name: str) -> None:
         """Leave a name of an output to it alone."""
@@ -157,9 +179,13 @@ class Opener:
 
         found = []
         for folder, folders, names in os.walk(path, onerror=fail):
+            ours = is_ours(pathlib.Path(folder))
             folders[:] = [name for name in folders if not name.startswith(".")]
+            if ours:
+                self._ignored[OWN] += len(set(OWN_FOLDERS).intersection(folders))
+                folders[:] = [name for name in folders if name not in OWN_FOLDERS]
             self._ignored[LINKED] += sum(os.path.islink(os.path.join(folder, name)) for name in folders)
-            own = OWN_FILES if is_ours(pathlib.Path(folder)) else ()
+            own = OWN_FILES if ours else ()
             for name in names:
                 if name.startswith("."):
                     continue

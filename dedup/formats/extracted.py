@@ -72,7 +72,9 @@ class Extracted(LineRecords):
         extract: Callable[[int, Any], Extract | None],
         told: Callable[[Any], tuple[str, bytes]],
     ) -> None:
-        super().__init__(path, name, file)
+        self.path = path
+        self.name = name
+        self._file = file
         self._extract = extract
         self._told = told
 
@@ -86,13 +88,12 @@ class Extracted(LineRecords):
             for number, record in raw.records:
                 try:
                     extract = self._extract(number, record)
+                    if extract is not None:
+                        parts += (msgspec.json.encode(extract._asdict()), b"\n")
+                        numbers.append(number)
                 except ValueError as error:
                     path, shown = self._told(record)
                     rejects.append(Reject(self._file, number, path, str(error), shown))
-                    continue
-                if extract is not None:
-                    parts += (msgspec.json.encode(extract._asdict()), b"\n")
-                    numbers.append(number)
             raw.lines = Lines(b"".join(parts), numbers, rejects)
         return raw.lines
 

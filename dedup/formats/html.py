@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from dedup.errors import MissingExtra
-from dedup.formats.base import Chunk, opened, printable, size_of
+from dedup.formats.base import Chunk, opened, printable, size_of, stamp_of, stamp_of_all
 from dedup.formats.compression import open_stream
 from dedup.formats.extracted import EFFORT, Extract, Extracted, Raw, stay_quiet
 from dedup.formats.tags import check_page
@@ -89,6 +89,10 @@ class Pages(Extracted):
             if held >= size or number == len(self._names):
                 yield Chunk(self._file, first, len(raw.records), raw, read)
                 raw, held, first = Raw(), 0, number + 1
+
+    def stamp(self) -> str | None:
+        """Return what changes when one of the pages does."""
+        return stamp_of_all(self._root, self._names) if self._root else stamp_of(self._names[0])
 
     def _read(self, number: int, record: Any) -> Extract:
         """Extract a page."""

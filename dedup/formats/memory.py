@@ -1,20 +1,24 @@
-"""Tables in memory in: iterables of dicts, and anything with ``__arrow_c_stream__``."""
+"""Tables in memory in, iterables of dicts and what speaks to Arrow; their documents, and what is left of them, out."""
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import numbers
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from dedup.arrays import I64, U8
-from dedup.errors import InputError, SchemaError
-from dedup.formats.base import Chunk, Parsed, pack
-from dedup.schema import Documents, Reject
+from dedup.arrays import I64, Bool
+from dedup.errors import SchemaError
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, pack
+from dedup.formats.columnar import Group, runs, table_of
+from dedup.formats.kinds import PATH, kind_of
+from dedup.formats.tables import as_strings, documents_of, edits_of, fate_of, field_names, splice
+from dedup.schema import Reject
 from dedup.settings import Settings
 
 ROWS = 4096  # dicts a chunk; the bytes they hold are not known before they are read
@@ -26,6 +30,9 @@ class Records:
     path = "<records>"
     name = ""
     size: int | None = None
+
+    def stamp(self) -> None:
+        """Tables in memory are not read again by another process."""
 
     def __init__(self, records: Iterable[Mapping[str, Any]], file: int) -> None:
         self._records = records
@@ -93,87 +100,71 @@ def is_word(value: object) -> bool:
     return isinstance(value, numbers.Integral) or (isinstance(value, numbers.Real) and math.isfinite(value))
 
 
+class Left(NamedTuple):
+    """What is left of some rows of a table.
+
+    Attributes:
+        kept: bool[n], which stay.
+        rows: int64[k], those whose texts change, counted from the first of the table.
+        texts: string[k], what they change to.
+    """
+
+    kept: Bool
+    rows: I64
+    texts: pa.LargeStringArray
+
+
 class ArrowTable:
     """Anything that speaks the Arrow PyCapsule interface: pyarrow, pandas, polars, DuckDB and others."""
 
-    path = "<table>"
+    path = PATH
     name = ""
     size: int | None = None
 
+    def stamp(self) -> None:
+        """Tables in memory are not read again by another process."""
+
     def __init__(self, table: Any, file: int) -> None:
-        self.table = pa.table(table) if not isinstance(table, pa.Table) else table
+        self.table = kind_of(table)
         self._file = file
+        self.chosen = self.table.names
+
+    def narrowed(self, settings: Settings) -> ArrowTable:
+        """Return a reader of those columns only that scanning needs.
+
+        Raises:
+            SchemaError: there is no column of texts.
+        """
+        if settings.text not in self.chosen:
+            raise SchemaError(settings.text, self.chosen, self.path)
+        one = copy.copy(self)
+        one.chosen = field_names(settings)
+        return one
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Take runs of rows."""
-        rows = max(1, self.table.num_rows)
-        step = max(1, size * rows // max(1, self.table.nbytes))
-        for first in range(0, self.table.num_rows, step):
-            part = self.table.slice(first, step)
-            yield Chunk(self._file, first + 1, part.num_rows, part, 0)
+        batches = self.table.columns(self.chosen).to_batches()
+        return runs(((Group(0, batch), 0) for batch in batches), size, self._file)
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the columns of rows."""
-        part: pa.Table = chunk.data
-        if settings.text not in part.column_names:
-            raise SchemaError(settings.text, part.column_names, self.path)
-        texts = None if holds_numbers(part[settings.text].type) else as_strings(part[settings.text])
-        if texts is None:
-            raise InputError(f"column {settings.text!r} is {part[settings.text].type}, not a string", self.path)
-        names = as_strings(part[settings.id]) if settings.id in part.column_names else None
-        others = [
-            as_strings(part[name]) if name in part.column_names else None for name in (settings.source, settings.newest)
-        ]
-        rows = np.arange(chunk.line, chunk.line + part.num_rows)
-        rejects: list[Reject] = []
-        if texts.null_count:
-            valid = texts.is_valid().to_numpy(zero_copy_only=False)
-            message = f"column {settings.text!r} is null"
-            rejects += [Reject(self._file, int(n), self.path, message, b"") for n in rows[~valid]]
-            mask = pa.array(valid)
-            texts, rows = texts.filter(mask), rows[valid]
-            names = None if names is None else names.filter(mask)
-            others = [None if column is None else column.filter(mask) for column in others]
-        row_names = pa.array(rows).cast(pa.large_string())
-        names = row_names if names is None else names.fill_null(row_names)
-        nothing = pa.nulls(len(rows), pa.large_string())
-        data, bounds = utf8_of(texts)
-        filled = (nothing if column is None else column for column in others)
-        return Parsed(Documents(names, data, bounds, *filled), rejects)
+        return documents_of(table_of(chunk.data), chunk.line, self._file, self.path, "", settings)
 
+    def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
+        """Cut spans out of texts, and rows; those that are no documents stay."""
+        kept, rows, texts = np.ones(chunk.records, np.bool_), np.empty(0, np.int64), pa.nulls(0, pa.large_string())
+        removed: list[Removed] = []
+        if any(cuts):
+            texts = as_strings(table_of(chunk.data)[settings.text])
+            kept, rows, spans, removed = fate_of(chunk, self.name, cuts, rejected, texts, aside=False)
+            texts = splice(texts, edits_of(rows, spans)).take(pa.array(rows))
+        return Edited([(self.name, Left(kept, rows + (chunk.line - 1), texts))], removed)
 
-def value_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type of a column's values."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def holds_numbers(kind: pa.DataType) -> bool:
-    """Whether a column holds numbers or times."""
-    kind = value_type(kind)
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind))
-
-
-def as_strings(column: pa.ChunkedArray) -> pa.LargeStringArray | None:
-    """Return a column as one array of strings, None if it holds neither strings nor numbers."""
-    kind = value_type(column.type)
-    types = pa.types
-    if holds_numbers(kind) or types.is_null(kind):
-        column = column.cast(kind)
-        if types.is_floating(kind):
-            import pyarrow.compute as pc
-
-            column = pc.if_else(pc.is_nan(column), None, column)
-        column = column.cast(pa.string())
-    elif not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
-        return None
-    chunks = [chunk.cast(pa.large_string()) for chunk in column.chunks]
-    return cast("pa.LargeStringArray", pa.concat_arrays(chunks or [pa.nulls(0, pa.large_string())]))
-
-
-def utf8_of(array: pa.LargeStringArray) -> tuple[U8, I64]:
-    """Return an array's UTF-8 and int64[n + 1], where each string begins in it."""
-    if len(array) == 0:
-        return np.empty(0, np.uint8), np.zeros(1, np.int64)
-    bounds = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(array.buffers()[2] or b"", np.uint8)[bounds[0] : bounds[-1]]
-    return data, bounds - bounds[0]
+    def cleaned(self, left: Sequence[Left], text: str) -> Any:
+        """Return a table like the one that was given of what is left of it, all of its rows one behind the other."""
+        if not left:
+            return self.table.cleaned(
+                np.empty(0, np.bool_), text, np.empty(0, np.int64), pa.nulls(0, pa.large_string())
+            )
+        kept, rows = (np.concatenate([getattr(one, name) for one in left]) for name in ("kept", "rows"))
+        return self.table.cleaned(kept, text, rows, pa.concat_arrays([one.texts for one in left]))

@@ -1,73 +1,100 @@
-"""Pieces of cleaned files in, one file behind the other; the files, compressed as their inputs were, out."""
+"""Pieces of cleaned files in, one file behind the other; the files, written as their inputs were, out."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import pathlib
-import zlib
-from typing import BinaryIO, cast
+from types import TracebackType
+from typing import Any, BinaryIO, Self, cast
 
 from dedup.errors import StoreError
-from dedup.formats.compression import Codec, compress_to
-
-
-class Checksum:
-    """Size and CRC-32 of bytes given piece by piece."""
-
-    def __init__(self) -> None:
-        self.size = self.crc = 0
-
-    def add(self, data: bytes) -> None:
-        """Take the next piece."""
-        self.size += len(data)
-        self.crc = zlib.crc32(data, self.crc)
-
-    def as_dict(self) -> dict[str, int]:
-        """Return both, for JSON."""
-        return {"bytes": self.size, "crc32": self.crc}
+from dedup.formats.base import File, Sink
+from dedup.formats.columnar import Columnar
+from dedup.formats.sinks import ByteSink
+from dedup.settings import Settings
+from dedup.store import REMOVED
 
 
 class Outputs:
-    """Files of a cleaned corpus, written one behind the other, each compressed as its input was.
+    """Files of a cleaned corpus, written one behind the other, each by the sink of its input.
+
+    Args:
+        settings: those of the run.
+        root: the directory they stand in; None where there is one file only.
+        single: that file.
+        removed: what takes the rows of a single table that are removed whole; None to let them go.
 
     Attributes:
-        written: size and checksum of each, before compression.
+        written: what ``undo`` must know of each: size and checksum, of compressed files those of what they hold.
     """
 
-    def __init__(self, root: pathlib.Path | None, single: BinaryIO | None) -> None:
-        self.written: dict[str, Checksum] = {}
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        root: pathlib.Path | None = None,
+        single: BinaryIO | None = None,
+        removed: BinaryIO | None = None,
+    ) -> None:
+        self.written: dict[str, dict[str, Any]] = {}
+        self._settings = settings
         self._root = root
         self._single = single
+        self._removed = removed
         self._name: str | None = None
         self._stack = contextlib.ExitStack()
-        self._file: BinaryIO | None = None
+        self._sink: Sink | None = None
         self._last = b"\n"
 
-    def write(self, name: str, data: bytes, codec: Codec | None) -> None:
-        """Write to the end of a file; writing to another closes it."""
-        if name != self._name:
-            if self._single is not None and self._last != b"\n":
-                cast("BinaryIO", self._file).write(b"\n")  # two files in one stream: keep their lines apart
+    def __enter__(self) -> Self:
+        """Return the outputs."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Finish the file that is being written; give it up where there was an error."""
+        if kind is None:
             self.close()
-            self._name = name
-            if self._single is not None:
-                raw = self._single
-            else:
-                if name.startswith(os.sep) or os.pardir in name.split(os.sep):
-                    raise StoreError(f"{name} would leave the output directory")
-                path = cast("pathlib.Path", self._root) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                raw = self._stack.enter_context(path.open("wb"))
-            self._file = compress_to(raw, codec)
-            if self._file is not raw:
-                self._stack.callback(self._file.close)
-            self.written[name] = Checksum()
-        self._last = data[-1:] or self._last
-        self.written[name].add(data)
-        cast("BinaryIO", self._file).write(data)
+        elif self._sink is not None:
+            self._sink.drop()
+            self._stack.close()
+
+    def write(self, name: str, piece: Any, source: File) -> None:
+        """Write to the end of a file; writing to another closes it."""
+        sink = self.open(name, source)
+        if isinstance(piece, bytes):
+            self._last = piece[-1:] or self._last
+        sink.write(piece)
+
+    def open(self, name: str, source: File) -> Sink:
+        """Return what writes a file; any other that is being written is closed."""
+        if name == self._name and self._sink is not None:
+            return self._sink
+        if self._single is not None and self._last != b"\n" and isinstance(self._sink, ByteSink):
+            self._sink.end_line()  # two files in one stream: keep their lines apart
+        self.close()
+        self._name = name
+        file, removed = self._single, self._removed
+        if self._root is not None:
+            if os.path.isabs(name) or os.pardir in name.split(os.sep):
+                raise StoreError(f"{name} would leave the output directory")
+            file = self._create(self._root / name)
+            if isinstance(source, Columnar):
+                removed = self._create(self._root / REMOVED / name)
+        if isinstance(source, Columnar):
+            self._sink = source.sink(cast("BinaryIO", file), removed, self._settings)
+        else:
+            self._sink = ByteSink(cast("BinaryIO", file), getattr(source, "codec", None))
+        return self._sink
+
+    def _create(self, path: pathlib.Path) -> BinaryIO:
+        """Create a file that is closed with the output."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return self._stack.enter_context(path.open("wb"))
 
     def close(self) -> None:
         """Finish the file that is being written."""
+        if self._sink is not None and self._name is not None:
+            self.written[self._name] = self._sink.close()
         self._stack.close()
-        self._name = None
+        self._sink = self._name = None

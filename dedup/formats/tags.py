@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import re
 
-MOST_TAGS = 100_000
-MOST_ATTRIBUTES = 500_000
+MOST_TAGS = 100_000  # those that close among them
+MOST_TABLES = 4000  # tags of tables: the extractor looks at all for each
+MOST_ATTRIBUTES = 200_000
 MOST_OF_A_TAG = 1000  # attributes: libxml2 compares each with all others of its tag
 LONG_TAG = 2 * MOST_OF_A_TAG  # characters that so many take at least
 
@@ -30,7 +31,7 @@ def check_page(page: str) -> None:
     Raises:
         ValueError: it has; the message says so.
     """
-    at = tags = attributes = 0
+    at = tags = tables = attributes = 0
     while (at := page.find("<", at)) >= 0:
         if page.startswith("<!--", at):
             at = page.find("-->", at + 2)
@@ -47,10 +48,11 @@ def check_page(page: str) -> None:
         if len(tag[0]) > LONG_TAG:
             count = sum(1 for _ in ATTRIBUTES.finditer(tag[0], len(tag[1]) + 1))
         attributes += count
-        if count > MOST_OF_A_TAG or attributes > MOST_ATTRIBUTES or tags > MOST_TAGS:
-            what = "tags" if tags > MOST_TAGS else "attributes"
-            raise ValueError(f"the page has too many {what}: more than any page to be read")
         name = tag[1].lower()
+        tables += name.endswith("table")
+        if count > MOST_OF_A_TAG or attributes > MOST_ATTRIBUTES or tags > MOST_TAGS or tables > MOST_TABLES:
+            what = "tags" if tags > MOST_TAGS else "tables" if tables > MOST_TABLES else "attributes"
+            raise ValueError(f"the page has too many {what}: more than any page to be read")
         if name in RAW:
             end = end_of(name).search(page, at)
             if end is None:

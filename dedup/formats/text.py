@@ -18,6 +18,8 @@ from dedup.formats.base import (
     pack,
     printable,
     size_of,
+    stamp_of,
+    stamp_of_all,
     unreadable,
 )
 from dedup.formats.compression import Codec, Decompressed, open_stream
@@ -72,6 +74,10 @@ class TextTree:
     def _output(self, name: str) -> str:
         """Return the name of a file's output."""
         return os.path.join(self.name, name) if self.is_tree else self.name
+
+    def stamp(self) -> str | None:
+        """Return what changes when one of the files does."""
+        return stamp_of_all(self._given, self._names) if self.is_tree else stamp_of(self._given)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of whole files."""

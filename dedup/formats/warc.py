@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from dedup.errors import MissingExtra
-from dedup.formats.base import LONGEST, Chunk, opened, printable, size_of
+from dedup.formats.base import LONGEST, Chunk, opened, printable, size_of, stamp_of
 from dedup.formats.compression import open_stream
 from dedup.formats.extracted import EFFORT, Extract, Extracted, Raw
 from dedup.formats.html import LONGEST_PAGE, host_of, need_extractor
@@ -58,6 +58,10 @@ class Warc(Extracted):
                 yield Chunk(self._file, first, number - first + 1, raw, stream.consumed)
             if stream.damage:
                 yield Chunk(self._file, max(1, number), 1, b"", stream.consumed, stream.damage)
+
+    def stamp(self) -> str | None:
+        """Return what changes when the file does."""
+        return stamp_of(self._path)
 
     def _read(self, number: int, record: Record) -> Extract | None:
         """Extract from a record; None where it holds no page or text.

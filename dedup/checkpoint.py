@@ -1,0 +1,442 @@
+"""How far inputs were read, and the columns of their sketches, in; a directory that another scan goes on from out."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import pathlib
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import msgspec
+import numpy as np
+import xxhash
+
+from dedup.arrays import I64
+from dedup.corpus import Corpus
+from dedup.errors import Corrupt, NotFound, SettingsMismatch
+from dedup.formats import Chunk, Input, Parsed
+from dedup.frequencies import DocumentFrequencies
+from dedup.lsh import Scheme, collision_probability, schemes
+from dedup.run import TextsSum, json_line, reject_row
+from dedup.schema import Reject
+from dedup.settings import Settings
+from dedup.store import SKETCHES, atomic_file
+from dedup.version import __version__
+
+STATE, REJECTS = "state.json", "rejects"
+FORMAT = 1
+PERIOD = 10.0  # seconds between checkpoints
+PIECE = 1 << 24
+# settings that sketches depend on, beside how they are banded
+OF_SKETCHES = ("text", "format", "id", "source", "newest", "split", "min_tokens", "seed")
+log = logging.getLogger("dedup")
+
+
+class Read(msgspec.Struct):
+    """How far an input was read.
+
+    Attributes:
+        path: what it is called.
+        size: its bytes, None where not known.
+        stamp: changes when it does; None where it cannot be read again.
+        chunks: how many of its chunks were read; ``done``, whether that is all.
+        texts: of its documents.
+        rejects: records that could not be used; ``reject_bytes``, what they take up where they are written down.
+    """
+
+    path: str
+    size: int | None
+    stamp: str | None
+    chunks: int = 0
+    done: bool = False
+    texts: TextsSum = msgspec.field(default_factory=TextsSum)
+    rejects: int = 0
+    reject_bytes: int = 0
+
+
+class Span(msgspec.Struct):
+    """Bytes of a column that were written between two checkpoints, and their checksum."""
+
+    size: int
+    checksum: int
+
+
+class State(msgspec.Struct):
+    """What rests in a directory of sketches.
+
+    Attributes:
+        format: of the directory.
+        made_by: version of this package.
+        settings: those that sketches depend on.
+        schemes: bands, rows and permutations of blocks; of documents.
+        scored: whether what substance is scored by is there.
+        batch_bytes: bytes of a chunk.
+        reads: inputs, in the order in which their documents stand in the columns.
+        columns: what each column holds.
+        frequencies: file with the document frequencies of terms, None where they are not counted.
+    """
+
+    format: int
+    made_by: str
+    settings: dict[str, Any]
+    schemes: list[tuple[int, int, int]]
+    scored: bool
+    batch_bytes: int
+    reads: list[Read] = []
+    columns: dict[str, list[Span]] = {}
+    frequencies: str | None = None
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many bytes each column holds."""
+        return {name: sum(span.size for span in spans) for name, spans in self.columns.items()}
+
+
+class Ledger:
+    """Which inputs were read, and how far.
+
+    Attributes:
+        inputs: the inputs, in the order in which they were given.
+        reads: for each of them, what was read; None where nothing was.
+        stored: those of ``reads``, in the order in which their documents stand in the corpus.
+    """
+
+    def __init__(self, inputs: list[Input], known: Iterable[Read], rejects: pathlib.Path) -> None:
+        self.inputs = inputs
+        self.reads: list[Read | None] = [None] * len(inputs)
+        self.stored: list[Read] = []
+        self._stamps = [one.stamp() for one in inputs]
+        places = collections.defaultdict[Any, list[int]](list)
+        for k in reversed(range(len(inputs))):
+            places[inputs[k].path, self._stamps[k]].append(k)
+        for read in known:
+            self.reads[places[read.path, read.stamp].pop()] = read
+            self.stored.append(read)
+        self._rejects = rejects
+        with rejects.open("ab") as file:
+            file.truncate(sum(read.reject_bytes for read in self.stored))
+
+    def size(self) -> int | None:
+        """Return the bytes of all inputs, None where not known."""
+        sizes = [one.size for one in self.inputs]
+        return None if None in sizes else sum(filter(None, sizes))
+
+    @property
+    def rejected(self) -> int:
+        """How many records could not be used."""
+        return sum(read.rejects for read in self.stored)
+
+    def left(self) -> Iterator[tuple[Input, Read]]:
+        """Yield the inputs that are not read to their end, those that were begun first, as they were."""
+        places = {id(read): k for k, read in enumerate(self.reads)}
+        begun = [places[id(read)] for read in self.stored if not read.done]
+        for k in [*begun, *(k for k, read in enumerate(self.reads) if read is None)]:
+            source, read = self.inputs[k], self.reads[k]
+            if read is None:
+                read = self.reads[k] = Read(source.path, source.size, self._stamps[k])
+                self.stored.append(read)
+            yield source, read
+
+    def set_aside(self, read: Read, rejects: list[Reject]) -> None:
+        """Write down records that could not be used."""
+        if rejects:
+            with self._rejects.open("ab") as file:
+                read.rejects += len(rejects)
+                read.reject_bytes += file.write(b"".join(json_line(reject_row(one)) for one in rejects))
+
+    def write_rejects(self, target: pathlib.Path) -> int:
+        """Write the records that could not be used in the order of the inputs, if there are any; return how many."""
+        if self.rejected:
+            ends = np.cumsum([read.reject_bytes for read in self.stored]).tolist()
+            starts = {id(read): end - read.reject_bytes for read, end in zip(self.stored, ends, strict=True)}
+            with self._rejects.open("rb") as file, target.open("wb") as out:
+                for read in filter(None, self.reads):
+                    file.seek(starts[id(read)])
+                    out.write(file.read(read.reject_bytes))
+        return self.rejected
+
+    def positions(self) -> I64:
+        """Return int64[docs], the place of each document in the inputs; empty where they stand in that order."""
+        reads = [read for read in self.reads if read is not None]
+        if reads == self.stored:
+            return np.empty(0, np.int64)
+        starts = dict(zip(map(id, reads), np.cumsum([0, *(read.texts.docs for read in reads)]).tolist(), strict=False))
+        return np.concatenate([starts[id(read)] + np.arange(read.texts.docs) for read in self.stored])
+
+
+class Sketchbook:
+    """A directory of sketches.
+
+    Args:
+        path: the directory.
+        state: what rests there.
+    """
+
+    def __init__(self, path: pathlib.Path, state: State) -> None:
+        self.path, self.state = path, state
+        self._last = time.monotonic()
+
+    @classmethod
+    def begin(cls, path: pathlib.Path, settings: Settings) -> Sketchbook:
+        """Begin a directory; what was there is gone."""
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        keys = [key_of(scheme) for scheme in schemes(settings)]
+        return cls(path, State(FORMAT, __version__, settings_of(settings), keys, settings.scores, settings.batch_bytes))
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> Sketchbook | None:
+        """Open a directory; None where there is none, or of another format.
+
+        Raises:
+            Corrupt: it is damaged.
+        """
+        try:
+            data = (path / STATE).read_bytes()
+            if msgspec.json.decode(data).get("format") != FORMAT:
+                return None
+            book = cls(path, msgspec.json.decode(data, type=State))
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, AttributeError) as error:
+            raise Corrupt(f"{path / STATE} is damaged ({error}): delete {path.parent} and scan again") from error
+        return book
+
+    def copy_to(self, path: pathlib.Path) -> Sketchbook:
+        """Copy a directory. Files are linked where nobody else will write to them: they only grow."""
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(self.path, path, copy_function=link_or_copy)
+        return Sketchbook(path, self.state)
+
+    def unfit(self, inputs: Sequence[Input], settings: Settings) -> str | None:
+        """Say why nobody can go on from here with these inputs and settings; None where that is possible."""
+        reason = self.unlike(settings)
+        if reason is not None or all(isinstance(one, Kept) for one in inputs):
+            return reason
+        stamps = collections.Counter((one.path, one.stamp()) for one in inputs)
+        for read in self.state.reads:
+            if read.stamp is None or not stamps[read.path, read.stamp]:
+                gone = read.path not in {one.path for one in inputs}
+                return f"{read.path} {'is not among the inputs' if gone else 'has changed'}"
+            stamps[read.path, read.stamp] -= 1
+            if not read.done and settings.batch_bytes != self.state.batch_bytes:
+                return f"made with batch_bytes={self.state.batch_bytes}"
+        return None
+
+    def unlike(self, settings: Settings) -> str | None:
+        """Say how the sketches differ from those that settings ask for; None where they do not."""
+        state, wanted = self.state, settings_of(settings)
+        other = [f"{name}={state.settings.get(name)!r}" for name in wanted if wanted[name] != state.settings.get(name)]
+        if other:
+            return "made with " + ", ".join(other)
+        if settings.scores and not state.scored:
+            return "made without scores"
+        return None
+
+    def schemes(self, settings: Settings) -> tuple[Scheme, Scheme]:
+        """Return how blocks and documents are sketched: as they were, where that serves the settings."""
+        blocks, docs = schemes(settings)
+        old = self.state.schemes
+        return (
+            serving(blocks, old[0], settings.threshold, settings.recall),
+            serving(docs, old[1], settings.doc_threshold, settings.doc_recall),
+        )
+
+    def verify(self, pool: Executor) -> str | None:
+        """Say which of the files is damaged; None where none is."""
+
+        def damaged(name: str, spans: Sequence[Span]) -> bool:
+            try:
+                return list(checksums(self.path / name, [span.size for span in spans])) != [
+                    span.checksum for span in spans
+                ]
+            except OSError:
+                return True
+
+        tasks = {name: pool.submit(damaged, name, spans) for name, spans in self.state.columns.items() if spans}
+        found = [name for name, task in tasks.items() if task.result()]
+        parts = self.state.frequencies
+        if parts is not None and not (self.path / parts).exists():
+            found.append(parts)
+        return found[0] if found else None
+
+    def restore(self, corpus: Corpus) -> None:
+        """Give a corpus what is no column."""
+        if self.state.frequencies is not None:
+            with np.load(self.path / self.state.frequencies) as arrays:
+                corpus.frequencies = DocumentFrequencies.restored(dict(arrays))
+
+    def is_due(self) -> bool:
+        """Whether the last checkpoint is some time ago."""
+        return time.monotonic() - self._last > PERIOD
+
+    def save(self, corpus: Corpus, ledger: Ledger, scheme: tuple[Scheme, Scheme], pool: Executor) -> None:
+        """Make a checkpoint: from here another scan can go on."""
+        state, before = self.state, self.state.sizes()
+        columns = corpus.workspace.write_down()
+        grown = {
+            name: (before.get(name, 0), column.size * column.dtype.itemsize - before.get(name, 0))
+            for name, column in columns.items()
+        }
+
+        def checksum(name: str) -> int:
+            start, size = grown[name]
+            return next(checksums(self.path / name, [size], start))
+
+        tasks = {name: pool.submit(checksum, name) for name, (_, size) in grown.items() if size}
+        for name, task in tasks.items():
+            state.columns.setdefault(name, []).append(Span(grown[name][1], task.result()))
+        old = state.frequencies
+        if state.scored:
+            state.frequencies = f"frequencies-{sum(read.chunks for read in ledger.stored)}.npz"
+            with (self.path / state.frequencies).open("wb") as file:
+                np.savez(file, **corpus.frequencies.arrays())  # type: ignore[arg-type]
+        state.reads, state.schemes = ledger.stored, [key_of(one) for one in scheme]
+        unused = set(state.columns) - set(columns)
+        for name in unused:
+            del state.columns[name]
+        with atomic_file(self.path / STATE, durable=False) as state_file:
+            state_file.write(msgspec.json.encode(state))
+        if old not in {None, state.frequencies}:
+            unused.add(str(old))
+        for name in unused:
+            (self.path / name).unlink(missing_ok=True)
+        self._last = time.monotonic()
+
+
+def settings_of(settings: Settings) -> dict[str, Any]:
+    """Return the settings that sketches depend on."""
+    return {name: getattr(settings, name) for name in OF_SKETCHES}
+
+
+def key_of(scheme: Scheme) -> tuple[int, int, int]:
+    """Return bands, rows and permutations."""
+    return scheme.bands, scheme.rows, scheme.a.size
+
+
+def serving(scheme: Scheme, old: tuple[int, int, int], threshold: float, recall: float) -> Scheme:
+    """Return the scheme of old if it finds what is asked for, else the new one."""
+    bands, rows, permutations = old
+    if permutations != scheme.a.size or collision_probability(threshold, bands, rows) < recall:
+        return scheme
+    return scheme._replace(bands=bands, rows=rows)
+
+
+def checksums(path: pathlib.Path, sizes: Sequence[int], start: int = 0) -> Iterator[int]:
+    """Yield the checksums of parts of a file that stand one behind the other.
+
+    Raises:
+        OSError: the file is not there, or too short.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        for size in sizes:
+            checksum, left = xxhash.xxh3_64(), size
+            while left:
+                data = file.read(min(left, PIECE))
+                if not data:
+                    raise OSError(f"{path} is too short")
+                checksum.update(data)
+                left -= len(data)
+            yield checksum.intdigest()
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Link a file that has no other link, and that will only grow; copy others."""
+    file = pathlib.Path(source)
+    if file.name not in {STATE, REJECTS} and file.stat().st_nlink == 1:
+        with contextlib.suppress(OSError):  # not every file system has links
+            os.link(source, target)
+            return
+    shutil.copyfile(source, target)
+
+
+class Kept:
+    """An input whose sketches rest; it is not read."""
+
+    def __init__(self, read: Read) -> None:
+        self.path, self.size, self.name, self._stamp = read.path, read.size, "", read.stamp
+
+    def stamp(self) -> str | None:
+        """Return what it was."""
+        return self._stamp
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """Read nothing."""
+        raise NotImplementedError
+
+    def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
+        """Read nothing."""
+        raise NotImplementedError
+
+
+def open_sketches(path: str | os.PathLike[str], settings: Settings) -> list[Read]:
+    """Return the inputs of a run, to decide on them again.
+
+    Raises:
+        NotFound: the run keeps no sketches.
+        SettingsMismatch: they were made with other settings.
+    """
+    book = Sketchbook.read(pathlib.Path(path) / SKETCHES)
+    if book is None:
+        raise NotFound(f"{path} keeps no sketches that this version reads: scan its inputs again")
+    reason = book.unlike(settings)
+    if reason is not None:
+        raise SettingsMismatch(f"{path} was {reason}: scan its inputs again")
+    return book.state.reads
+
+
+def go_on(
+    made: pathlib.Path, base: pathlib.Path, inputs: Sequence[Input], settings: Settings, pool: Executor
+) -> Sketchbook:
+    """Open the sketches of a run that was stopped, or those of a whole one, if they serve; else begin anew.
+
+    Args:
+        made: the run that is being made.
+        base: the run that it goes on from, if there is one.
+        inputs: the inputs.
+        settings: the settings.
+        pool: threads to check files in.
+
+    Raises:
+        Corrupt: sketches are damaged, and the inputs are not there to be read again.
+    """
+    again = any(isinstance(one, Kept) for one in inputs)
+    for place in (base,) if again else (made, base):
+        damaged: str | None
+        try:
+            book = Sketchbook.read(place / SKETCHES)
+            damaged = None if book is None else book.verify(pool)
+        except Corrupt:
+            book, damaged = None, STATE
+        if damaged is not None and again:
+            raise Corrupt(f"{place / SKETCHES / damaged} is damaged: scan the inputs again")
+        if damaged is not None:
+            log.warning("%s is damaged: reading everything again", place / SKETCHES / damaged)
+            continue
+        if book is None or not book.state.reads:
+            continue
+        reason = book.unfit(inputs, settings)
+        if reason is not None:
+            log.info("the sketches in %s cannot be used (%s): reading everything again", place, reason)
+            continue
+        done = sum(read.done for read in book.state.reads)
+        log.info("going on from %s: %d of %d inputs read", place, done, len(inputs))
+        return book if place == made else book.copy_to(made / SKETCHES)
+    return Sketchbook.begin(made / SKETCHES, settings)
+
+
+def clear(made: pathlib.Path, book: Sketchbook | None) -> None:
+    """Delete what a run that was stopped has left, but for the sketches in use."""
+    for path in made.iterdir():
+        if book is not None and path == book.path:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

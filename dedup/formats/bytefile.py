@@ -1,0 +1,101 @@
+"""A file that is read as bytes in, plain or compressed; its bytes in pieces out."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+from dedup.formats.base import opened, printable, size_of, stamp_of, unreadable
+from dedup.formats.compression import Codec, open_stream
+
+BOM = b"\xef\xbb\xbf"
+HEAD = 1 << 16  # bytes of a file that tell what it holds
+
+
+class ByteFile:
+    """A file, or standard input where ``path`` is ``-``.
+
+    Attributes:
+        path: what to call it in messages.
+        name: name of its output.
+        size: bytes as stored, None if unknown.
+        codec: how it is compressed, once it was read.
+    """
+
+    stdin_name = "stdin"
+    codec: Codec | None = None
+
+    def __init__(self, path: str, file: int) -> None:
+        self.path = "<stdin>" if path == "-" else printable(path)
+        self.name = self.stdin_name if path == "-" else os.path.basename(path)
+        self.size = size_of(path)
+        self._path = path
+        self._file = file
+
+    def stamp(self) -> str | None:
+        """Return what changes when the file does."""
+        return stamp_of(self._path)
+
+    def _pieces(self, file: BinaryIO) -> Pieces:
+        """Return the bytes of an open file, decompressed."""
+        pieces = Pieces(file)
+        self.codec = pieces.codec
+        return pieces
+
+
+class Pieces:
+    """The bytes of an open file, decompressed; what was taken can be given back."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._stream, self.codec = open_stream(file)
+        self._back = b""
+        self._position = 0  # in what was given back
+
+    @property
+    def read(self) -> int:
+        """Bytes of the file read so far, as stored."""
+        return self._stream.consumed
+
+    @property
+    def damage(self) -> str | None:
+        """Why the data end too early; None while they do not, or while there is more to take."""
+        return None if self._back else self._stream.damage
+
+    def take(self, size: int) -> bytes:
+        """Return the next bytes, ``size`` at most; none at the end only."""
+        if self._back:
+            data = self._back[self._position : self._position + size]
+            self._position += len(data)
+            if self._position == len(self._back):
+                self._back, self._position = b"", 0
+            return data
+        return self._stream.read(size)
+
+    def give_back(self, data: bytes) -> None:
+        """Have bytes that were taken taken once more."""
+        self._back, self._position = data + self._back[self._position :], 0
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes, ``size`` of them where there are, and leave them to be taken."""
+        parts: list[bytes] = []
+        while size > 0 and (part := self.take(size)):
+            parts.append(part)
+            size -= len(part)
+        head = b"".join(parts)
+        self.give_back(head)
+        return head
+
+
+def head_of(path: str) -> bytes:
+    """Return the first bytes that a file holds, decompressed, HEAD at most; none of what can be read once only.
+
+    Raises:
+        NotFound: the file cannot be read.
+    """
+    if not os.path.isfile(path):
+        return b""
+    with opened(path) as file:
+        try:
+            return open_stream(file)[0].read(HEAD)
+        except OSError as error:
+            raise unreadable(path, error) from error

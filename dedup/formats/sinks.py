@@ -1,0 +1,68 @@
+"""A file in; what goes into an output written to it, with a checksum, out."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, BinaryIO
+
+from dedup.formats.compression import Codec, Lent, compress_to
+
+
+class Checksum:
+    """Size and CRC-32 of bytes given piece by piece."""
+
+    def __init__(self) -> None:
+        self.size = self.crc = 0
+
+    def add(self, data: bytes) -> None:
+        """Take the next piece."""
+        self.size += len(data)
+        self.crc = zlib.crc32(data, self.crc)
+
+    def as_dict(self) -> dict[str, int]:
+        """Return both, for JSON."""
+        return {"bytes": self.size, "crc32": self.crc}
+
+
+class Checked(Lent):
+    """A file for Arrow to write to; it stays open.
+
+    Attributes:
+        checksum: of all bytes written.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.checksum = Checksum()
+
+    def write(self, data: bytes) -> int:
+        """Write bytes."""
+        self.checksum.add(data)
+        return super().write(data)
+
+
+class ByteSink:
+    """An output of bytes, compressed as its input was; the checksum is that of the bytes before compression."""
+
+    def __init__(self, file: BinaryIO, codec: Codec | None) -> None:
+        self._checksum = Checksum()
+        self._lent = file
+        self._file = compress_to(file, codec)
+
+    def write(self, piece: bytes) -> None:
+        """Write bytes."""
+        self._checksum.add(piece)
+        self._file.write(piece)
+
+    def end_line(self) -> None:
+        """Write a line end that is none of the output's own."""
+        self._file.write(b"\n")
+
+    def close(self) -> dict[str, Any]:
+        """Finish compressing; return size and checksum."""
+        if self._file is not self._lent:
+            self._file.close()
+        return self._checksum.as_dict()
+
+    def drop(self) -> None:
+        """Give up."""
