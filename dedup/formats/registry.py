@@ -63,7 +63,7 @@ class Format:
 
 def begins_object(head: bytes) -> bool:
     """Whether a file begins with a JSON object on a line of its own."""
-    return OBJECT.match(head.removeprefix(BOM)) is not None
+    return OBJECT.match(head.removeprefix(BOM)) is not None and not is_laid_out(head)
 
 
 def begins_array(head: bytes) -> bool:
