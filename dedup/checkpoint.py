@@ -26,15 +26,15 @@ from dedup.lsh import Scheme, collision_probability, schemes
 from dedup.run import TextsSum, json_line, reject_row
 from dedup.schema import Reject
 from dedup.settings import Settings
-from dedup.store import atomic_file
+from dedup.store import SKETCHES, atomic_file
 from dedup.version import __version__
 
-SKETCHES, STATE, REJECTS = "sketches", "state.json", "rejects"
+STATE, REJECTS = "state.json", "rejects"
 FORMAT = 1
 PERIOD = 10.0  # seconds between checkpoints
 PIECE = 1 << 24
 # settings that sketches depend on, beside how they are banded
-OF_SKETCHES = ("text", "id", "source", "newest", "split", "min_tokens", "seed")
+OF_SKETCHES = ("text", "format", "id", "source", "newest", "split", "min_tokens", "seed")
 log = logging.getLogger("dedup")
 
 
@@ -231,7 +231,7 @@ class Sketchbook:
     def unlike(self, settings: Settings) -> str | None:
         """Say how the sketches differ from those that settings ask for; None where they do not."""
         state, wanted = self.state, settings_of(settings)
-        other = [f"{name}={state.settings[name]!r}" for name in wanted if wanted[name] != state.settings.get(name)]
+        other = [f"{name}={state.settings.get(name)!r}" for name in wanted if wanted[name] != state.settings.get(name)]
         if other:
             return "made with " + ", ".join(other)
         if settings.scores and not state.scored:

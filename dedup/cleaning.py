@@ -19,12 +19,14 @@ import pyarrow as pa
 from dedup.arrays import I64, U64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
-from dedup.formats import Chunk, Cut, Edited, File, Input, Parsed, open_inputs
-from dedup.formats.base import BETWEEN, Removed, narrow
-from dedup.formats.columnar import REMOVED, Columnar
+from dedup.formats import Chunk, Cut, Edited, File, Input, Inputs, Parsed, chunks_of, narrow, open_inputs
+from dedup.formats.base import BETWEEN, Removed
+from dedup.formats.columnar import Columnar
+from dedup.formats.extracted import Extracted
 from dedup.formats.kinds import is_table
 from dedup.formats.memory import ArrowTable, Left, Records
 from dedup.formats.outputs import Outputs
+from dedup.formats.registry import FILE_SUFFIXES, TABLE_SUFFIXES
 from dedup.formats.text import TextTree
 from dedup.pipeline import scan
 from dedup.reading import Progress, pool_of, silent
@@ -42,18 +44,12 @@ from dedup.run import (
     texts_digest,
 )
 from dedup.schema import Reject
-from dedup.settings import Settings
-from dedup.store import Workspace, atomic_directory, atomic_file, told_when_full
+from dedup.settings import FormatName, Settings
+from dedup.store import REMOVED, Workspace, atomic_directory, atomic_file, told_when_full
 from dedup.threads import ordered_map
 
 ROWS = 1 << 14  # removals that are put into words at a time
 RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)
-BYTE_SUFFIXES = (
-    ".jsonl", ".ndjson", ".json", ".gz", ".zst", ".zstd", ".txt", ".md", ".markdown", ".text",
-    ".csv", ".tsv", ".tab",
-)  # fmt: skip
-TABLE_SUFFIXES = (".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc")
-FILE_SUFFIXES = BYTE_SUFFIXES + TABLE_SUFFIXES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,11 +109,12 @@ def clean(
     with Workspace() as workspace:
         if is_iterable_of_dicts(inputs):
             inputs = list(inputs)
-        opened = open_twice(inputs, workspace)
-        if not isinstance(opened[0], Records | ArrowTable) and not dry_run:
-            check_out(opened, out)
         if isinstance(run, str | os.PathLike):
             run = Run.open(run)
+        as_format = settings.format if run is None else run.summary["settings"].get("format")
+        opened = open_twice(inputs, as_format, workspace)
+        if not dry_run and not isinstance(opened[0], Records | ArrowTable):
+            check_out(opened, out)
         if run is None:
             run = scan(opened, settings, progress=progress)
         elif run.alarms and not settings.allow:
@@ -183,23 +180,18 @@ def is_iterable_of_dicts(inputs: object) -> bool:
     return isinstance(inputs, Iterable)
 
 
-def open_twice(inputs: Any, workspace: Workspace) -> list[Input]:
+def open_twice(inputs: Any, as_format: FormatName | None, workspace: Workspace) -> Inputs:
     """Open inputs to be read twice: standard input, if it is among them, is copied to a file."""
     given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     if not isinstance(given, list | tuple) or "-" not in [one for one in given if isinstance(one, str)]:
-        return open_inputs(inputs)
-    kept = workspace.path / "stdin.jsonl"
+        return open_inputs(inputs, as_format)
+    kept = workspace.path / "stdin"
     with kept.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-    opened = open_inputs([kept if one == "-" else one for one in given])
-    for one, path in zip(opened, given, strict=True):
-        one.path = "<stdin>" if path == "-" else one.path
-        if path == "-" and isinstance(one, Columnar):
-            one.name = f"stdin{one.suffixes[0]}"
-    return opened
+    return open_inputs(inputs, as_format, str(kept))
 
 
-def check_unchanged(run: Run, opened: list[Input], settings: Settings) -> None:
+def check_unchanged(run: Run, opened: Inputs, settings: Settings) -> None:
     """Check, before anything is written, what can be checked cheaply: sizes of files, the texts of tables.
 
     Raises:
@@ -306,7 +298,12 @@ def clean_files(
             for _ in write_outputs(opened, outputs, run, plan, settings, progress):
                 pass
         return Cleaned(run, None, summary)
-    if len(opened) == 1 and not pathlib.Path(opened[0].path).is_dir() and target.suffix in FILE_SUFFIXES:
+    single = len(opened) == 1 and not (isinstance(opened[0], TextTree) and opened[0].is_tree)
+    if single and target.suffix in FILE_SUFFIXES:
+        if isinstance(opened[0], Extracted) and target.resolve() == pathlib.Path(opened[0].path).resolve():
+            raise StoreError(
+                f"{target} is the input, which cannot be restored from what is written: name another output"
+            )
         with told_when_full(target), contextlib.ExitStack() as stack:
             data = stack.enter_context(atomic_file(target))
             others = [stack.enter_context(atomic_file(beside(target, name))) for name in RESERVED]
@@ -324,7 +321,7 @@ def clean_files(
         return Cleaned(run, target, summary)
     reserved = (*RESERVED, REMOVED) if any(isinstance(one, Columnar) for one in opened) else RESERVED
     for one in opened:
-        if one.name in reserved:
+        if not set(reserved).isdisjoint(pathlib.PurePath(one.name).parts[:1]):
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
         if pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
             raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
@@ -393,7 +390,7 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
     def planned(pool: Executor) -> Iterator[EditedChunk]:
         first = 0
         kept: collections.Counter[int] = collections.Counter()  # records of each input that stay
-        work = ((k, chunk) for k, source in enumerate(opened) for chunk in source.chunks(settings.batch_bytes))
+        work = chunks_of(opened, settings.batch_bytes)
         for number, chunk, parsed, hashes in ordered_map(pool, parse, work, settings.workers + 1):
             source, count = opened[number], len(parsed.documents.ids)
             texts[number].add(hashes)
@@ -464,8 +461,9 @@ def told_batch(
             yield {"doc": None, "reason": "separator", "text": "", **place}
             continue
         if one.doc < 0:
-            reject = next(errors)
-            yield {"line": reject.line, "error": reject.error, **place}
+            further = Reject(0, work.chunk.line, work.source.path, work.chunk.damage or "", b"")  # part of a record
+            reject = next(errors, further)
+            yield {"input": reject.path, "line": reject.line, "error": reject.error, **place}
             continue
         start, end = int(bounds[one.doc]), int(bounds[one.doc + 1])
         if one.span >= 0:

@@ -20,7 +20,7 @@ import click
 from click.core import ParameterSource
 
 from dedup.errors import DedupError, GuardRail, InputError, SettingsError
-from dedup.settings import DEFAULT_DROP, REMOVABLE, SPLITS, SURVIVORS, Settings
+from dedup.settings import DEFAULT_DROP, FORMAT_NAMES, REMOVABLE, SPLITS, SURVIVORS, Settings
 from dedup.version import __version__
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = Settings()
 TOLD_REJECTS = 3  # records that are named where no file keeps them
+TOLD_KINDS = 5  # of files that were ignored
 EXIT_ERROR, EXIT_USAGE, EXIT_GUARD, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
@@ -47,6 +48,10 @@ SETTINGS: list[tuple[str, Callable[[Any], Any]]] = [
     ("text", setting("text", "Field that holds the text.", metavar="FIELD")),
     ("id", setting("id", "Field that holds the document's id.", metavar="FIELD")),
     ("source", setting("source", "Field that names the site, feed or file.", metavar="FIELD")),
+    (
+        "format",
+        setting("format", "What files hold.  [default: told by content and name]", type=click.Choice(FORMAT_NAMES)),
+    ),
     ("split", setting("split", "What ends a block.", type=click.Choice(SPLITS))),
     ("threshold", setting("threshold", "Least Jaccard similarity of near-duplicate blocks.", type=float)),
     ("doc_threshold", setting("doc_threshold", "Least Jaccard similarity of near-duplicate documents.", type=float)),
@@ -198,9 +203,10 @@ def shown_progress() -> Iterator[Progress]:
 def cli() -> None:
     """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents, headers, templates.
 
-    INPUT is JSON lines, one JSON array of objects, CSV or TSV (plain, gzip or zstd), a directory of .txt and .md
-    files, or - for JSON lines on standard input. Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error,
-    2 usage, 3 stopped by a guard rail.
+    INPUT is a file, a directory, a quoted pattern like 'crawl/**/*.jsonl.gz', or - for standard input: JSON lines, one
+    JSON array of objects, CSV or TSV, text and Markdown, HTML, WARC or WET, plain or compressed (gzip, zstd, bzip2, xz,
+    lz4), Parquet or Arrow, told by content and name. Data go to stdout, messages to stderr. Exit codes: 0 done, 1
+    error, 2 usage, 3 stopped by a guard rail.
     """
 
 
@@ -366,7 +372,7 @@ def score_command(
 
         with shown_progress() as progress:
             run = scan_for_scores([pathlib.Path(one) for one in inputs], settings, progress)
-        tell_rejects(run)
+        tell_unused(run)
         if run.rejects and not run.documents.num_rows:
             raise InputError("no record could be used", inputs[0])
         rows = ranked_blocks(run, below) if by_block else ranked_articles(run, below, explain=explain)
@@ -377,8 +383,11 @@ def score_command(
             show_scores(rows, by_block=by_block)
 
 
-def tell_rejects(run: Run) -> None:
-    """Name on stderr the first records that could not be used, and say how many there were."""
+def tell_unused(run: Run) -> None:
+    """Name on stderr the files that were ignored, and the first records that could not be used."""
+    if "ignored" in run.summary:
+        ignored = run.summary["ignored"]
+        click.echo(f"dedup: {sum(ignored.values()):,} files ignored, {told_ignored(ignored)}", err=True)
     rejects = run.rejects
     for reject in rejects[:TOLD_REJECTS]:
         click.echo(f"dedup: {reject['file']}:{reject['line']}: {reject['error']}", err=True)
@@ -508,6 +517,13 @@ def show_comparison(result: Comparison) -> None:
     click.echo()
 
 
+def told_ignored(ignored: dict[str, int]) -> str:
+    """Say what files were ignored, the commonest kinds first."""
+    kinds = sorted(ignored.items(), key=lambda item: -item[1])
+    more = ", ..." if len(kinds) > TOLD_KINDS else ""
+    return "of no format that is read: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds[:TOLD_KINDS]) + more
+
+
 def summary_table(summary: dict[str, Any]) -> str:
     """Lay out a run's summary for reading."""
     share = summary["bytes_dropped"] / summary["bytes"] if summary["bytes"] else 0.0
@@ -527,6 +543,8 @@ def summary_table(summary: dict[str, Any]) -> str:
         rows.append(("low evidence", f"{summary['low_evidence']:,}", note))
     if summary["rejects"]:
         rows.append(("rejected records", f"{summary['rejects']:,}", "see rejects.jsonl"))
+    if "ignored" in summary:
+        rows.append(("ignored files", f"{sum(summary['ignored'].values()):,}", told_ignored(summary["ignored"])))
     if summary["duplicate_ids"]:
         rows.append(("repeated ids", f"{summary['duplicate_ids']:,}", "told apart by their order only"))
     if summary["pairs_skipped"]:

@@ -61,6 +61,19 @@ class SchemaError(InputError):
         self.existing = tuple(existing)
 
 
+class MissingExtra(DedupError, ImportError):
+    """A format needs packages that are not installed.
+
+    Args:
+        what: the format.
+        extra: the extra of this package that brings them.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs packages that are not installed: pip install 'corpus-dedup[{extra}]'")
+        self.extra = extra
+
+
 class StoreError(DedupError):
     """A run directory or an output is missing, foreign, damaged or in the way."""
 

@@ -9,12 +9,12 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from dedup.checkpoint import SKETCHES, Sketchbook
+from dedup.checkpoint import Sketchbook
 from dedup.errors import Corrupt, NotFound, VersionMismatch
 from dedup.reading import pool_of
 from dedup.run import SUMMARY_FILE, Run, named_run
 from dedup.settings import Settings
-from dedup.store import MADE_BY, unfinished
+from dedup.store import MADE_BY, SKETCHES, unfinished
 
 
 def runs(path: str | os.PathLike[str], *, verify: bool = False) -> list[dict[str, Any]]:

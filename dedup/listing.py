@@ -12,7 +12,7 @@ import numpy as np
 
 from dedup.arrays import U8
 from dedup.blocks import split_blocks
-from dedup.formats import narrow, open_inputs
+from dedup.formats import chunks_of, narrow, open_inputs
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import IDEOGRAPH
 from dedup.kernels.template import LINK, LITERAL, NUMBER, TITLE
@@ -120,13 +120,15 @@ def read_lines(
     inputs: Any, settings: Settings, wanted: dict[int, list[tuple[str, int]]], progress: Progress
 ) -> dict[str, list[list[tuple[str, int]]]]:
     """Read lines again: for each template, lines as pieces of text and what each is (LITERAL or a slot)."""
-    opened = [narrow(one, settings) for one in open_inputs(inputs)]
+    opened = [narrow(one, settings) for one in open_inputs(inputs, settings.format)]
     total = sum(one.size or 0 for one in opened)
     lines: dict[str, list[list[tuple[str, int]]]] = {}
     first = 0
     with pool_of(settings.workers) as pool:
-        work = ((source, chunk) for source in opened for chunk in source.chunks(settings.batch_bytes))
-        parsed = ordered_map(pool, lambda one: (one[1].read, one[0].parse(one[1], settings)), work, settings.workers)
+        work = chunks_of(opened, settings.batch_bytes)
+        parsed = ordered_map(
+            pool, lambda one: (one[1].read, opened[one[0]].parse(one[1], settings)), work, settings.workers
+        )
         for read, batch in parsed:
             documents = batch.documents
             for doc in range(len(documents.ids)):

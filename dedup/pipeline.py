@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import I64
-from dedup.checkpoint import SKETCHES, STATE, Kept, clear, go_on, open_sketches
+from dedup.checkpoint import STATE, Kept, clear, go_on, open_sketches
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail
-from dedup.formats import Input, open_inputs
+from dedup.formats import Inputs, open_inputs
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.reading import Progress, pool_of, silent, sketch_corpus
 from dedup.run import (
@@ -48,7 +48,7 @@ from dedup.schema import (
     Reason,
 )
 from dedup.settings import Settings
-from dedup.store import Workspace, told_when_full, unfinished_directory
+from dedup.store import SKETCHES, Workspace, told_when_full, unfinished_directory
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
 MOST_FILLER = 0.5  # share of a document that may go as filler unnoticed
@@ -68,8 +68,8 @@ def scan(
     nor what a scan that was stopped has read.
 
     Args:
-        inputs: a path or several, an iterable of dicts, or an object with ``__arrow_c_stream__``; or a run directory,
-            to decide again without reading anything.
+        inputs: a path or several (files, directories, patterns), an iterable of dicts, or an object with
+            ``__arrow_c_stream__``; or a run directory, to decide again without reading anything.
         settings: see ``Settings``; None for those of the run, where the input is one.
         out: the run directory to write, replacing an older run; None for a temporary one that goes with the ``Run``, or
             for the run that is decided on again.
@@ -82,6 +82,7 @@ def scan(
     Raises:
         NotFound: an input does not exist.
         InputError: an input cannot be read, or, in strict mode, a record is unusable.
+        MissingExtra: a format needs packages that are not installed.
         StoreError: the run directory cannot be written, or another process is at it.
         SettingsMismatch: the run that is decided on again has sketches that other settings need.
         GuardRail: the run would drop more than the settings allow; it is written all the same.
@@ -94,9 +95,10 @@ def scan(
     old = named_run(inputs)
     if old is not None:
         settings, out = settings or old.settings, out or old.path
-        opened = list[Input](map(Kept, open_sketches(old.path, settings)))
+        opened = Inputs(map(Kept, open_sketches(old.path, settings)), old.summary.get("ignored"))
     else:
-        settings, opened = settings or Settings(), open_inputs(inputs)
+        settings = settings or Settings()
+        opened = open_inputs(inputs, settings.format)
     if out is not None:
         with unfinished_directory(out, f"{SKETCHES}/{STATE}") as made:
             base = old.path if old is not None else pathlib.Path(out) if keep else None
@@ -118,7 +120,7 @@ def scan(
 
 
 def _scan_into(
-    made: pathlib.Path, inputs: list[Input], settings: Settings, progress: Progress, base: pathlib.Path | None
+    made: pathlib.Path, inputs: Inputs, settings: Settings, progress: Progress, base: pathlib.Path | None
 ) -> None:
     """Run all stages and write the run directory.
 
@@ -190,7 +192,7 @@ def tell_documents(
 
 
 def _summarise(
-    corpus: Corpus, settings: Settings, inputs: list[Input], of_documents: dict[str, Any], tally: Tally
+    corpus: Corpus, settings: Settings, inputs: Inputs, of_documents: dict[str, Any], tally: Tally
 ) -> dict[str, Any]:
     """Put counts and alarms together."""
     chosen = dataclasses.asdict(settings)
@@ -198,6 +200,7 @@ def _summarise(
     return {
         "format": FORMAT,
         "inputs": [{"path": one.path, "size": one.size} for one in inputs],
+        **({"ignored": inputs.ignored} if inputs.ignored else {}),
         **of_documents,
         "blocks": corpus.block_count,
         "blocks_dropped": tally.dropped,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -117,11 +118,15 @@ def read_batches(
     """Read what is left of the inputs, and do what needs a batch alone; None at the end of each input."""
 
     def chunks() -> Iterator[tuple[Input, Read, Chunk | None]]:
+        before = sum(read.size or 0 for read in ledger.stored if read.done)
         for source, read in ledger.left():
+            done = 0
             for chunk in itertools.islice(source.chunks(settings.batch_bytes), read.chunks, None):
-                if source.size is not None and chunk.read > source.size:  # it may grow faster than it is read
+                done = chunk.read
+                if source.size is not None and done > source.size:  # it may grow faster than it is read
                     check_unchanged(source, read)
-                yield source, read, chunk
+                yield source, read, dataclasses.replace(chunk, read=before + done)
+            before += done if source.size is None else source.size
             check_unchanged(source, read)
             yield source, read, None
 

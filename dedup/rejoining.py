@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from dedup.arrays import I64
 from dedup.errors import Corrupt, InputError
-from dedup.formats.columnar import REMOVED, Columnar, Group, Piece, TableSink, with_texts
+from dedup.formats.columnar import Columnar, Group, Piece, TableSink, with_texts
 from dedup.formats.layout import take_rows
 from dedup.formats.sinks import Checksum
 from dedup.formats.sniff import open_columnar
 from dedup.formats.tables import as_strings, encode, splice
 from dedup.run import raw_bytes
+from dedup.store import REMOVED
 
 Insert = tuple[int, int, bytes]  # row, where in its text, and what
 ROWS = 4096  # put together at a time
@@ -77,7 +78,7 @@ def rejoin(
 
 def opened(path: pathlib.Path) -> Columnar:
     """Open a file of tables."""
-    reader = open_columnar(os.fspath(path), 0)
+    reader = open_columnar(os.fspath(path))
     if reader is None:
         raise Corrupt(f"{path} is no file of tables")
     return reader

@@ -25,14 +25,21 @@ from dedup.errors import Corrupt, NotFound, VersionMismatch
 from dedup.kernels.mixing import mix64
 from dedup.schema import DOCUMENTS, VERDICTS, Documents, Reject
 from dedup.settings import Settings
-from dedup.store import MADE_BY, MAKER, SUMMARY_FILE
+from dedup.store import (
+    DOCUMENTS_FILE,
+    MADE_BY,
+    MAKER,
+    ORDER_FILE,
+    REJECTS_FILE,
+    REMOVALS_FILE,
+    SUMMARY_FILE,
+    TEMPLATES_FILE,
+    VERDICTS_FILE,
+)
 from dedup.version import __version__
 
 FORMAT = 5
 LARGEST = (1 << 64) - 1
-VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
-REJECTS_FILE, ORDER_FILE = "rejects.jsonl", "order.npy"
-REMOVALS_FILE = "removals.jsonl"  # of a cleaned corpus
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +128,7 @@ def named_run(inputs: object) -> Run | None:
     """
     if isinstance(inputs, list | tuple) and len(inputs) == 1:
         inputs = inputs[0]
-    if not isinstance(inputs, str | os.PathLike) or not pathlib.Path(inputs).is_dir():
+    if not isinstance(inputs, str | os.PathLike):
         return None
     try:
         summary = json.loads((pathlib.Path(inputs) / SUMMARY_FILE).read_bytes())
@@ -238,6 +245,7 @@ def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 
 __all__ = [
-    "DOCUMENTS", "SUMMARY_FILE", "VERDICTS", "Run", "TextsSum", "hash_texts", "json_line", "json_lines", "raw_bytes",
-    "raw_fields", "reject_row", "summary_bytes", "texts_digest", "write_table",
+    "DOCUMENTS", "DOCUMENTS_FILE", "ORDER_FILE", "REJECTS_FILE", "REMOVALS_FILE", "SUMMARY_FILE", "TEMPLATES_FILE",
+    "VERDICTS", "VERDICTS_FILE", "Run", "TextsSum", "hash_texts", "json_line", "json_lines", "raw_bytes", "raw_fields",
+    "reject_row", "summary_bytes", "texts_digest", "write_table",
 ]  # fmt: skip

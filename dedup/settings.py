@@ -8,6 +8,9 @@ from typing import Literal, get_args
 
 from dedup.errors import SettingsError
 
+FormatName = Literal[
+    "jsonl", "json", "csv", "tsv", "parquet", "arrow", "text", "html", "warc"
+]  # each is told in formats/registry.py
 Split = Literal["auto", "blank", "lines"]
 Survivor = Literal["first", "longest", "newest"]
 Removable = Literal[
@@ -28,6 +31,7 @@ Removable = Literal[
     "likely_boilerplate",
     "filler",
 ]
+FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
 SPLITS: tuple[Split, ...] = get_args(Split)
 SURVIVORS: tuple[Survivor, ...] = get_args(Survivor)
 REMOVABLE: tuple[Removable, ...] = get_args(Removable)
@@ -51,6 +55,7 @@ class Settings:
         id: field that holds the document's id; records without it are named ``FILE:LINE``.
         source: field that holds the site, feed or file a document comes from; guard rails count by it.
         newest: field to compare where ``survivor`` is ``"newest"``: numbers, or strings in ISO order.
+        format: what files hold, whatever their content and names tell; None to tell by these.
         split: what ends a block: ``"lines"``, ``"blank"`` lines, or what its lines look like (``"auto"``).
         threshold: least Jaccard similarity of near-duplicate blocks, 0-1, over word 1- and 2-grams.
         doc_threshold: least Jaccard similarity of near-duplicate documents, 0-1, over word 5-grams.
@@ -85,6 +90,7 @@ class Settings:
     id: str = "id"
     source: str = "source"
     newest: str | None = None
+    format: FormatName | None = None
     split: Split = "auto"
     threshold: float = 0.7
     doc_threshold: float = 0.8
@@ -153,6 +159,8 @@ class Settings:
 
     def _check_words(self) -> None:
         """Check what is chosen from a list."""
+        if self.format is not None and self.format not in FORMAT_NAMES:
+            raise SettingsError("format", self.format, "one of " + ", ".join(FORMAT_NAMES))
         if self.split not in SPLITS:
             raise SettingsError("split", self.split, "one of " + ", ".join(SPLITS))
         if self.survivor not in SURVIVORS:

@@ -29,6 +29,12 @@ except ImportError:  # Windows
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
 MADE_BY, MAKER = "made_by", "corpus-dedup"
+# What stands beside it: in a run, and in a cleaned corpus.
+VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
+REJECTS_FILE, REMOVALS_FILE, ORDER_FILE = "rejects.jsonl", "removals.jsonl", "order.npy"
+OWN_FILES = (SUMMARY_FILE, REJECTS_FILE, REMOVALS_FILE, VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE, ORDER_FILE)
+SKETCHES, REMOVED = "sketches", "removed"  # and directories: what scans go on from; rows removed from tables
+OWN_FOLDERS = (SKETCHES, REMOVED)
 # New pages of the page cache are as dear as new memory, and memory that batches have freed is there already, so ...
 ROOM = 96 << 20  # ... so many bytes of scratch arrays stay in memory,
 HELD = 1 << 18  # and so many bytes of a column.

@@ -16,12 +16,11 @@ from typing import Any, BinaryIO
 import msgspec
 
 from dedup.errors import Corrupt, NotFound
-from dedup.formats.columnar import REMOVED
-from dedup.formats.compression import Codec, Decompressed, compress_to, detect_codec
+from dedup.formats.compression import Codec, Decompressed, compress_to, open_stream
 from dedup.formats.sinks import Checksum
 from dedup.rejoining import rejoin
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
-from dedup.store import atomic_directory, atomic_file
+from dedup.store import REMOVED, atomic_directory, atomic_file
 
 
 def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathlib.Path:
@@ -152,8 +151,7 @@ def restore_bytes(
                 file = stack.enter_context(path.open("rb"))
             except FileNotFoundError as error:
                 raise Corrupt(f"{path} is missing: it was written with the others") from error
-            codec = detect_codec(file.peek(4)[:4])
-            source = Decompressed(file, codec) if codec else file
+            source, codec = open_stream(file)
         sink = compress_to(target, codec)
         position = 0
         checksum = Checksum()

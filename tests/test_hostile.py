@@ -290,7 +290,7 @@ def test_trees(tmp_path: Path) -> None:
         f"deep/{odd}": FERRY.encode() + b"\0",
         ".hidden.txt": b"not read",
         ".git/x.txt": b"not read",
-        "d.html": b"not read",
+        "d.png": b"not read",
     }.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(data)
@@ -309,10 +309,10 @@ def test_trees(tmp_path: Path) -> None:
 
 def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "page.html").write_text("x")
+    (tmp_path / "empty" / "page.png").write_text("x")
     with pytest.raises(NotFound, match="nowhere does not exist"):
         library.scan(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="no files ending in"):
+    with pytest.raises(InputError, match="holds no files of a format that is read"):
         library.scan(tmp_path / "empty")
     (tmp_path / "in.jsonl").write_bytes(GOOD)
     with pytest.raises(NotFound, match="does not exist"):

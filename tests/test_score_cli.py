@@ -227,7 +227,7 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     assert failed.stderr.decode() == f"dedup: {tmp_path}/nowhere.jsonl does not exist\n"
     (tmp_path / "empty").mkdir()
     failed = dedup("score", tmp_path / "empty", code=1)
-    assert failed.stderr.decode().startswith(f"dedup: {tmp_path}/empty: no files ending in .txt")
+    assert failed.stderr.decode().startswith(f"dedup: {tmp_path}/empty: holds no files of a format that is read")
     (tmp_path / "bad.jsonl").write_bytes(jsonl([{"id": "a", "text": FERRY}]) + b"{]\n")
     done = dedup("score", tmp_path / "bad.jsonl", "--json")
     assert [json.loads(line)["doc"] for line in done.stdout.splitlines()] == ["a"]

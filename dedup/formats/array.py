@@ -10,7 +10,7 @@ import numpy as np
 
 from dedup.arrays import I64
 from dedup.errors import InputError
-from dedup.formats.base import BETWEEN, Chunk, Cut, Edited, Parsed
+from dedup.formats.base import BETWEEN, LONGEST, Chunk, Cut, Edited, Parsed, opened
 from dedup.formats.bytefile import BOM, HEAD, ByteFile, Pieces
 from dedup.formats.editing import Editor
 from dedup.formats.objects import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
@@ -21,7 +21,6 @@ from dedup.settings import Settings
 
 BLANKS = b" \t\r\n"
 OPEN_BRACKET = ord("[")
-LONGEST = 1 << 27  # bytes of an element
 STEP = 64  # bytes that are looked at together for blanks
 
 
@@ -88,7 +87,7 @@ class JsonArray(ByteFile):
         Raises:
             InputError: the file holds no array, or an element has no end.
         """
-        with self._open() as file:
+        with opened(self._path) as file:
             pieces = self._pieces(file)
             reader, number = Reader(pieces, self.path), 1
             while piece := pieces.take(size):

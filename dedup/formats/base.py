@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from dedup.arrays import I64
+from dedup.errors import NotFound
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
 
+LONGEST = 1 << 27  # bytes of the longest record that is read; a hostile file can hold any number in a few
 # What to cut from a document: nothing, all of it, or spans of its UTF-8 (start, end), ascending and apart.
 Cut = None | bool | Sequence[tuple[int, int]]
 
@@ -29,8 +34,9 @@ class Chunk:
         records: how many there are at most (blank lines included).
         data: the records; what they are is the format's business.
         read: bytes of the input consumed so far, as stored.
-        damage: why ``data``, perhaps empty, are one record that cannot be read (the input ends in it too early), or
-            None.
+        damage: why ``data``, perhaps empty, are one record that cannot be read (the input ends in it too early, or it
+            cannot be held), or None. Of a record that cannot be held they may be a part: ``records`` is 0 for all parts
+            but the first.
         kept: records of the input that stay before it; known where it is edited.
     """
 
@@ -121,10 +127,76 @@ class File(Input, Protocol):
         ...
 
 
+class Inputs(list[Input]):
+    """Inputs, in order.
+
+    Attributes:
+        ignored: how many files of directories and patterns are of no format that is read, by their suffixes.
+    """
+
+    def __init__(self, inputs: Iterable[Input] = (), ignored: dict[str, int] | None = None) -> None:
+        super().__init__(inputs)
+        self.ignored = ignored or {}
+
+
+def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[int, Chunk]]:
+    """Read inputs one behind the other, numbered; ``read`` of their chunks counts through all of them."""
+    before = 0
+    for number, source in enumerate(inputs):
+        read = 0
+        for chunk in source.chunks(size):
+            read = chunk.read
+            yield number, dataclasses.replace(chunk, read=before + read)
+        before += read if source.size is None else source.size
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """Open a file for reading; ``-`` is standard input.
+
+    Raises:
+        NotFound: it cannot be read.
+    """
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - what fails later is no failure to open it
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+    with file:
+        yield file
+
+
+def size_of(path: str) -> int | None:
+    """Return the bytes of a file as stored, None for standard input.
+
+    Raises:
+        NotFound: it is not there.
+    """
+    try:
+        return None if path == "-" else os.stat(path).st_size
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: Exception) -> NotFound:
+    """Say that a file or directory cannot be read."""
+    return NotFound(f"cannot read {printable(path)}: {getattr(error, 'strerror', None) or error}")
+
+
 def stamp_of(path: str | os.PathLike[str]) -> str | None:
-    """Return what changes when a file does; None for pipes and the like."""
+    """Return what changes when a file does; None for standard input (``-``), pipes and the like."""
+    if path == "-":
+        return None
     status = os.stat(path)
     return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
+
+
+def stamp_of_all(folder: str, names: Iterable[str]) -> str:
+    """Return what changes when one of the files of a directory does."""
+    stamps = ((name, str(stamp_of(os.path.join(folder, name)))) for name in names)
+    return str(xxhash.xxh3_128_hexdigest("\0".join(map("\0".join, stamps)).encode(errors="surrogateescape")))
 
 
 class Sink(Protocol):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
-import pathlib
-import sys
 from typing import BinaryIO
 
-from dedup.errors import NotFound
-from dedup.formats.base import printable, stamp_of
-from dedup.formats.compression import Codec, Decompressed, detect_codec
+from dedup.formats.base import opened, printable, size_of, stamp_of, unreadable
+from dedup.formats.compression import Codec, open_stream
 
 BOM = b"\xef\xbb\xbf"
 HEAD = 1 << 16  # bytes of a file that tell what it holds
@@ -27,26 +23,18 @@ class ByteFile:
     """
 
     stdin_name = "stdin"
+    codec: Codec | None = None
 
     def __init__(self, path: str, file: int) -> None:
         self.path = "<stdin>" if path == "-" else printable(path)
         self.name = self.stdin_name if path == "-" else os.path.basename(path)
-        self.size = None if path == "-" else os.stat(path).st_size
-        self.codec: Codec | None = None
+        self.size = size_of(path)
         self._path = path
         self._file = file
 
     def stamp(self) -> str | None:
         """Return what changes when the file does."""
-        return None if self._path == "-" else stamp_of(self._path)
-
-    def _open(self) -> BinaryIO:
-        if self._path == "-":
-            return sys.stdin.buffer
-        try:
-            return open(self._path, "rb")
-        except OSError as error:
-            raise NotFound(f"cannot read {self.path}: {error.strerror}") from error
+        return stamp_of(self._path)
 
     def _pieces(self, file: BinaryIO) -> Pieces:
         """Return the bytes of an open file, decompressed."""
@@ -59,22 +47,19 @@ class Pieces:
     """The bytes of an open file, decompressed; what was taken can be given back."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.codec: Codec | None = detect_codec(file.peek(HEAD)) if isinstance(file, io.BufferedReader) else None
-        self._packed = Decompressed(file, self.codec) if self.codec else None
-        self._plain = file
-        self._read = 0
+        self._stream, self.codec = open_stream(file)
         self._back = b""
         self._position = 0  # in what was given back
 
     @property
     def read(self) -> int:
         """Bytes of the file read so far, as stored."""
-        return self._packed.consumed if self._packed else self._read
+        return self._stream.consumed
 
     @property
     def damage(self) -> str | None:
         """Why the data end too early; None while they do not, or while there is more to take."""
-        return self._packed.damage if self._packed and not self._back else None
+        return None if self._back else self._stream.damage
 
     def take(self, size: int) -> bytes:
         """Return the next bytes, ``size`` at most; none at the end only."""
@@ -84,9 +69,7 @@ class Pieces:
             if self._position == len(self._back):
                 self._back, self._position = b"", 0
             return data
-        data = self._packed.read(size) if self._packed else self._plain.read(size)
-        self._read += len(data)
-        return data
+        return self._stream.read(size)
 
     def give_back(self, data: bytes) -> None:
         """Have bytes that were taken taken once more."""
@@ -109,10 +92,10 @@ def head_of(path: str) -> bytes:
     Raises:
         NotFound: the file cannot be read.
     """
-    if not pathlib.Path(path).is_file():
+    if not os.path.isfile(path):
         return b""
-    try:
-        with open(path, "rb") as file:
-            return Pieces(file).peek(HEAD)
-    except OSError as error:
-        raise NotFound(f"cannot read {printable(path)}: {error.strerror}") from error
+    with opened(path) as file:
+        try:
+            return open_stream(file)[0].read(HEAD)
+        except OSError as error:
+            raise unreadable(path, error) from error

@@ -32,8 +32,7 @@ from dedup.formats.tables import (
     splice,
 )
 from dedup.settings import Settings
-
-REMOVED = "removed"  # where rows go that are removed whole: a folder of such files, or what follows an output's name
+from dedup.store import REMOVED
 
 
 class Group(NamedTuple):

@@ -2,170 +2,142 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
-Codec = Literal["gzip", "zstd"]
-MAGIC: dict[bytes, Codec] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-PIECE = 1 << 20
-ARROW_READS = 1 << 16  # bytes that Arrow reads at a time, and so may hold back
+from dedup.formats.decoders import PIECE, Damage, Source, read_pieces
+
+Codec = Literal["gzip", "zstd", "bzip2", "xz", "lz4"]
+MAGIC: dict[bytes, Codec] = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xfd7zXZ\0": "xz",
+    # as three letters might begin a text, the first block or the end of the stream must follow
+    **{b"BZh%d" % level + mark: "bzip2" for level in range(1, 10) for mark in (b"1AY&SY", b"\x17rE8P\x90")},
+}
+SKIPPED = b"\x50\x2a\x4d\x18"  # frames of zstd and lz4 that are to be skipped begin so, but for four bits
+SUFFIXES = (".gz", ".zst", ".zstd", ".bz2", ".xz", ".lz4")
+HEAD = 1 << 12  # bytes that are looked at to know what a file is
 
 
 def detect_codec(head: bytes) -> Codec | None:
     """Return how a file that starts with these bytes is compressed."""
-    return next((codec for magic, codec in MAGIC.items() if head.startswith(magic)), None)
+    start = head
+    while start[1:4] == SKIPPED[1:] and start[0] & 0xF0 == SKIPPED[0]:
+        start = start[8 + int.from_bytes(start[4:8], "little") :]
+    if start is not head and not start:
+        return "zstd"
+    return next((codec for magic, codec in MAGIC.items() if start.startswith(magic)), None)
+
+
+def strip_suffix(name: str) -> str:
+    """Return the name of a file without the suffix of a compression."""
+    return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), name)
 
 
 class Decompressed:
-    """A readable stream over compressed bytes that keeps all that could be read when the rest is damaged."""
+    """A readable stream over bytes, compressed or not, that keeps all that could be read when the rest is damaged.
 
-    def __init__(self, file: BinaryIO, codec: Codec) -> None:
-        self._file = Lent(file)
-        self._buffer = b""
+    Args:
+        file: a file opened for reading; from where it stands.
+        codec: how it is compressed.
+        head: what was read of it already, if it cannot be read again.
+    """
+
+    def __init__(self, file: BinaryIO, codec: Codec | None, head: bytes = b"") -> None:
+        self._source = Source(file, head)
+        self._pieces = read_pieces(self._source, codec) if codec else iter(lambda: self._source.read(PIECE), b"")
+        self._piece = b""
+        self._at = 0  # bytes of the piece that were given
         self._damage: str | None = None
-        self._next: Callable[[], bytes] = self._gunzip if codec == "gzip" else self._unzstd
-        self._gzip = zlib.decompressobj(wbits=31)
-        self._gzip_rest = b""
-        self._again = file if file.seekable() else None
-        self._begin = file.tell() if self._again else 0
-        self._zstd: Any = zstd_reader(self._file) if codec == "zstd" else None
-        self._zstd_given = 0
 
     @property
     def consumed(self) -> int:
         """Bytes of the file read so far."""
-        return self._file.given
+        return self._source.given
 
     @property
     def damage(self) -> str | None:
         """Why the data end too early; None while they do not, or while there is more to read."""
-        return None if self._buffer else self._damage
+        return None if self._at < len(self._piece) else self._damage
 
-    def _gunzip(self) -> bytes:
-        """Return the next bytes of a gzip stream of any number of members."""
-        while True:
-            data = self._gzip_rest or self._file.read(PIECE)
-            self._gzip_rest = b""
-            if not data:
-                if self._gzip.eof:
-                    return b""
-                self._damage = "the gzip stream is truncated"
-                return self._gzip.flush()
-            if self._gzip.eof:
-                data = data.lstrip(b"\0")  # padding between members is allowed
-                if not data:
-                    continue
-                self._gzip = zlib.decompressobj(wbits=31)
-            before = self._gzip.copy()
+    def _fill(self) -> bool:
+        """Have bytes at hand; return whether there are any."""
+        while self._at == len(self._piece):
             try:
-                out = self._gzip.decompress(data, PIECE)
-            except zlib.error as error:
-                self._damage = f"the gzip stream is corrupt ({error})"
-                return salvage_gzip(before, data)
-            self._gzip_rest = self._gzip.unconsumed_tail or self._gzip.unused_data
-            if out:
-                return out
+                self._piece, self._at = next(self._pieces), 0
+            except StopIteration:
+                return False
+            except Damage as damage:
+                self._damage = str(damage)
+                return False
+        return True
 
-    def _unzstd(self) -> bytes:
-        """Return the next bytes of a zstd stream."""
-        before = self._file.given
-        try:
-            data: bytes = self._zstd.read(PIECE)
-        except (OSError, pa.ArrowException) as error:
-            self._damage = f"the zstd stream is truncated or corrupt ({error})"
-            if self._again is None:
-                return b""
-            self._again.seek(self._begin)
-            return salvage_zstd(Lent(self._again, before - ARROW_READS), self._zstd_given)
-        self._zstd_given += len(data)
+    def _take(self, end: int) -> bytes:
+        """Return the bytes of the piece up to there."""
+        whole = self._at == 0 and end >= len(self._piece)
+        data = self._piece if whole else self._piece[self._at : end]
+        self._at = min(end, len(self._piece))
         return data
 
     def read(self, size: int) -> bytes:
         """Return ``size`` bytes, fewer only at the end."""
-        parts = [self._buffer]
-        length = len(self._buffer)
-        while length < size and self._damage is None:
-            part = self._next()
-            if not part:
-                break
-            parts.append(part)
-            length += len(part)
-        data = b"".join(parts)
-        self._buffer = data[size:]
-        return data[:size]
+        return b"".join(self._parts(size))
 
-    def readline(self) -> bytes:
-        """Return the bytes up to and with the next LF."""
-        parts = []
-        while True:
-            part = self.read(PIECE)
-            end = part.find(b"\n") + 1
+    def readline(self, limit: int | None = None) -> bytes:
+        """Return the bytes up to and with the next LF, or ``limit`` of them."""
+        return b"".join(self._line_parts(limit))
+
+    def lines(self, size: int, longest: int) -> bytes:
+        """Return ``size`` bytes and what their last line takes; of one longer than ``longest`` perhaps a part."""
+        parts = list(self._parts(size))
+        if parts and not parts[-1].endswith(b"\n"):
+            parts += self._line_parts(longest + 1)
+        return b"".join(parts)
+
+    def _parts(self, size: int) -> Iterator[bytes]:
+        while size > 0 and self._fill():
+            data = self._take(self._at + size)
+            size -= len(data)
+            yield data
+
+    def _line_parts(self, limit: int | None) -> Iterator[bytes]:
+        left = limit
+        while (left is None or left > 0) and self._fill():
+            stop = None if left is None else self._at + left
+            end = self._piece.find(b"\n", self._at, stop) + 1
+            data = self._take(end or (len(self._piece) if stop is None else stop))
+            yield data
             if end:
-                self._buffer = part[end:] + self._buffer
-                part = part[:end]
-            parts.append(part)
-            if end or not part:
-                return b"".join(parts)
+                return
+            left = None if left is None else left - len(data)
 
 
-def salvage_gzip(stream: Any, data: bytes) -> bytes:
-    """Return what a gzip stream yields before the byte that breaks it; a call that fails keeps its output to itself."""
-    out = []
-    with contextlib.suppress(zlib.error):
-        for k in range(len(data)):
-            out.append(stream.decompress(data[k : k + 1]))  # noqa: PERF401 - what was made before the error counts
-    return b"".join(out)
-
-
-def salvage_zstd(file: Lent, given: int) -> bytes:
-    """Return what a zstd stream yields, after its first ``given`` bytes, before the byte that breaks it.
-
-    Near the damage the file should come byte by byte: a call that fails keeps its output to itself.
-    """
-    out = []
-    with contextlib.suppress(OSError, pa.ArrowException):
-        stream = zstd_reader(file)
-        while given:
-            given -= len(stream.read(min(PIECE, given)))
-        while data := stream.read(1):
-            out.append(data)
-    return b"".join(out)
+def open_stream(file: BinaryIO) -> tuple[Decompressed, Codec | None]:
+    """Return a stream over what a file holds, and how that is compressed."""
+    head = file.read(HEAD)
+    codec = detect_codec(head)
+    if file.seekable():
+        file.seek(-len(head), 1)
+        head = b""
+    return Decompressed(file, codec, head), codec
 
 
 class Lent:
-    """A file for Arrow, which closes what it is given: this one stays open.
-
-    Attributes:
-        given: bytes read from it.
-    """
+    """A file for Arrow to write to, which closes what it is given: this one stays open."""
 
     closed = False
 
-    def __init__(self, file: BinaryIO, careful: int | None = None) -> None:
-        self.given = 0
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._careful = careful
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes; one at a time after the first ``careful``."""
-        if self._careful is not None:
-            size = max(1, min(size, self._careful - self.given))
-        data = self._file.read(size)
-        self.given += len(data)
-        return data
 
     def write(self, data: bytes) -> int:
         """Write bytes."""
         return self._file.write(data)
-
-    def readable(self) -> bool:
-        """Whether it can be read: what pyarrow asks."""
-        return True
 
     def writable(self) -> bool:
         """Whether it can be written: what pyarrow asks."""
@@ -178,15 +150,19 @@ class Lent:
         """Leave it to the owner."""
 
 
-def zstd_reader(file: Lent) -> Any:
-    """Return Arrow's stream over zstd frames."""
-    return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
-
-
 def compress_to(file: BinaryIO, codec: Codec | None) -> BinaryIO:
-    """Return a stream that writes to ``file`` compressed; close it before the file."""
+    """Return a stream that writes to ``file`` compressed, equal data to equal bytes; close it before the file."""
+    stream: Any = file
     if codec == "gzip":
-        return cast("BinaryIO", gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6))
-    if codec == "zstd":
-        return cast("BinaryIO", pa.CompressedOutputStream(pa.PythonFile(Lent(file), "w"), "zstd"))
-    return file
+        stream = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6)
+    elif codec == "bzip2":
+        import bz2
+
+        stream = bz2.BZ2File(file, "wb")
+    elif codec == "xz":
+        import lzma
+
+        stream = lzma.LZMAFile(file, "wb")  # noqa: SIM115 - the caller closes it
+    elif codec is not None:
+        stream = pa.CompressedOutputStream(pa.PythonFile(Lent(file), "w"), codec)
+    return cast("BinaryIO", stream)

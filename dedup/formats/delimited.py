@@ -14,14 +14,13 @@ import numpy as np
 
 from dedup.arrays import I64, U8, Bool
 from dedup.errors import InputError
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, pack
+from dedup.formats.base import LONGEST, Chunk, Cut, Edited, Parsed, opened, pack
 from dedup.formats.bytefile import BOM, HEAD, ByteFile, Pieces
 from dedup.formats.dialect import (
     Header,
     complaint_of_bytes,
     find_columns,
     find_separator,
-    is_tabbed,
     read_names,
 )
 from dedup.formats.editing import Editor
@@ -47,7 +46,6 @@ from dedup.schema import Documents, Reject
 from dedup.settings import Settings
 
 MARK = b'"'
-LONGEST = 1 << 27  # bytes of a record
 MOST_OPEN = 16  # quotation marks that are never closed, in a file; each costs a second look at LONGEST bytes
 
 
@@ -79,9 +77,14 @@ class Rows(NamedTuple):
 
 
 class Delimited(ByteFile):
-    """A file of delimited text."""
+    """A file of delimited text.
+
+    Attributes:
+        tabs: whether tabs part its fields, where there are any in the first line.
+    """
 
     stdin_name = "stdin.csv"
+    tabs = False
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of whole records.
@@ -89,10 +92,10 @@ class Delimited(ByteFile):
         Raises:
             InputError: the header is no UTF-8, or a record has no end.
         """
-        with self._open() as file:
+        with opened(self._path) as file:
             pieces = self._pieces(file)
             head = pieces.peek(HEAD)
-            separator = find_separator(head, whole=len(head) < HEAD, tabs=is_tabbed(self.name))
+            separator = find_separator(head, whole=len(head) < HEAD, tabs=self.tabs)
             reader = Reader(pieces, ord(separator), self.path)
             for rows, damage in reader.rows(size):
                 line = int(rows.lines[0]) if rows.lines.size else reader.line
@@ -155,6 +158,13 @@ class Delimited(ByteFile):
                 record = rows.data[starts[k] : ends[k]].rstrip(b"\r\n")
                 cut_field(editor, data, spans[k], kinds[k], cut, doc, alone=len(record) == spans[k, 1] - spans[k, 0])
         return editor.finish()
+
+
+class Tabbed(Delimited):
+    """A file of text delimited by tabs."""
+
+    stdin_name = "stdin.tsv"
+    tabs = True
 
 
 class Reader:

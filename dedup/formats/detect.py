@@ -2,81 +2,263 @@
 
 from __future__ import annotations
 
+import collections
+import glob
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dedup.errors import InputError, NotFound
-from dedup.formats.array import JsonArray, is_array
-from dedup.formats.base import Input, printable
-from dedup.formats.bytefile import HEAD, ByteFile, head_of
+from dedup.formats.base import Input, Inputs, printable, unreadable
 from dedup.formats.columnar import Columnar
-from dedup.formats.delimited import Delimited
-from dedup.formats.dialect import is_delimited
-from dedup.formats.jsonl import JsonLines, check_lines
+from dedup.formats.compression import strip_suffix
 from dedup.formats.kinds import is_table
 from dedup.formats.memory import ArrowTable, Records
-from dedup.formats.sniff import open_columnar
-from dedup.formats.text import SUFFIXES, TextTree
+from dedup.formats.registry import FORMATS, named, recognise, recognise_stdin
+from dedup.settings import FormatName
+from dedup.store import OWN_FILES, OWN_FOLDERS, is_ours
 
-READERS = (ByteFile, TextTree, Records, ArrowTable, Columnar)
+# What is counted of them among what is ignored.
+LINKED, OWN = "links to directories", "directories of dedup's own"
 
 
-def open_inputs(inputs: Any) -> list[Input]:
+def open_inputs(inputs: Any, as_format: FormatName | None = None, stdin: str = "-") -> Inputs:
     """Choose readers.
 
     Args:
-        inputs: a path or several (JSON lines, a JSON array, CSV or TSV, plain or compressed, Parquet, Arrow, a text
-            file, a directory of text files, ``-`` for standard input), an iterable of dicts, an object with
-            ``__arrow_c_stream__``, or readers.
+        inputs: a path or several (files, directories, patterns such as ``crawl/**/*.jsonl.gz``, ``-`` for standard
+            input), an iterable of dicts, an object with ``__arrow_c_stream__``, or readers.
+        as_format: what files hold; None to tell by content and names.
+        stdin: a file that holds what came through standard input.
 
     Raises:
-        NotFound: a path does not exist.
+        NotFound: a path does not exist or cannot be read, or nothing is like a pattern.
         InputError: the inputs are of a kind that is not read.
+        MissingExtra: a format needs packages that are not installed.
     """
-    if isinstance(inputs, list) and inputs and isinstance(inputs[0], READERS):
+    if isinstance(inputs, Inputs):
         return inputs
+    if isinstance(inputs, list) and inputs and hasattr(inputs[0], "chunks") and hasattr(inputs[0], "parse"):
+        return Inputs(inputs)
     if is_table(inputs):
-        return [ArrowTable(inputs, 0)]
+        return Inputs([ArrowTable(inputs, 0)])
     if isinstance(inputs, str | os.PathLike):
         inputs = [inputs]
     if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
         raise InputError(f"{type(inputs).__name__} is no input: give paths, dicts, or an Arrow table")
     if isinstance(inputs, list | tuple) and inputs and all(isinstance(one, str | os.PathLike) for one in inputs):
-        opened = [open_path(os.fspath(path), file) for file, path in enumerate(inputs)]
-        name_apart(opened)
-        return opened
-    return [Records(inputs, 0)]
+        return Opener(as_format, stdin).open_all([os.fsdecode(path) for path in inputs])
+    return Inputs([Records(inputs, 0)])
 
 
-def name_apart(opened: list[Input]) -> None:
-    """Give every input a name of its own: a second ``a.jsonl`` becomes ``a-2.jsonl``."""
-    taken: set[str] = set()
-    for one in opened:
-        stem, dot, rest = one.name.partition(".")
-        number = 1
-        while one.name in taken:
-            number += 1
-            one.name = f"{stem}-{number}{dot}{rest}"
-        taken.add(one.name)
+class Opener:
+    """Opens paths one after the other; every input gets a name of its own.
+
+    Args:
+        as_format: what files hold; None to tell by content and names.
+        stdin: what ``-`` is.
+    """
+
+    def __init__(self, as_format: FormatName | None, stdin: str) -> None:
+        self._format = as_format
+        self._stdin = stdin
+        self._opened: list[Input] = []
+        self._ignored: collections.Counter[str] = collections.Counter()
+        self._taken: set[str] = set()  # names of outputs
+        self._folders: set[str] = set()  # and of the directories they are in
+        self._moved: dict[str, str] = {}  # what such directories are called where their names are taken
+        self._numbers: collections.Counter[str] = collections.Counter()  # that were tried for a name
+
+    def open_all(self, paths: Sequence[str]) -> Inputs:
+        """Open paths, in their order."""
+        for path in paths:
+            if path == "-":
+                self._open_stdin()
+            elif (there := status(path)) is None and glob.has_magic(path):
+                self._open_pattern(path)
+            elif there is None:
+                raise NotFound(f"{printable(path)} does not exist")
+            elif stat.S_ISDIR(there.st_mode):
+                self._open_directory(path)
+            else:
+                self._open(path, self._format or recognise(path, alone=True) or "jsonl")
+        return Inputs(self._opened, dict(sorted(self._ignored.items())))
+
+    def _open_stdin(self) -> None:
+        """Open standard input, or the file that holds what came through it; that gets a name as of its format."""
+        path, kind = self._stdin, self._format
+        if path == "-":
+            self._open(path, kind or recognise_stdin())
+            return
+        kind = kind or recognise(path, alone=True) or "jsonl"
+        kept = f"{path}{FORMATS[kind].suffixes[0]}"
+        os.replace(path, kept)
+        one = FORMATS[kind].open(kept, len(self._opened))
+        if isinstance(one, Columnar):  # one name may stand for several kinds of such files
+            one.name = f"stdin{one.suffixes[0]}"
+        one.path = "<stdin>"
+        self._add(one)
+
+    def _open(self, path: str, kind: FormatName, folder: str = "") -> None:
+        """Open a file whose output goes into a folder of the output directory, ``""`` for that itself."""
+        one = FORMATS[kind].open(path, len(self._opened))
+        one.name = os.path.join(folder, one.name)
+        self._add(one)
+
+    def _add(self, one: Input) -> None:
+        """Add an input, under a name of its own."""
+        one.name = self._apart(one.name)
+        self._take(one.name)
+        self._opened.append(one)
+
+    def _take(self, name: str) -> None:
+        """Leave a name of an output to it alone."""
+        self._taken.add(name)
+        self._folders.update(parents(name))
+
+    def _apart(self, name: str) -> str:
+        """Return a name that is not taken: a second ``a.jsonl`` becomes ``a-2.jsonl``."""
+        for above in parents(name):
+            if above in self._taken:  # by a file
+                moved = self._moved.get(above) or self._apart(above)
+                self._moved[above] = moved
+                return self._apart(moved + name[len(above) :])
+        folder, base = os.path.split(name)
+        stem, dot, rest = base.partition(".")
+        apart = name
+        while apart in self._taken or apart in self._folders:
+            self._numbers[name] += 1
+            apart = os.path.join(folder, f"{stem}-{self._numbers[name] + 1}{dot}{rest}")
+        return apart
+
+    def _open_directory(self, path: str) -> None:
+        """Open what a directory holds: texts together, pages together, each file of data by itself."""
+        top = self._apart(pathlib.Path(path).resolve().name)
+        trees: dict[FormatName, list[str]] = {}
+        files: list[tuple[str, FormatName]] = []
+        for name, kind in self._told(path, list(self._list_files(path))):
+            if kind is None:
+                self._ignored[ending(name)] += 1
+            elif FORMATS[kind].tree is not None and (FORMATS[kind].extracted or strip_suffix(name) == name):
+                trees.setdefault(kind, []).append(name)
+            else:
+                files.append((name, kind))
+        if not trees and not files:
+            raise InputError("holds no files of a format that is read: see --format, or name files", printable(path))
+        for kind, tree in FORMATS.items():
+            if kind in trees and tree.tree is not None:
+                one = tree.tree(path, len(self._opened), trees[kind])
+                one.name = self._apart(f"{top}.jsonl") if tree.extracted else top
+                if tree.extracted:
+                    self._take(one.name)
+                self._opened.append(one)
+        self._folders.add(top)
+        for name, kind in files:
+            self._open(os.path.join(path, name), kind, os.path.join(top, os.path.dirname(name)))
+
+    def _told(self, path: str, names: list[str]) -> Iterator[tuple[str, FormatName | None]]:
+        """Tell formats of files; where one is given, of others but where no file is told to be of it."""
+        kinds = [recognise(os.path.join(path, name)) for name in names]
+        if self._format is not None:
+            others = None if self._format in kinds else self._format
+            kinds = [kind if kind == self._format else others for kind in kinds]
+        return zip(names, kinds, strict=True)
+
+    def _list_files(self, path: str) -> Iterator[str]:
+        """Yield the paths, below a directory and sorted, of its files; what is hidden is left out.
+
+        Raises:
+            NotFound: a directory cannot be read, or a file that is named like data.
+        """
+
+        def fail(error: OSError) -> None:
+            raise unreadable(os.fsdecode(error.filename), error) from error
+
+        found = []
+        for folder, folders, names in os.walk(path, onerror=fail):
+            ours = is_ours(pathlib.Path(folder))
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            if ours:
+                self._ignored[OWN] += len(set(OWN_FOLDERS).intersection(folders))
+                folders[:] = [name for name in folders if name not in OWN_FOLDERS]
+            self._ignored[LINKED] += sum(os.path.islink(os.path.join(folder, name)) for name in folders)
+            own = OWN_FILES if ours else ()
+            for name in names:
+                if name.startswith("."):
+                    continue
+                if name in own or not is_file(os.path.join(folder, name)):
+                    self._ignored[ending(name)] += 1
+                else:
+                    found.append(os.path.relpath(os.path.join(folder, name), path))
+        self._ignored = +self._ignored
+        yield from sorted(found)
+
+    def _open_pattern(self, pattern: str) -> None:
+        """Open what is like a pattern, sorted; of directories and what is below them the directories."""
+        found = sorted(glob.glob(pattern, recursive=True))
+        if not found:
+            raise NotFound(f"nothing is like {printable(pattern)}")
+        base = os.path.dirname(re.split(r"[*?[]", pattern, maxsplit=1)[0])
+        folders = {os.path.normpath(path) for path in found if os.path.isdir(path)}
+        before = len(self._opened)
+        for path in found:
+            if folders.intersection(parents(os.path.normpath(path))):
+                continue
+            if os.path.isdir(path):
+                self._open_directory(path)
+            elif not is_file(path):
+                self._ignored[ending(path)] += 1
+            elif kind := self._format or recognise(path):
+                self._open(path, kind, inner(os.path.dirname(os.path.relpath(path, base or "."))))
+            else:
+                self._ignored[ending(path)] += 1
+        if len(self._opened) == before:
+            raise InputError("nothing like this is of a format that is read: see --format", printable(pattern))
 
 
-def open_path(path: str, file: int) -> Input:
-    """Choose the reader of one path."""
-    if path == "-":
-        return open_columnar(path, file) or JsonLines(path, file)
-    if not pathlib.Path(path).exists():
-        raise NotFound(f"{path} does not exist")
-    if pathlib.Path(path).is_dir() or path.lower().endswith(SUFFIXES):
-        return TextTree(path, file)
-    columnar = open_columnar(path, file)
-    if columnar is not None:
-        return columnar
-    head = head_of(path)
-    if is_delimited(os.path.basename(path), head, whole=len(head) < HEAD):
-        return Delimited(path, file)
-    if is_array(head):
-        return JsonArray(path, file)
-    check_lines(head, printable(path))
-    return JsonLines(path, file)
+def status(path: str) -> os.stat_result | None:
+    """Return what the system tells of a path, None if there is nothing.
+
+    Raises:
+        NotFound: it does not tell.
+    """
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def is_file(path: str) -> bool:
+    """Whether there is a file to be read; not a pipe, nor a link that leads nowhere unless it is named like data.
+
+    Raises:
+        NotFound: the system does not tell.
+    """
+    try:
+        there = status(path)
+    except NotFound:
+        if named(path) or not os.path.islink(path):
+            raise
+        return False
+    return bool(named(path)) if there is None else stat.S_ISREG(there.st_mode)
+
+
+def parents(name: str) -> list[str]:
+    """Return the directories that a relative path leads through."""
+    parts = name.split(os.sep)
+    return [os.sep.join(parts[:k]) for k in range(1, len(parts))]
+
+
+def inner(folder: str) -> str:
+    """Return a relative path, or nothing where it would lead out of the directory it begins in."""
+    return "" if os.pardir in folder.split(os.sep) or os.path.isabs(folder) else folder
+
+
+def ending(name: str) -> str:
+    """Return the suffix of a file's name."""
+    return printable(os.path.splitext(name)[1].lower()) or "no suffix"

@@ -15,8 +15,6 @@ from dedup.errors import InputError, SchemaError
 from dedup.formats.bytefile import BOM
 from dedup.settings import Settings
 
-SUFFIXES = (".csv", ".tsv", ".tab")
-OTHERS = (".jsonl", ".ndjson", ".json")  # never taken for delimited text, whatever they hold
 SEPARATORS = ",\t;|"
 SAMPLE = 50  # records that are looked at for the separator
 LONGEST_NAME = 100  # of a field of a file whose name does not tell what it is
@@ -32,23 +30,6 @@ class Header(NamedTuple):
 
     names: tuple[str, ...]
     separator: int
-
-
-def told_by(name: str) -> str | None:
-    """Return the ending of a file's name that tells what it holds, that of a compressed file left out."""
-    endings = (f".{part}" for part in reversed(name.lower().split(".")[1:]))
-    return next((one for one in endings if one in SUFFIXES or one in OTHERS), None)
-
-
-def is_tabbed(name: str) -> bool:
-    """Whether a file of this name should have tabs between fields."""
-    return told_by(name) in {".tsv", ".tab"}
-
-
-def is_delimited(name: str, head: bytes, *, whole: bool) -> bool:
-    """Whether a file is delimited text, told by its name, or else by how it begins, see ``names_fields``."""
-    told = told_by(name)
-    return names_fields(head, whole=whole) if told is None else told in SUFFIXES
 
 
 def names_fields(head: bytes, *, whole: bool) -> bool:

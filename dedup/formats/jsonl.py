@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
 
 import numpy as np
 
 from dedup.errors import InputError
-from dedup.formats.base import Chunk, Cut, Edited, Parsed
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, opened
 from dedup.formats.bytefile import BOM, ByteFile
-from dedup.formats.compression import Decompressed, detect_codec
+from dedup.formats.compression import open_stream
 from dedup.formats.editing import Editor
+from dedup.formats.lines import PlainLines, chunks_of_lines
 from dedup.formats.objects import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
-from dedup.kernels.lines import LF, count_byte, find_bytes
+from dedup.kernels.lines import LF, find_bytes
 from dedup.schema import Reject
 from dedup.settings import Settings
+
+
+def is_laid_out(head: bytes) -> bool:
+    """Whether a file that begins with these bytes holds objects over several lines."""
+    line, _, rest = head.removeprefix(BOM).lstrip().partition(b"\n")
+    line, following = line.rstrip(), rest.lstrip()[:1]
+    goes_on = line.endswith((b"{", b",")) and following in (b'"', b"}")
+    if line.endswith(b"[") and following:  # a record of its own would not be indented
+        goes_on = following != b"{" or rest.lstrip(b"\r\n").startswith((b" ", b"\t"))
+    return line.startswith(b"{") and goes_on
 
 
 def check_lines(head: bytes, path: str) -> None:
@@ -26,12 +34,7 @@ def check_lines(head: bytes, path: str) -> None:
     Raises:
         InputError: it does.
     """
-    line, _, rest = head.removeprefix(BOM).lstrip().partition(b"\n")
-    line, following = line.rstrip(), rest.lstrip()[:1]
-    goes_on = line.endswith((b"{", b",")) and following in (b'"', b"}")
-    if line.endswith(b"[") and following:  # a record of its own would not be indented
-        goes_on = following != b"{" or rest.lstrip(b"\r\n").startswith((b" ", b"\t"))
-    if line.startswith(b"{") and goes_on:
+    if is_laid_out(head):
         raise InputError(
             "an object goes on in the next line, JSON lines have one in each: convert the file (jq -c . FILE), or put "
             "the objects into an array",
@@ -40,56 +43,24 @@ def check_lines(head: bytes, path: str) -> None:
         )
 
 
-def read_lines(file: BinaryIO, start: int, size: int) -> bytes:
-    """Read whole lines from ``start`` on, ``size`` bytes and what their last line takes; copied once."""
-    number = file.fileno()
-    end, step = start + size, 1 << 16
-    while probe := os.pread(number, step, end):
-        found = probe.find(b"\n")
-        if found >= 0:
-            end += found + 1
-            break
-        end += len(probe)
-        step = min(2 * step, 1 << 24)
-    parts = []
-    while start < end and (part := os.pread(number, end - start, start)):
-        parts.append(part)
-        start += len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+class LineRecords:
+    """Records of JSON lines, wherever the lines come from.
 
+    Attributes:
+        path: what to call them in messages.
+        name: name of their output.
+    """
 
-class JsonLines(ByteFile):
-    """A file of JSON lines, or standard input where ``path`` is ``-``."""
-
-    stdin_name = "stdin.jsonl"
-
-    def chunks(self, size: int) -> Iterator[Chunk]:
-        """Read runs of whole lines."""
-        with self._open() as file:
-            self.codec = detect_codec(file.peek(4)[:4]) if isinstance(file, io.BufferedReader) else None
-            stream = Decompressed(file, self.codec) if self.codec else file
-            plain = self.codec is None and file.seekable()
-            line, read, tail = 1, 0, b""
-            while data := read_lines(file, read, size) if plain else stream.read(size):
-                if not plain and not data.endswith(b"\n"):
-                    data += stream.readline()
-                if isinstance(stream, Decompressed) and stream.damage:
-                    end = data.rfind(b"\n") + 1
-                    data, tail = data[:end], data[end:]
-                read = stream.consumed if isinstance(stream, Decompressed) else read + len(data)
-                if data:
-                    records = count_byte(np.frombuffer(data, np.uint8), LF) + (data[-1] != LF)
-                    yield Chunk(self._file, line, records, data, read)
-                    line += records
-            if isinstance(stream, Decompressed) and stream.damage:
-                yield Chunk(self._file, line, 1, tail, read, stream.damage)
+    path: str
+    name: str
+    _file: int
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the records of a chunk."""
         origin = Origin(self._file, self.path, self.name)
         if chunk.damage:
-            damaged = Reject(self._file, chunk.line, self.path, chunk.damage, chunk.data)
-            return documents_of([], np.empty(0, np.int64), [damaged], bytes, origin, settings)
+            damaged = [Reject(self._file, chunk.line, self.path, chunk.damage, chunk.data)] if chunk.records else []
+            return documents_of([], np.empty(0, np.int64), damaged, bytes, origin, settings)
         decoder = decoder_for(settings)
         lines: Sequence[bytes | memoryview] = views_of_lines(chunk)
         records = decode_together(chunk.data, lines, decoder)
@@ -131,6 +102,19 @@ class JsonLines(ByteFile):
 def without_bom(line: bytes, number: int) -> bytes:
     """Return a line without the mark that a file may begin with."""
     return line[len(BOM) :] if number == 1 and line.startswith(BOM) else line
+
+
+class JsonLines(ByteFile, LineRecords):
+    """A file of JSON lines, or standard input where ``path`` is ``-``."""
+
+    stdin_name = "stdin.jsonl"
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """Read runs of whole lines."""
+        with opened(self._path) as file:
+            stream, self.codec = open_stream(file)
+            plain = self.codec is None and file.seekable()
+            yield from chunks_of_lines(PlainLines(file) if plain else stream, self._file, size)
 
 
 def views_of_lines(chunk: Chunk) -> list[memoryview]:

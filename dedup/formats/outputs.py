@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 
+from dedup.errors import StoreError
 from dedup.formats.base import File, Sink
-from dedup.formats.columnar import REMOVED, Columnar
+from dedup.formats.columnar import Columnar
 from dedup.formats.sinks import ByteSink
 from dedup.settings import Settings
+from dedup.store import REMOVED
 
 
 class Outputs:
@@ -73,6 +76,8 @@ class Outputs:
         self._name = name
         file, removed = self._single, self._removed
         if self._root is not None:
+            if os.path.isabs(name) or os.pardir in name.split(os.sep):
+                raise StoreError(f"{name} would leave the output directory")
             file = self._create(self._root / name)
             if isinstance(source, Columnar):
                 removed = self._create(self._root / REMOVED / name)

@@ -1,65 +1,75 @@
-"""A path in; a reader of tables out, if a table is what begins there."""
+"""A path, and which format of tables is there, in; a reader of it out."""
 
 from __future__ import annotations
 
-import io
-import os
 import shutil
 import sys
 import tempfile
 
 from dedup.errors import InputError
-from dedup.formats.base import printable
+from dedup.formats.base import opened, printable
 from dedup.formats.columnar import Columnar
+from dedup.formats.compression import detect_codec
 from dedup.formats.ipc import ArrowFile
 from dedup.formats.parquet import ParquetFile
 
-MAGICS: dict[bytes, type[Columnar] | None] = {
-    b"PAR1": ParquetFile,
-    b"PARE": ParquetFile,  # encrypted, footer and all
-    b"ARROW1": ArrowFile,
-    b"\xff\xff\xff\xff": ArrowFile,  # a stream: the mark before the length of its first message
-    b"FEA1": None,
-}
-LONGEST = max(map(len, MAGICS))
+PARQUET = (b"PAR1", b"PARE")  # the latter is encrypted, footer and all
+FEATHER = b"FEA1"  # of the first version
+ARROW = (b"ARROW1", b"\xff\xff\xff\xff", FEATHER)  # a stream begins with the mark before its first message's length
+LONGEST = 8  # bytes that are looked at
 
 
-def open_columnar(path: str, file: int) -> Columnar | None:
+def open_parquet(path: str, file: int) -> Columnar:
+    """Return a reader of Parquet; ``-`` is standard input.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return open_table(ParquetFile, path, file)
+
+
+def open_arrow(path: str, file: int) -> Columnar:
+    """Return a reader of Arrow's own format, see ``open_parquet``."""
+    return open_table(ArrowFile, path, file)
+
+
+def open_table(kind: type[Columnar], path: str, file: int) -> Columnar:
+    """Return a reader of some kind; standard input is copied to a temporary file, for a table is read from its end."""
+    if path != "-":
+        check_readable(path, printable(path))
+        return kind(path, file)
+    kept = tempfile.NamedTemporaryFile(prefix="dedup-")  # noqa: SIM115 - it goes with the reader
+    shutil.copyfileobj(sys.stdin.buffer, kept, 1 << 20)
+    kept.flush()
+    check_readable(kept.name, "<stdin>")
+    reader = kind(kept.name, file)
+    reader.path, reader.name, reader.lent = "<stdin>", f"stdin{reader.suffixes[0]}", kept
+    return reader
+
+
+def check_readable(path: str, told: str) -> None:
+    """Check that a file is not packed in a way that tables are not read in.
+
+    Raises:
+        InputError: it is.
+    """
+    with opened(path) as stream:
+        head = stream.read(LONGEST)
+    if head.startswith(FEATHER):
+        raise InputError("Feather of the first version is not read: write it anew as Arrow or Parquet", told)
+    codec = detect_codec(head)
+    if codec is not None:
+        raise InputError(f"tables are not read out of a {codec} stream: decompress the file", told)
+
+
+def open_columnar(path: str) -> Columnar | None:
     """Return a reader of a file of tables, told by its first bytes; None where it is none.
-
-    Standard input (``-``) is copied to a temporary file, for what ends a table tells how to read it.
 
     Raises:
         InputError: it is one, but cannot be read.
     """
-    if path != "-":
-        if not os.path.isfile(path):  # a pipe would lose what is read here
-            return None
-        try:
-            with open(path, "rb") as stream:
-                kind = kind_of(stream.read(LONGEST), printable(path))
-        except OSError:  # for the other readers to report
-            return None
-        return None if kind is None else kind(path, file)
-    stdin = sys.stdin.buffer if sys.stdin is not None else None
-    if not isinstance(stdin, io.BufferedReader):
-        return None
-    kind = kind_of(stdin.peek(LONGEST)[:LONGEST], "<stdin>")
-    if kind is None:
-        return None
-    kept = tempfile.NamedTemporaryFile(prefix="dedup-")  # noqa: SIM115 - it goes with the reader
-    shutil.copyfileobj(stdin, kept, 1 << 20)
-    kept.flush()
-    opened = kind(kept.name, file)
-    opened.path, opened.name, opened.lent = "<stdin>", f"stdin{opened.suffixes[0]}", kept
-    return opened
-
-
-def kind_of(head: bytes, path: str) -> type[Columnar] | None:
-    """Return the reader of files that begin so."""
-    for magic, kind in MAGICS.items():
-        if head.startswith(magic):
-            if kind is None:
-                raise InputError("Feather of the first version is not read: write it anew as Arrow or Parquet", path)
-            return kind
-    return None
+    with opened(path) as stream:
+        head = stream.read(LONGEST)
+    if head.startswith(PARQUET):
+        return open_parquet(path, 0)
+    return open_arrow(path, 0) if head.startswith(ARROW) else None

@@ -6,10 +6,23 @@ import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
-import xxhash
-
-from dedup.errors import InputError, NotFound
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, pack, printable, stamp_of
+from dedup.errors import InputError
+from dedup.formats.base import (
+    LONGEST,
+    Chunk,
+    Cut,
+    Edited,
+    Parsed,
+    Removed,
+    opened,
+    pack,
+    printable,
+    size_of,
+    stamp_of,
+    stamp_of_all,
+    unreadable,
+)
+from dedup.formats.compression import Codec, Decompressed, open_stream
 from dedup.schema import Reject
 from dedup.settings import Settings
 
@@ -17,58 +30,112 @@ SUFFIXES = (".txt", ".md", ".markdown", ".text")
 
 
 class TextTree:
-    """A directory of text files, or one text file."""
+    """A directory of text files, or one text file, which may be compressed.
 
-    def __init__(self, path: str, file: int) -> None:
-        self.path = printable(path)
+    Args:
+        path: the directory or file; ``-`` for standard input.
+        file: number of the input.
+        names: which files of the directory, sorted; None for all that are named like texts.
+
+    Attributes:
+        is_tree: whether it is a directory.
+        codec: how the one file is compressed.
+    """
+
+    def __init__(self, path: str, file: int, names: Sequence[str] | None = None) -> None:
+        self.path = "<stdin>" if path == "-" else printable(path)
+        self.codec: Codec | None = None
         self._file = file
+        self._given = path
         root = pathlib.Path(path)
-        self._is_tree = root.is_dir()
-        if self._is_tree:
+        self.is_tree = root.is_dir()
+        if self.is_tree:
             self._root = root
-            self._names = list_texts(root)
+            self._names = list_texts(root) if names is None else list(names)
             if not self._names:
                 raise InputError(
                     f"no files ending in {', '.join(SUFFIXES)} here: name files, or another directory", self.path
                 )
+            self.name = root.resolve().name
+            self.size: int | None = sum(size_of(str(root / name)) or 0 for name in self._names)
         else:
-            self._root = root.parent
-            self._names = [root.name]
-        self.name = root.resolve().name if self._is_tree else root.name
-        self.size: int | None = sum((self._root / name).stat().st_size for name in self._names)
+            self.name = "stdin.txt" if path == "-" else root.name
+            self._root, self._names = root.parent, [self.name]
+            self.size = size_of(path)
+
+    def _path_of(self, name: str) -> str:
+        """Return where a file is."""
+        return str(self._root / name) if self.is_tree else self._given
+
+    def _told(self, name: str) -> str:
+        """Return what to call a file in messages."""
+        return printable(self._path_of(name)) if self.is_tree else self.path
+
+    def _output(self, name: str) -> str:
+        """Return the name of a file's output."""
+        return os.path.join(self.name, name) if self.is_tree else self.name
 
     def stamp(self) -> str | None:
         """Return what changes when one of the files does."""
-        stamps = ((name, str(stamp_of(self._root / name))) for name in self._names)
-        return str(xxhash.xxh3_128_hexdigest("\0".join(map("\0".join, stamps)).encode(errors="surrogateescape")))
+        return stamp_of_all(self._given, self._names) if self.is_tree else stamp_of(self._given)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of whole files."""
         batch: list[tuple[str, bytes]] = []
         held, read, first = 0, 0, 1
         for number, name in enumerate(self._names, 1):
-            try:
-                data = (self._root / name).read_bytes()
-            except OSError as error:
-                raise NotFound(f"cannot read {printable(str(self._root / name))}: {error.strerror}") from error
-            batch.append((name, data))
-            held += len(data)
-            if held >= size or number == len(self._names):
-                read += held
-                yield Chunk(self._file, first, len(batch), batch, read)
-                batch, held, first = [], 0, number + 1
+            for part in self._parts(number, name, read, size):
+                if batch and (part.damage or held >= size):
+                    yield Chunk(self._file, first, len(batch), batch, read)
+                    batch, held = [], 0
+                read = part.read
+                if part.damage:
+                    yield part
+                    continue
+                first = first if batch else number
+                batch += part.data
+                held += len(part.data[0][1])
+        if batch:
+            yield Chunk(self._file, first, len(batch), batch, read)
+
+    def _parts(self, number: int, name: str, read: int, size: int) -> Iterator[Chunk]:
+        """Read a file: whole, or in parts where it is damaged or longer than LONGEST."""
+        path = self._path_of(name)
+        with opened(path) as file:
+            if self.is_tree and os.fstat(file.fileno()).st_size <= LONGEST:
+                try:
+                    data = file.read()
+                except OSError as error:
+                    raise unreadable(path, error) from error
+                yield Chunk(self._file, number, 1, [(name, data)], read + len(data))
+                return
+            stream, self.codec = (Decompressed(file, None), None) if self.is_tree else open_stream(file)
+            data = stream.read(LONGEST + 1)
+            damage = f"the file is longer than {LONGEST >> 20} MB" if len(data) > LONGEST else stream.damage
+            if damage is None:
+                yield Chunk(self._file, number, 1, [(name, data)], read + stream.consumed)
+                return
+            for at in range(0, max(1, len(data)), size):
+                part = [(name, data[at : at + size])]
+                yield Chunk(self._file, number, int(at == 0), part, read + stream.consumed, damage)
+            while data := stream.read(size):
+                yield Chunk(self._file, number, 0, [(name, data)], read + stream.consumed, damage)
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the files of a chunk."""
+        if chunk.damage:
+            name, data = chunk.data[0]
+            error = Reject(self._file, chunk.line, self._told(name), chunk.damage, data)
+            return Parsed(pack([], [], [], []), [error] if chunk.records else [])
         names, texts, rejects = [], [], []
         for number, (name, data) in enumerate(chunk.data, chunk.line):
             try:
                 data.decode()
             except UnicodeDecodeError as error:
                 message = f"not UTF-8 at byte {error.start}: convert the file"
-                rejects.append(Reject(self._file, number, printable(str(self._root / name)), message, data))
+                rejects.append(Reject(self._file, number, self._told(name), message, data))
                 continue
-            names.append(printable(name if self._is_tree else self.name))
+            names.append(printable(name if self.is_tree else self.name))
             texts.append(data)
         nothing = [None] * len(names)
         return Parsed(pack(texts, names, nothing, nothing), rejects)
@@ -77,9 +144,11 @@ class TextTree:
         """Cut spans out of files, and whole files."""
         pieces: list[tuple[str, bytes]] = []
         removed: list[Removed] = []
+        if chunk.damage:
+            return Edited([], [Removed(self._output(name), 0, data, -1, -1) for name, data in chunk.data])
         doc = -1
         for number, (name, data) in enumerate(chunk.data, chunk.line):
-            path = os.path.join(self.name, name) if self._is_tree else self.name
+            path = self._output(name)
             if number in rejected:
                 removed.append(Removed(path, 0, data, -1, -1))
                 continue

@@ -1,0 +1,126 @@
+"""Pages and records that hold text among other things in; documents out, cleaned as JSON lines of the extraction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed
+from dedup.formats.jsonl import LineRecords
+from dedup.schema import Reject
+from dedup.settings import Settings
+
+EFFORT = 8  # a byte that is extracted from costs as much as so many that are read
+
+
+class Extract(NamedTuple):
+    """What was extracted from a record: a line of the output."""
+
+    id: str
+    text: str
+    source: str | None
+    date: str | None
+    title: str | None
+
+
+class Lines(NamedTuple):
+    """What was extracted from a chunk.
+
+    Attributes:
+        data: JSON lines.
+        numbers: the record of each.
+        rejects: records from which nothing could be.
+    """
+
+    data: bytes
+    numbers: list[int]
+    rejects: list[Reject]
+
+
+class Raw:
+    """Records of a chunk as they were read, and once it was made, what was extracted from them: the work is done once.
+
+    Attributes:
+        records: the number of each, and what it is.
+        lines: what was extracted; None while it was not.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[tuple[int, Any]] = []
+        self.lines: Lines | None = None
+
+
+class Extracted(LineRecords):
+    """An input from whose records documents are extracted; what one loses is cut from JSON lines of the extraction.
+
+    Args:
+        path: what to call it in messages.
+        name: name of its output.
+        file: number of the input.
+        extract: makes what was extracted of a record, or None where a record is to be skipped; raises ValueError.
+        told: returns what a record that was rejected is shown by: the file it is in, and some bytes.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        name: str,
+        file: int,
+        extract: Callable[[int, Any], Extract | None],
+        told: Callable[[Any], tuple[str, bytes]],
+    ) -> None:
+        self.path = path
+        self.name = name
+        self._file = file
+        self._extract = extract
+        self._told = told
+
+    def _lines(self, chunk: Chunk) -> Lines:
+        """Extract from the records of a chunk, or take what was."""
+        raw: Raw = chunk.data
+        if raw.lines is None:
+            parts: list[bytes] = []
+            numbers: list[int] = []
+            rejects: list[Reject] = []
+            for number, record in raw.records:
+                try:
+                    extract = self._extract(number, record)
+                    if extract is not None:
+                        parts += (msgspec.json.encode(extract._asdict()), b"\n")
+                        numbers.append(number)
+                except ValueError as error:
+                    path, shown = self._told(record)
+                    rejects.append(Reject(self._file, number, path, str(error), shown))
+            raw.lines = Lines(b"".join(parts), numbers, rejects)
+        return raw.lines
+
+    def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
+        """Extract the documents of a chunk."""
+        if chunk.damage:
+            return super().parse(chunk, settings)
+        lines = self._lines(chunk)
+        parsed = super().parse(self._as_lines(lines), settings)
+        rejects = [reject._replace(line=lines.numbers[reject.line - 1]) for reject in parsed.rejects]
+        return Parsed(parsed.documents, lines.rejects + rejects)
+
+    def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
+        """Cut spans and lines out of the extraction; a record without one leaves nothing to put back."""
+        if chunk.damage:
+            return Edited([], [Removed(self.name, 0, b"", -1, -1)])
+        lines = self._lines(chunk)
+        without = frozenset(line for line, number in enumerate(lines.numbers, 1) if number in rejected)
+        edited = super().edit(self._as_lines(lines), cuts, without, settings)
+        return Edited(edited.pieces, [Removed(self.name, 0, b"", -1, -1) for _ in lines.rejects] + edited.removed)
+
+    def _as_lines(self, lines: Lines) -> Chunk:
+        return Chunk(self._file, 1, len(lines.numbers), lines.data, 0)
+
+
+def stay_quiet(name: str) -> None:
+    """Keep a library's warnings from standard error; whoever sets up logging gets them."""
+    logger = logging.getLogger(name)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
