@@ -177,7 +177,7 @@ def shown_progress() -> Iterator[Progress]:
 def cli() -> None:
     """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents, headers, templates.
 
-    INPUT is JSON lines (plain, gzip or zstd), a directory of .txt and .md files, or - for JSON lines on
+    INPUT is JSON lines (plain, gzip or zstd), Parquet, Arrow, a directory of .txt and .md files, or - for
     standard input. Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error, 2 usage, 3 stopped by a
     guard rail.
     """
@@ -214,7 +214,7 @@ def scan_command(inputs: tuple[str, ...], out: str, as_json: bool, **options: An
 @click.option("-o", "--out", metavar="OUT", help="File, directory, or - for standard output.")
 @click.option("--run", "run", metavar="RUN", help="Apply this scan of the same inputs instead of scanning now.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would go; write nothing.")
-@click.option("--undo", "undo_path", metavar="CLEANED", help="Restore to OUT what went into CLEANED, byte for byte.")
+@click.option("--undo", "undo_path", metavar="CLEANED", help="Restore to OUT what went into CLEANED.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @with_settings
 def clean_command(
@@ -230,7 +230,7 @@ def clean_command(
 
     Where OUT is a file (one INPUT, OUT ends like a data file), OUT.removals.jsonl, OUT.rejects.jsonl and
     OUT.summary.json stand beside it; in a directory they are called removals.jsonl, rejects.jsonl and summary.json.
-    All three are needed for --undo.
+    All three are needed for --undo. So are the rows that Parquet and Arrow lose: OUT.removed.parquet, or removed/.
     """
     with reported_errors():
         if undo_path is not None:
