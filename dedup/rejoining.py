@@ -15,6 +15,7 @@ from dedup.arrays import I64
 from dedup.errors import Corrupt, InputError
 from dedup.formats.columnar import REMOVED, Columnar, Group, Piece, TableSink, with_texts
 from dedup.formats.layout import take_rows
+from dedup.formats.parquet import agree
 from dedup.formats.sinks import Checksum
 from dedup.formats.sniff import open_columnar
 from dedup.formats.tables import as_strings, encode, splice
@@ -47,6 +48,7 @@ def rejoin(
     check(path, written)
     check(removed, written[REMOVED])
     kept, gone = opened(path), opened(removed)
+    agree(kept, gone)
     lines = Lines(removals)
     # a file without rows does not tell how they would be compressed
     like = next((one for one in (kept, gone) if any(group.rows.num_rows for group, _ in one.groups(SIZE))), kept)

@@ -438,6 +438,37 @@ def test_what_parquet_is_written_with_stays(tmp_path: Path) -> None:
     assert_same(pq.ParquetFile(tmp_path / "back.parquet", coerce_int96_timestamp_unit="us").read(), before.read())
 
 
+def test_times_beyond_nanoseconds_come_back(tmp_path: Path) -> None:
+    near, far = (dt.datetime(year, 12, 31, 1, 2, 3, 4, tzinfo=dt.UTC).replace(tzinfo=None) for year in (1950, 9999))
+    fine = pa.array([np.datetime64("1950-01-01T00:00:00.000000001", "ns")] * 4, pa.timestamp("ns"))
+    for k, times in enumerate(([near, near, near, far], [far, near, near, near], fine)):
+        path, out = tmp_path / f"{k}.parquet", tmp_path / f"out{k}.parquet"
+        table = pa.table({"text": [FERRY, KIOSK, WINTER, FERRY], "then": times})
+        pq.write_table(table, path, use_deprecated_int96_timestamps=True)
+        clean(path, out, ALL)
+        undo(out, tmp_path / "back.parquet")
+        unit = "ns" if k == 2 else "us"
+        back = pq.ParquetFile(tmp_path / "back.parquet", coerce_int96_timestamp_unit=unit)
+        assert back.read().equals(table)
+        assert back.metadata.row_group(0).column(1).physical_type == "INT96"
+        assert pq.ParquetFile(out, coerce_int96_timestamp_unit=unit).read().equals(table.slice(0, 3))
+
+
+def test_what_cannot_be_written_again_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise pa.ArrowNotImplementedError("Unhandled type")
+
+    write(path := tmp_path / "in.parquet", COPIES, [3])
+    run = scan(path, ALL, out=tmp_path / "run")
+    for out in (tmp_path / "out.parquet", tmp_path / "out"):
+        for name in ("write_table", "__init__"):
+            with monkeypatch.context() as patch:
+                patch.setattr(pq.ParquetWriter, name, fail)
+                with pytest.raises(InputError, match=r"cannot be written as Parquet again \(Unhandled type\)"):
+                    clean(path, out, ALL, run=run)
+    assert {one.name for one in tmp_path.iterdir()} == {"in.parquet", "run"}
+
+
 def test_texts_that_are_cut_are_sorted_no_more(tmp_path: Path) -> None:
     path, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
     order = [pq.SortingColumn(0), pq.SortingColumn(1), pq.SortingColumn(0, descending=True)]

@@ -23,6 +23,7 @@ from dedup.formats.sinks import Checked
 LEAST_ROWS, BATCH_ROWS = 16, 1024
 CODED_ROWS = 4096  # the same where columns stay dictionaries: each batch brings its own
 BUFFER = 1 << 18  # bytes of a column that are read ahead
+COARSE = {"coerce_int96_timestamp_unit": "us"}
 SCHEMA_KEY = b"ARROW:schema"
 DICTIONARIES = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 ENCODINGS = {"BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"}
@@ -51,7 +52,7 @@ class ParquetFile(Columnar):
     def groups(self, size: int) -> Iterator[tuple[Group, int]]:
         """Read row groups, a batch at a time."""
         total, done = max(1, self._metadata.num_rows), 0
-        options = self._times if self.chosen is None else {}
+        options = self.times if self.chosen is None else {}
         with reading(self.path, self.kind), self._open(**options) as opened:
             schema = opened.schema_arrow
             for number in range(opened.num_row_groups):
@@ -79,28 +80,33 @@ class ParquetFile(Columnar):
         return int(min(BATCH_ROWS, max(LEAST_ROWS, group.num_rows * size // (8 * max(1, group.total_byte_size)))))
 
     @functools.cached_property
-    def _times(self) -> dict[str, str]:
+    def times(self) -> dict[str, str]:
         """How to read times of 96 bits: in nanoseconds, or in microseconds where some would overflow."""
         leaves = [self._metadata.schema.column(k) for k in range(self._metadata.num_columns)]
         names = [leaf.path for leaf in leaves if leaf.physical_type == "INT96" and leaf.path in self.schema.names]
         if not names:
             return {}
-        fine, coarse = ({"coerce_int96_timestamp_unit": unit} for unit in ("ns", "us"))
-        with self._open(**fine) as one, self._open(**coarse) as other:
+        with self._open() as one, self._open(**COARSE) as other:
             batches = (file.iter_batches(columns=names, use_threads=False) for file in (one, other))
             for left, right in zip(*batches, strict=True):
                 for name in names:
                     times = left[name].cast(right[name].type, safe=False).cast(pa.int64())
                     away = pc.max(pc.abs(pc.subtract(times, right[name].cast(pa.int64())))).as_py()
                     if away is not None and away > 1:  # rounding apart
-                        return coarse
-        return fine
+                        return COARSE
+        return {}
 
     def writer(self, file: Checked, text: str) -> ParquetWriter:
         """Begin a file with the same schema, metadata, codecs and encodings."""
-        with reading(self.path, self.kind), self._open(**self._times) as opened:
+        with reading(self.path, self.kind), self._open(**self.times) as opened:
             schema = opened.schema_arrow
         return ParquetWriter(file, schema, self._metadata, text)
+
+
+def agree(one: Columnar, other: Columnar) -> None:
+    """Let two files of the same tables be read with times of the same unit."""
+    if isinstance(one, ParquetFile) and isinstance(other, ParquetFile):
+        one.times = other.times = COARSE if COARSE in (one.times, other.times) else one.times
 
 
 class ParquetWriter:
