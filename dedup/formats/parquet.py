@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -47,7 +46,7 @@ class ParquetFile(Columnar):
         """Open the file."""
         options |= {"arrow_extensions_enabled": True, "pre_buffer": False, "buffer_size": BUFFER}
         with pa.OSFile(os.fsencode(self._path)) as file:
-            yield pq.ParquetFile(file, **supported(pq.ParquetFile.__init__, options))
+            yield pq.ParquetFile(file, **options)
 
     def groups(self, size: int) -> Iterator[tuple[Group, int]]:
         """Read row groups, a batch at a time."""
@@ -118,7 +117,7 @@ class ParquetWriter:
         options = file_options(like, group, text)
         if group is not None:
             options |= column_options(schema, group, options)
-        self._writer = pq.ParquetWriter(file, schema, **supported(pq.ParquetWriter.__init__, options))
+        self._writer = pq.ParquetWriter(file, schema, **options)
         if not options["store_schema"] and schema.metadata:
             self._writer.add_key_value_metadata(schema.metadata)
         self._coded = any(map(holds_dictionary, schema.types))
@@ -136,11 +135,6 @@ class ParquetWriter:
     def drop(self) -> None:
         """Give up: what closes the writer when it is forgotten shall not."""
         self._writer.is_open = False
-
-
-def supported(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Return those options that this version of Arrow has."""
-    return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}
 
 
 def file_options(like: pq.FileMetaData, group: pq.RowGroupMetaData | None, text: str) -> dict[str, Any]:
@@ -178,7 +172,7 @@ def column_options(schema: pa.Schema, group: pq.RowGroupMetaData, options: dict[
 def leaf_paths(schema: pa.Schema, options: dict[str, Any]) -> list[str]:
     """Return the names of a file's columns as a writer would give them."""
     empty = io.BytesIO()
-    with pq.ParquetWriter(empty, schema, **supported(pq.ParquetWriter.__init__, options)):
+    with pq.ParquetWriter(empty, schema, **options):
         pass
     written = pq.ParquetFile(empty).schema
     return [written.column(k).path for k in range(len(written))]
