@@ -353,40 +353,40 @@ def test_names_of_outputs(tmp_path: Path) -> None:
         assert_same(read(tmp_path / back), COPIES)
 
 
-HARMS = (
-    "changed", "shorter", "empty", "gone", "no rows", "other rows", "no removals", "no summary", "a line less",
-    "a line more", "another row",
-)  # fmt: skip
+# What is done to which file of an output; None deletes it.
+HARMS: dict[str, tuple[str, Callable[[bytes], bytes] | None]] = {
+    "changed": ("", lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:]),
+    "shorter": ("", lambda data: data[:-1]),
+    "empty": ("", lambda _: b""),
+    "gone": ("", None),
+    "no rows": ("removed", None),
+    "other rows": ("removed", lambda data: data + b"\0"),
+    "no removals": ("removals.jsonl", None),
+    "a line less": ("removals.jsonl", lambda _: b""),
+    "a line more": ("removals.jsonl", lambda data: data + data.replace(b'"row":1', b'"row":9')),
+    "another row": ("removals.jsonl", lambda data: data.replace(b'"row":2', b'"row":3')),
+    "a row before the first": ("removals.jsonl", lambda data: data.replace(b'"row":2', b'"row":-1')),
+    "a place outside": ("removals.jsonl", lambda data: data.replace(b'"offset":0', b'"offset":999')),
+    "no place": ("removals.jsonl", lambda data: data.replace(b'"row"', b'"line"')),
+    "no summary": ("summary.json", None),
+    "other groups": ("summary.json", lambda data: data.replace(b'"groups": [', b'"groups": [[1, 1], ')),
+}
 
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("harm", HARMS)
 def test_undo_wants_what_was_written(tmp_path: Path, form: Format, harm: str) -> None:
     path, out = tmp_path / f"in.{form}", tmp_path / f"out.{form}"
-    write(path, pa.table({"text": [FERRY, KIOSK, FERRY, WINTER, None]}), [3, 2])
+    write(path, pa.table({"text": [FERRY, KIOSK, FERRY, f"{FERRY}\n{WINTER}", None]}), [3, 2])
     clean(path, out, ALL)
-    beside = {name: tmp_path / f"out.{form}.{name}" for name in (f"removed.{form}", "removals.jsonl", "summary.json")}
-    if harm == "gone":
-        out.unlink()
-    elif harm.startswith("no "):
-        beside[
-            {"no rows": f"removed.{form}", "no removals": "removals.jsonl", "no summary": "summary.json"}[harm]
-        ].unlink()
-    elif harm == "other rows":
-        beside[f"removed.{form}"].write_bytes(path.read_bytes())
-    elif harm == "a line less":
-        beside["removals.jsonl"].write_bytes(b"")
-    elif harm == "a line more":
-        altered(beside["removals.jsonl"], lambda data: data + data.replace(b'"row":1', b'"row":9'))
-    elif harm == "another row":
-        altered(beside["removals.jsonl"], lambda data: data.replace(b'"row":2', b'"row":3'))
+    which, change = HARMS[harm]
+    harmed = {"": out, "removed": tmp_path / f"out.{form}.removed.{form}"}.get(which, tmp_path / f"out.{form}.{which}")
+    before = harmed.read_bytes()
+    if change is None:
+        harmed.unlink()
     else:
-        harmed = {
-            "changed": lambda data: data[:40] + b"?" + data[41:],
-            "shorter": lambda data: data[:-1],
-            "empty": lambda _: b"",
-        }
-        altered(out, harmed[harm])
+        altered(harmed, change)
+        assert harmed.read_bytes() != before
     with pytest.raises((NotFound, Corrupt)):
         undo(out, tmp_path / "back")
     assert not (tmp_path / "back").exists()

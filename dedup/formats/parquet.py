@@ -85,7 +85,7 @@ class ParquetFile(Columnar):
         names = [leaf.path for leaf in leaves if leaf.physical_type == "INT96" and leaf.path in self.schema.names]
         if not names:
             return {}
-        with self._open() as one, self._open(**COARSE) as other:
+        with reading(self.path, self.kind), self._open() as one, self._open(**COARSE) as other:
             batches = (file.iter_batches(columns=names, use_threads=False) for file in (one, other))
             for left, right in zip(*batches, strict=True):
                 for name in names:
@@ -143,7 +143,8 @@ def file_options(like: pq.FileMetaData, group: pq.RowGroupMetaData | None, text:
     lists = [leaf.path for leaf in leaves if ".list." in leaf.path]
     decimals = [leaf.physical_type for leaf in leaves if leaf.logical_type.type == "DECIMAL"]
     order = () if group is None else group.sorting_columns
-    order = tuple(itertools.takewhile(lambda one: leaves[one.column_index].path != text, order))
+    others = {k for k, leaf in enumerate(leaves) if leaf.path != text}
+    order = tuple(itertools.takewhile(lambda one: one.column_index in others, order))
     return {
         "store_schema": SCHEMA_KEY in (like.metadata or {}),
         "use_compliant_nested_type": not lists or any(".list.element" in path for path in lists),
