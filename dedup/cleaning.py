@@ -482,7 +482,7 @@ def place_of(one: Removed, before: int) -> dict[str, Any]:
     if not one.name:
         return {}
     if one.row is None:
-        place = {"file": one.name, "offset": before + one.offset, **raw_fields(one.raw or b"")}
+        place = {"file": one.name, "offset": before + one.offset, **raw_fields(one.raw)}
         return {**place, "added": one.added} if one.added else place
     place = {"file": one.name, "row": before + one.row}
-    return place if one.raw is None else {**place, "offset": one.offset, **raw_fields(one.raw)}
+    return place if one.span < 0 else {**place, "offset": one.offset, **raw_fields(one.raw)}

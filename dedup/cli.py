@@ -307,7 +307,7 @@ def run_table(run: dict[str, Any]) -> str:
 @click.option("-o", "--out", metavar="OUT", help="File, directory, or - for standard output.")
 @click.option("--run", "run", metavar="RUN", help="Apply this scan of the same inputs instead of scanning now.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would go; write nothing.")
-@click.option("--undo", "undo_path", metavar="CLEANED", help="Restore to OUT what went into CLEANED, byte for byte.")
+@click.option("--undo", "undo_path", metavar="CLEANED", help="Restore to OUT what went into CLEANED.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @with_settings
 def clean_command(
@@ -323,7 +323,7 @@ def clean_command(
 
     Where OUT is a file (one INPUT, OUT ends like a data file), OUT.removals.jsonl, OUT.rejects.jsonl and
     OUT.summary.json stand beside it; in a directory they are called removals.jsonl, rejects.jsonl and summary.json.
-    All three are needed for --undo.
+    All three are needed for --undo. So are the rows that Parquet and Arrow lose: OUT.removed.parquet, or removed/.
     """
     with reported_errors():
         if undo_path is not None:

@@ -15,9 +15,10 @@ from dedup.arrays import I64
 from dedup.errors import Corrupt, InputError
 from dedup.formats.columnar import Columnar, Group, Piece, TableSink, with_texts
 from dedup.formats.layout import take_rows
+from dedup.formats.parquet import agree
 from dedup.formats.sinks import Checksum
 from dedup.formats.sniff import open_columnar
-from dedup.formats.tables import as_strings, encode, splice
+from dedup.formats.tables import as_strings, encode, splice, utf8_of
 from dedup.run import raw_bytes
 from dedup.store import REMOVED
 
@@ -48,6 +49,7 @@ def rejoin(
     check(path, written)
     check(removed, written[REMOVED])
     kept, gone = opened(path), opened(removed)
+    agree(kept, gone)
     lines = Lines(removals)
     # a file without rows does not tell how they would be compressed
     like = next((one for one in (kept, gone) if any(group.rows.num_rows for group, _ in one.groups(SIZE))), kept)
@@ -71,7 +73,7 @@ def rejoin(
             before += count
         lines.check_end()
         sink.close()
-    except (InputError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+    except (InputError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
         sink.drop()
         raise Corrupt(f"{path} and its removals do not belong together ({error}): clean again") from error
 
@@ -232,7 +234,9 @@ def windows(
             if used > first:
                 row_of = np.cumsum(stays) - 1
                 edits = [(int(row_of[row - start]), at, at, raw) for row, at, raw in inserts[first:used]]
-                table = with_texts(table, text, splice(as_strings(table[text]), edits), path)
+                texts = as_strings(table[text])
+                check_edits(texts, edits)
+                table = with_texts(table, text, splice(texts, edits), path)
             tables.append(table)
         if not stays.all():
             tables.append(gone.take(int((~stays).sum())))
@@ -245,3 +249,14 @@ def windows(
             column = encode(as_strings(table.column(position)), dictionary, field.type, path)
             table = table.set_column(position, field, column)
         yield table
+
+
+def check_edits(texts: pa.LargeStringArray, edits: list[tuple[int, int, int, bytes]]) -> None:
+    """Check that what is put into texts has a place there.
+
+    Raises:
+        ValueError: it has none, or does not stand in order.
+    """
+    lengths = np.diff(utf8_of(texts)[1])
+    if edits != sorted(edits, key=lambda edit: edit[:2]) or any(not 0 <= at <= lengths[row] for row, at, *_ in edits):
+        raise ValueError("a cut stands outside of its text")

@@ -353,40 +353,40 @@ def test_names_of_outputs(tmp_path: Path) -> None:
         assert_same(read(tmp_path / back), COPIES)
 
 
-HARMS = (
-    "changed", "shorter", "empty", "gone", "no rows", "other rows", "no removals", "no summary", "a line less",
-    "a line more", "another row",
-)  # fmt: skip
+# What is done to which file of an output; None deletes it.
+HARMS: dict[str, tuple[str, Callable[[bytes], bytes] | None]] = {
+    "changed": ("", lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:]),
+    "shorter": ("", lambda data: data[:-1]),
+    "empty": ("", lambda _: b""),
+    "gone": ("", None),
+    "no rows": ("removed", None),
+    "other rows": ("removed", lambda data: data + b"\0"),
+    "no removals": ("removals.jsonl", None),
+    "a line less": ("removals.jsonl", lambda _: b""),
+    "a line more": ("removals.jsonl", lambda data: data + data.replace(b'"row":1', b'"row":9')),
+    "another row": ("removals.jsonl", lambda data: data.replace(b'"row":2', b'"row":3')),
+    "a row before the first": ("removals.jsonl", lambda data: data.replace(b'"row":2', b'"row":-1')),
+    "a place outside": ("removals.jsonl", lambda data: data.replace(b'"offset":0', b'"offset":999')),
+    "no place": ("removals.jsonl", lambda data: data.replace(b'"row"', b'"line"')),
+    "no summary": ("summary.json", None),
+    "other groups": ("summary.json", lambda data: data.replace(b'"groups": [', b'"groups": [[1, 1], ')),
+}
 
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("harm", HARMS)
 def test_undo_wants_what_was_written(tmp_path: Path, form: Format, harm: str) -> None:
     path, out = tmp_path / f"in.{form}", tmp_path / f"out.{form}"
-    write(path, pa.table({"text": [FERRY, KIOSK, FERRY, WINTER, None]}), [3, 2])
+    write(path, pa.table({"text": [FERRY, KIOSK, FERRY, f"{FERRY}\n{WINTER}", None]}), [3, 2])
     clean(path, out, ALL)
-    beside = {name: tmp_path / f"out.{form}.{name}" for name in (f"removed.{form}", "removals.jsonl", "summary.json")}
-    if harm == "gone":
-        out.unlink()
-    elif harm.startswith("no "):
-        beside[
-            {"no rows": f"removed.{form}", "no removals": "removals.jsonl", "no summary": "summary.json"}[harm]
-        ].unlink()
-    elif harm == "other rows":
-        beside[f"removed.{form}"].write_bytes(path.read_bytes())
-    elif harm == "a line less":
-        beside["removals.jsonl"].write_bytes(b"")
-    elif harm == "a line more":
-        altered(beside["removals.jsonl"], lambda data: data + data.replace(b'"row":1', b'"row":9'))
-    elif harm == "another row":
-        altered(beside["removals.jsonl"], lambda data: data.replace(b'"row":2', b'"row":3'))
+    which, change = HARMS[harm]
+    harmed = {"": out, "removed": tmp_path / f"out.{form}.removed.{form}"}.get(which, tmp_path / f"out.{form}.{which}")
+    before = harmed.read_bytes()
+    if change is None:
+        harmed.unlink()
     else:
-        harmed = {
-            "changed": lambda data: data[:40] + b"?" + data[41:],
-            "shorter": lambda data: data[:-1],
-            "empty": lambda _: b"",
-        }
-        altered(out, harmed[harm])
+        altered(harmed, change)
+        assert harmed.read_bytes() != before
     with pytest.raises((NotFound, Corrupt)):
         undo(out, tmp_path / "back")
     assert not (tmp_path / "back").exists()
@@ -436,6 +436,37 @@ def test_what_parquet_is_written_with_stays(tmp_path: Path) -> None:
     assert after.metadata.row_group(0).sorting_columns == before.metadata.row_group(0).sorting_columns
     undo(out, tmp_path / "back.parquet")
     assert_same(pq.ParquetFile(tmp_path / "back.parquet", coerce_int96_timestamp_unit="us").read(), before.read())
+
+
+def test_times_beyond_nanoseconds_come_back(tmp_path: Path) -> None:
+    near, far = (dt.datetime(year, 12, 31, 1, 2, 3, 4, tzinfo=dt.UTC).replace(tzinfo=None) for year in (1950, 9999))
+    fine = pa.array([np.datetime64("1950-01-01T00:00:00.000000001", "ns")] * 4, pa.timestamp("ns"))
+    for k, times in enumerate(([near, near, near, far], [far, near, near, near], fine)):
+        path, out = tmp_path / f"{k}.parquet", tmp_path / f"out{k}.parquet"
+        table = pa.table({"text": [FERRY, KIOSK, WINTER, FERRY], "then": times})
+        pq.write_table(table, path, use_deprecated_int96_timestamps=True)
+        clean(path, out, ALL)
+        undo(out, tmp_path / "back.parquet")
+        unit = "ns" if k == 2 else "us"
+        back = pq.ParquetFile(tmp_path / "back.parquet", coerce_int96_timestamp_unit=unit)
+        assert back.read().equals(table)
+        assert back.metadata.row_group(0).column(1).physical_type == "INT96"
+        assert pq.ParquetFile(out, coerce_int96_timestamp_unit=unit).read().equals(table.slice(0, 3))
+
+
+def test_what_cannot_be_written_again_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise pa.ArrowNotImplementedError("Unhandled type")
+
+    write(path := tmp_path / "in.parquet", COPIES, [3])
+    run = scan(path, ALL, out=tmp_path / "run")
+    for out in (tmp_path / "out.parquet", tmp_path / "out"):
+        for name in ("write_table", "__init__"):
+            with monkeypatch.context() as patch:
+                patch.setattr(pq.ParquetWriter, name, fail)
+                with pytest.raises(InputError, match=r"cannot be written as Parquet again \(Unhandled type\)"):
+                    clean(path, out, ALL, run=run)
+    assert {one.name for one in tmp_path.iterdir()} == {"in.parquet", "run"}
 
 
 def test_texts_that_are_cut_are_sorted_no_more(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class Removed(NamedTuple):
     Attributes:
         name: the output it belongs to.
         offset: where it would have to be inserted, in bytes: in that piece of the output, or in a cell of it.
-        raw: the bytes; None for rows of a table, which rest in a file of their own.
+        raw: the bytes; none for whole rows of a table, which rest in a file of their own.
         doc: which document of the chunk, -1 for a rejected record, BETWEEN for what parts records.
         span: which of its spans; -1 for the whole record.
         row: in tables, the row of the piece whose cell was cut, or before which the removed row stood; else None.
@@ -74,7 +74,7 @@ class Removed(NamedTuple):
 
     name: str
     offset: int
-    raw: bytes | None
+    raw: bytes
     doc: int
     span: int
     row: int | None = None

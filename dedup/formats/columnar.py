@@ -253,9 +253,11 @@ class TableSink:
     """
 
     def __init__(self, source: Columnar, file: BinaryIO, removed: BinaryIO | None, text: str) -> None:
-        self._told: dict[str, Any] = {"format": source.kind, "text": text}
+        self._source = source
+        self._text = text
         self._files = [Checked(one) for one in (file, removed) if one is not None]
-        self._writers = [source.writer(one, text) for one in self._files]
+        with self._writing():
+            self._writers = [source.writer(one, text) for one in self._files]
         self._pieces: list[Piece] = []
         self._groups: list[list[int]] = []  # rows, and how many groups of so many rows stand one behind the other
 
@@ -265,16 +267,30 @@ class TableSink:
             self._flush()
         self._pieces.append(piece)
 
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what Arrow says of a table that it cannot write into an error that names the file.
+
+        Raises:
+            InputError: it cannot.
+        """
+        try:
+            yield
+        except pa.ArrowException as error:
+            told = f"its tables cannot be written as {self._source.kind} again ({error}): leave out what is named"
+            raise InputError(told, self._source.path) from error
+
     def _flush(self) -> None:
         """Write the group whose rows have come."""
         pieces, self._pieces = self._pieces, []
         rows, metadata = sum(piece.rows for piece in pieces), pieces[0].metadata
         kept = [piece.kept for piece in pieces if len(piece)] or [pieces[0].kept]
         gone = [piece.gone for piece in pieces if piece.gone is not None]
-        if kept[0].num_rows or not rows:
-            self._writers[0].write(pa.concat_tables(kept), metadata)
-        if gone and len(self._writers) > 1:
-            self._writers[1].write(pa.concat_tables(gone), metadata)
+        with self._writing():
+            if kept[0].num_rows or not rows:
+                self._writers[0].write(pa.concat_tables(kept), metadata)
+            if gone and len(self._writers) > 1:
+                self._writers[1].write(pa.concat_tables(gone), metadata)
         if not self._groups or self._groups[-1][0] != rows:
             self._groups.append([rows, 0])
         self._groups[-1][1] += 1
@@ -286,7 +302,8 @@ class TableSink:
         for writer in self._writers:
             writer.close()
         sums = [file.checksum.as_dict() for file in self._files]
-        return {**sums[0], **self._told, "groups": self._groups, **({REMOVED: sums[1]} if len(sums) > 1 else {})}
+        told = {"format": self._source.kind, "text": self._text, "groups": self._groups}
+        return {**sums[0], **told, **({REMOVED: sums[1]} if len(sums) > 1 else {})}
 
     def drop(self) -> None:
         """Give up."""

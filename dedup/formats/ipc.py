@@ -41,7 +41,7 @@ class ArrowFile(Columnar):
             self.suffixes = STREAM_SUFFIXES
         with self._open() as (reader, _):
             self.schema = readable(reader.schema)
-            self._metadata = getattr(reader, "metadata", None)
+            self._metadata = None if self._streamed else reader.metadata
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[Any, pa.NativeFile]]:
@@ -90,9 +90,7 @@ class ArrowWriter:
         if streamed:
             self._writer = pa.ipc.new_stream(file, schema, options=options)
         else:
-            self._writer = pa.ipc.new_file(
-                file, schema, options=options, **({"metadata": metadata} if metadata else {})
-            )
+            self._writer = pa.ipc.new_file(file, schema, options=options, metadata=metadata)
         self._path = path
         self._grown: dict[int, pa.Array] | None = None if streamed else {}  # by column, its one dictionary in a file
 

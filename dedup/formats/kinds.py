@@ -159,16 +159,20 @@ class PolarsTable:
         return frame
 
 
-class HubTable(ArrowKind):
+class HubTable:
     """A dataset of Hugging Face's."""
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
-        super().__init__(dataset.with_format("arrow")[:])
+        self.names: list[str] = dataset.column_names
+
+    def columns(self, names: list[str]) -> pa.Table:
+        """Hand out some columns."""
+        return self._dataset.select_columns([name for name in self.names if name in names]).with_format("arrow")[:]
 
     def cleaned(self, kept: Bool, name: str, rows: I64, texts: pa.LargeStringArray) -> Any:
         """Return a dataset of the rows that stay, in memory, with the same features and format."""
-        table = super().cleaned(kept, name, rows, texts)
+        table = ArrowKind(self._dataset.with_format("arrow")[:]).cleaned(kept, name, rows, texts)
         dataset = type(self._dataset)(table, info=self._dataset.info, split=self._dataset.split)
         return dataset.with_format(**self._dataset.format)
 

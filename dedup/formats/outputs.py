@@ -53,10 +53,12 @@ class Outputs:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Finish the file that is being written; give it up where there was an error."""
-        if kind is None:
-            self.close()
-        elif self._sink is not None:
-            self._sink.drop()
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            if self._sink is not None:
+                self._sink.drop()
             self._stack.close()
 
     def write(self, name: str, piece: Any, source: File) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from dedup.formats.sinks import Checked
 LEAST_ROWS, BATCH_ROWS = 16, 1024
 CODED_ROWS = 4096  # the same where columns stay dictionaries: each batch brings its own
 BUFFER = 1 << 18  # bytes of a column that are read ahead
+COARSE = {"coerce_int96_timestamp_unit": "us"}
 SCHEMA_KEY = b"ARROW:schema"
 DICTIONARIES = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 ENCODINGS = {"BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"}
@@ -46,12 +46,12 @@ class ParquetFile(Columnar):
         """Open the file."""
         options |= {"arrow_extensions_enabled": True, "pre_buffer": False, "buffer_size": BUFFER}
         with pa.OSFile(os.fsencode(self._path)) as file:
-            yield pq.ParquetFile(file, **supported(pq.ParquetFile.__init__, options))
+            yield pq.ParquetFile(file, **options)
 
     def groups(self, size: int) -> Iterator[tuple[Group, int]]:
         """Read row groups, a batch at a time."""
         total, done = max(1, self._metadata.num_rows), 0
-        options = self._times if self.chosen is None else {}
+        options = self.times if self.chosen is None else {}
         with reading(self.path, self.kind), self._open(**options) as opened:
             schema = opened.schema_arrow
             for number in range(opened.num_row_groups):
@@ -79,28 +79,33 @@ class ParquetFile(Columnar):
         return int(min(BATCH_ROWS, max(LEAST_ROWS, group.num_rows * size // (8 * max(1, group.total_byte_size)))))
 
     @functools.cached_property
-    def _times(self) -> dict[str, str]:
+    def times(self) -> dict[str, str]:
         """How to read times of 96 bits: in nanoseconds, or in microseconds where some would overflow."""
         leaves = [self._metadata.schema.column(k) for k in range(self._metadata.num_columns)]
         names = [leaf.path for leaf in leaves if leaf.physical_type == "INT96" and leaf.path in self.schema.names]
         if not names:
             return {}
-        fine, coarse = ({"coerce_int96_timestamp_unit": unit} for unit in ("ns", "us"))
-        with self._open(**fine) as one, self._open(**coarse) as other:
+        with reading(self.path, self.kind), self._open() as one, self._open(**COARSE) as other:
             batches = (file.iter_batches(columns=names, use_threads=False) for file in (one, other))
             for left, right in zip(*batches, strict=True):
                 for name in names:
                     times = left[name].cast(right[name].type, safe=False).cast(pa.int64())
                     away = pc.max(pc.abs(pc.subtract(times, right[name].cast(pa.int64())))).as_py()
                     if away is not None and away > 1:  # rounding apart
-                        return coarse
-        return fine
+                        return COARSE
+        return {}
 
     def writer(self, file: Checked, text: str) -> ParquetWriter:
         """Begin a file with the same schema, metadata, codecs and encodings."""
-        with reading(self.path, self.kind), self._open(**self._times) as opened:
+        with reading(self.path, self.kind), self._open(**self.times) as opened:
             schema = opened.schema_arrow
         return ParquetWriter(file, schema, self._metadata, text)
+
+
+def agree(one: Columnar, other: Columnar) -> None:
+    """Let two files of the same tables be read with times of the same unit."""
+    if isinstance(one, ParquetFile) and isinstance(other, ParquetFile):
+        one.times = other.times = COARSE if COARSE in (one.times, other.times) else one.times
 
 
 class ParquetWriter:
@@ -112,7 +117,7 @@ class ParquetWriter:
         options = file_options(like, group, text)
         if group is not None:
             options |= column_options(schema, group, options)
-        self._writer = pq.ParquetWriter(file, schema, **supported(pq.ParquetWriter.__init__, options))
+        self._writer = pq.ParquetWriter(file, schema, **options)
         if not options["store_schema"] and schema.metadata:
             self._writer.add_key_value_metadata(schema.metadata)
         self._coded = any(map(holds_dictionary, schema.types))
@@ -132,18 +137,14 @@ class ParquetWriter:
         self._writer.is_open = False
 
 
-def supported(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Return those options that this version of Arrow has."""
-    return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}
-
-
 def file_options(like: pq.FileMetaData, group: pq.RowGroupMetaData | None, text: str) -> dict[str, Any]:
     """Return the options of a writer that hold for a whole file like another, whose texts may change."""
     leaves = [like.schema.column(k) for k in range(like.num_columns)]
     lists = [leaf.path for leaf in leaves if ".list." in leaf.path]
     decimals = [leaf.physical_type for leaf in leaves if leaf.logical_type.type == "DECIMAL"]
     order = () if group is None else group.sorting_columns
-    order = tuple(itertools.takewhile(lambda one: leaves[one.column_index].path != text, order))
+    others = {k for k, leaf in enumerate(leaves) if leaf.path != text}
+    order = tuple(itertools.takewhile(lambda one: one.column_index in others, order))
     return {
         "store_schema": SCHEMA_KEY in (like.metadata or {}),
         "use_compliant_nested_type": not lists or any(".list.element" in path for path in lists),
@@ -172,7 +173,7 @@ def column_options(schema: pa.Schema, group: pq.RowGroupMetaData, options: dict[
 def leaf_paths(schema: pa.Schema, options: dict[str, Any]) -> list[str]:
     """Return the names of a file's columns as a writer would give them."""
     empty = io.BytesIO()
-    with pq.ParquetWriter(empty, schema, **supported(pq.ParquetWriter.__init__, options)):
+    with pq.ParquetWriter(empty, schema, **options):
         pass
     written = pq.ParquetFile(empty).schema
     return [written.column(k).path for k in range(len(written))]

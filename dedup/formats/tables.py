@@ -289,7 +289,7 @@ def fate_of(
         doc = int(doc_of[row]) if documents[row] else -1
         cut = cuts[doc] if doc >= 0 else True
         if isinstance(cut, bool | None):
-            removed.append(Removed(name, 0, None, doc, -1, int(place[row])))
+            removed.append(Removed(name, 0, b"", doc, -1, int(place[row])))
             continue
         touched.append(row)
         spans.append(cut)
