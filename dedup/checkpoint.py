@@ -79,7 +79,8 @@ class State(msgspec.Struct):
         batch_bytes: bytes of a chunk.
         reads: inputs, in the order in which their documents stand in the columns.
         columns: what each column holds.
-        frequencies: file with the document frequencies of terms, None where they are not counted.
+        frequencies: file with the document frequencies of terms, None where they are not counted; its checksum.
+        frequencies_checksum: see ``frequencies``.
     """
 
     format: int
@@ -91,6 +92,7 @@ class State(msgspec.Struct):
     reads: list[Read] = []
     columns: dict[str, list[Span]] = {}
     frequencies: str | None = None
+    frequencies_checksum: int = 0
 
     def sizes(self) -> dict[str, int]:
         """Return how many bytes each column holds."""
@@ -261,8 +263,12 @@ class Sketchbook:
         tasks = {name: pool.submit(damaged, name, spans) for name, spans in self.state.columns.items() if spans}
         found = [name for name, task in tasks.items() if task.result()]
         parts = self.state.frequencies
-        if parts is not None and not (self.path / parts).exists():
-            found.append(parts)
+        if parts is not None:
+            try:
+                same = xxhash.xxh3_64_intdigest((self.path / parts).read_bytes()) == self.state.frequencies_checksum
+            except OSError:
+                same = False
+            found += [] if same else [parts]
         return found[0] if found else None
 
     def restore(self, corpus: Corpus) -> None:
@@ -296,6 +302,8 @@ class Sketchbook:
             state.frequencies = f"frequencies-{sum(read.chunks for read in ledger.stored)}.npz"
             with (self.path / state.frequencies).open("wb") as file:
                 np.savez(file, **corpus.frequencies.arrays())  # type: ignore[arg-type]
+            written = (self.path / state.frequencies).read_bytes()
+            state.frequencies_checksum = xxhash.xxh3_64_intdigest(written)
         state.reads, state.schemes = ledger.stored, [key_of(one) for one in scheme]
         unused = set(state.columns) - set(columns)
         for name in unused:

@@ -287,9 +287,10 @@ def test_damaged_sketches_are_noticed(
     caplog.set_level("INFO", "dedup")
     run, whole = tmp_path / "run", tmp_path / "whole"
     scan(corpus, dataclasses.replace(SMALL, score=True), out=whole)
-    names = [path.name for path in sketches(whole) if path.name != checkpoint.REJECTS]
+    spared = {checkpoint.REJECTS, "boilerplate.npz"}  # what is remembered is made again where it is damaged
+    names = [path.name for path in sketches(whole) if path.name not in spared]
     assert len(names) > 60
-    for name in random.Random(harm).sample(names, 12):
+    for name in [*random.Random(harm).sample(names, 10), *(name for name in names if name.endswith(".npz"))]:
         shutil.rmtree(run, ignore_errors=True)
         shutil.copytree(whole, run)
         path = run / "sketches" / name
