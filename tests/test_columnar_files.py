@@ -227,7 +227,7 @@ def test_a_dictionary_of_parquet_that_is_no_utf8(tmp_path: Path) -> None:
         pa.table({"text": strings(["a", b"\xff"], pa.dictionary(pa.int8(), pa.string()))}),
         [2],
     )
-    with pytest.raises(InputError, match="a dictionary of this Parquet file is not UTF-8"):
+    with pytest.raises(InputError, match="strings in this Parquet file are not UTF-8"):
         scan(path)
 
 

@@ -345,7 +345,7 @@ def reading(path: str, kind: str) -> Iterator[None]:
             raise InputError(f"this {kind} file is encrypted: decrypt it first ({told})", path) from error
         if "UTF8" in told:
             raise InputError(
-                f"a dictionary of this {kind} file is not UTF-8: write its column as strings", path
+                f"strings in this {kind} file are not UTF-8 ({told}): write their column anew", path
             ) from error
         raise InputError(
             f"this {kind} file is cut off, damaged, or of a kind that is not read ({told}): write it anew", path
