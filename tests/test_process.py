@@ -1,22 +1,24 @@
-"""What a command does with its process's memory: nothing that can fail, and nothing where the C library is another."""
+"""What a command does with its process: nothing that can fail, nothing where the C library is another."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import signal
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from dedup import memory
+from dedup import process
 
 
 class Library:
     """A C library that counts what is allocated and freed, and has no more than so many pieces to give."""
 
     def __init__(self, most: int) -> None:
-        self.buffers = [ctypes.create_string_buffer(b"\xff" * memory.PIECE) for _ in range(most)]
+        self.buffers = [ctypes.create_string_buffer(b"\xff" * process.PIECE) for _ in range(most)]
         self.given: list[int] = []
         self.taken_back: list[int] = []
 
@@ -36,12 +38,12 @@ class Library:
 
 @pytest.mark.parametrize("most", [0, 1, 2])
 def test_what_is_taken_is_written_to_and_freed(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr(memory, "PIECE", 1 << 12)
+    monkeypatch.setattr(process, "PIECE", 1 << 12)
     library = Library(most)
-    memory.touch(library, 2)
+    process.touch(library, 2)
     assert sorted(library.taken_back) == sorted(library.given)
     assert len(library.given) == most
-    assert all(not any(buffer.raw[: memory.PIECE]) for buffer in library.buffers)
+    assert all(not any(buffer.raw[: process.PIECE]) for buffer in library.buffers)
 
 
 @pytest.mark.parametrize("error", [OSError, TypeError])
@@ -50,22 +52,43 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch, error:
         raise error
 
     monkeypatch.setattr(ctypes, "CDLL", fail)
-    assert memory.glibc() is None
-    memory.keep_freed_memory()
-    memory.take_ahead(1 << 40)
+    assert process.glibc() is None
+    process.keep_freed_memory()
+    process.take_ahead(1 << 40)
 
 
 def test_small_work_takes_nothing_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "touch", lambda *_: pytest.fail("memory was taken"))
-    memory.take_ahead(memory.PIECE - 1)
+    monkeypatch.setattr(process, "touch", lambda *_: pytest.fail("memory was taken"))
+    process.take_ahead(process.PIECE - 1)
 
 
-@pytest.mark.skipif(memory.glibc() is None, reason="the C library is not glibc")
+@pytest.mark.skipif(process.glibc() is None, reason="the C library is not glibc")
 def test_freed_memory_is_kept_and_taken_ahead() -> None:
     code = (
-        "import threading; from dedup.memory import *; keep_freed_memory(); take_ahead(3 * PIECE);"
+        "import threading; from dedup.process import *; keep_freed_memory(); take_ahead(3 * PIECE);"
         "[one.join() for one in threading.enumerate() if one is not threading.main_thread()];"
         "print(next(line for line in open('/proc/self/status') if line.startswith('RssAnon')).split()[1])"
     )
     held = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert int(held) * 1024 > 3 * memory.PIECE
+    assert int(held) * 1024 > 3 * process.PIECE
+
+
+def test_arrow_is_not_let_near_pandas() -> None:
+    code = (
+        "import sys; from dedup.process import spare_pandas; spare_pandas(); import pyarrow as pa;"
+        "pa.array([1]); pa.table({'a': ['b']}).to_pylist(); assert 'pandas' not in sys.modules; import pandas"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_interrupt_that_was_lost_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process.Interrupts, "seen", False)
+    process.Interrupts.check()
+    before = signal.signal(signal.SIGINT, process.Interrupts.interrupt)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        process.Interrupts.check()

@@ -1,10 +1,13 @@
-"""The size of the work in; a process that holds on to its memory out. For commands: a library leaves its host alone."""
+"""A command's process: how it takes memory, what it does not import, what Ctrl-C does. Libraries leave theirs alone."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import pathlib
+import sys
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # M_... of glibc's malloc.h
@@ -57,3 +60,57 @@ def glibc() -> Any:
     except (OSError, TypeError):
         return None
     return libc if hasattr(libc, "gnu_get_libc_version") else None
+
+
+def get_ready(inputs: Sequence[str]) -> None:
+    """Make the process hold on to its memory, and take some while imports go on."""
+    keep_freed_memory()
+    take_ahead(sum(path.stat().st_size for path in map(pathlib.Path, inputs) if path.is_file()))
+    spare_pandas()
+
+
+class NoPandas:
+    """A finder of modules that finds no pandas."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        """Say that it is not there."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def spare_pandas() -> None:
+    """Let Arrow believe that there is no pandas.
+
+    It asks once, of the first list it is given, and imports it for that: a quarter of a second, in which an interrupt
+    is lost. Commands have no frames; a library leaves its host alone.
+    """
+    import pyarrow as pa
+
+    sys.meta_path.insert(0, NoPandas)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(NoPandas)
+
+
+class Interrupts:
+    """What Ctrl-C does: it interrupts, and is remembered, for modules in C may lose the exception.
+
+    Attributes:
+        seen: whether it was pressed.
+    """
+
+    seen = False
+
+    @classmethod
+    def interrupt(cls, *_: object) -> None:
+        """Interrupt."""
+        cls.seen = True
+        raise KeyboardInterrupt
+
+    @classmethod
+    def check(cls) -> None:
+        """Interrupt, if that was lost."""
+        if cls.seen:
+            raise KeyboardInterrupt
