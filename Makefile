@@ -24,4 +24,4 @@ corpus:
 	python corpus/build.py --check
 
 tests:
-	pytest
+	pytest -n auto

@@ -98,7 +98,7 @@ def find_boilerplate(
     # where a source has pages enough, its own counts tell
     spread: I32 = workspace.scratch(n, np.int32, 0)
     if (of_source < LEAST_PAGES).any():
-        count_spread(pages, spread)
+        count_spread(pages, spread, workspace)
     reasons, probabilities = workspace.scratch(n, np.uint8), workspace.scratch(n, np.float32)
     blocks = Judgeable(
         pages.bounds, columns.bare, columns.texts.content, columns.kinds, columns.marks, pages.words,
@@ -140,10 +140,10 @@ def one_of_each_cluster(pages: Pages, docs: I64) -> I64:
     return order[np.flatnonzero(np.diff(pages.clusters[order], prepend=FREE))]
 
 
-def count_spread(pages: Pages, spread: I32) -> None:
+def count_spread(pages: Pages, spread: I32, workspace: Workspace) -> None:
     """Count the sources that have each block's template, in ``spread``, int32[n]."""
     kind = index_type(2 * spread.size)
-    entries, sizes = group_rows(pages.keys, pages.keys != 0, Tables(spread.size, kind))
+    entries, sizes = group_rows(pages.keys, pages.keys != 0, Tables(spread.size, kind, workspace))
     templates: Index = np.full(spread.size, FREE, kind)
     templates[entries[:, 0]] = entries[:, 1]
     order = np.argsort(pages.sources, kind="stable")

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import pathlib
+import re
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -39,6 +40,21 @@ def setting(name: str, text: str, **options: Any) -> Callable[[F], F]:
     shown = options.pop("show_default", default is not None and not options.get("is_flag"))
     flag = "--" + name.replace("_", "-")
     return click.option(flag, name, default=default, help=text, show_default=shown, **options)
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # a type in newer versions only
+    """A number of bytes, also as ``500M``, ``1.5G`` or ``2GiB``: powers of 1,024."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int | None:
+        """Read a number of bytes."""
+        if value is None or isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+        if found is None:
+            self.fail(f"{value!r} is no size: write it like 500M or 2G", param, context)
+        return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
 
 
 SETTINGS: list[tuple[str, Callable[[Any], Any]]] = [
@@ -86,7 +102,11 @@ SETTINGS: list[tuple[str, Callable[[Any], Any]]] = [
     ("bucket_limit", setting("bucket_limit", "Survivors that an LSH bucket remembers.", type=int)),
     ("candidate_limit", setting("candidate_limit", "Survivors that a text is compared with.", type=int)),
     ("threads", setting("threads", "Worker threads.  [default: one a core]", type=int)),
-    ("batch_bytes", setting("batch_bytes", "Bytes read at a time.", type=int)),
+    ("batch_bytes", setting("batch_bytes", "Bytes read at a time.", type=Size())),
+    (
+        "max_memory",
+        setting("max_memory", "Memory to make do with, like 1G.  [default: what is fastest]", type=Size()),
+    ),
 ]
 
 

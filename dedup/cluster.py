@@ -55,16 +55,20 @@ def match(
     alive[order] = True
     kind = index_type(n * (len(keys) + 1) * (LISTED + 2) // 2)  # buckets hold two rows at least
     buckets = find_buckets(keys, alive, rules.bucket_limit, kind, workspace, pool)
-    entries, family_sizes = group_rows(families, alive & (families != 0), Tables(n, kind))
-    family_of = np.full(n, FREE, kind)
+    entries, family_sizes = group_rows(families, alive & (families != 0), Tables(n, kind, workspace))
+    family_of = workspace.scratch(n, kind, FREE, hot=True)
     family_of[entries[:, 0]] = entries[:, 1]
     first_of_family = np.full(family_sizes.size, FREE, kind)
-    counts = np.diff(buckets.bounds)
-    busy = order[(counts[order] > 0) | (family_of[order] != FREE)]
-    sizes = np.zeros(n, np.int32)
-    longest, most_buckets = most_tokens(rows, busy), int(counts[busy].max(initial=0))
+    counts = buckets.bounds[order + 1] - buckets.bounds[order]
+    taking_part = (counts > 0) | (family_of[order] != FREE)
+    busy, most_buckets = order[taking_part], int(counts.max(initial=0))
+    del counts, order, taking_part  # large ones
+    sizes = workspace.scratch(n, np.int32, 0, hot=True)
+    longest = most_tokens(rows, busy)
     # for each thread, and for what is done beside another
-    rooms = [scratch(n, longest, most_buckets, rules) for _ in range(workers + 1)]
+    rooms = [
+        scratch(workspace.scratch(n, np.int32, 0, hot=True), longest, most_buckets, rules) for _ in range(workers + 1)
+    ]
     counters = np.zeros((workers + 1, 2), np.int64)
 
     def compare_with_known(which: I64, first: int, found: Found) -> None:
@@ -97,7 +101,7 @@ def match(
         beside.result()
         before = window
     compare_with_families(before)
-    likes = np.full(n, FREE, np.int64)
+    likes = np.full(n if resembled else 0, FREE, np.int64)
     if resembled:
         alone = np.bincount(found.keepers[busy], minlength=n)[busy] == 1
         lone = busy[alone & (found.keepers[busy] == busy) & (found.variants[busy] == FREE)]
@@ -116,7 +120,7 @@ def nothing_found(n: int, kind: type[np.int32 | np.int64], workspace: Workspace)
     keepers = workspace.scratch(n, np.int64)
     keepers[:] = np.arange(n)
     similarity: F64 = workspace.scratch(n, np.float64, 0)
-    return Found(keepers, similarity, workspace.scratch(n, np.int64, FREE), np.zeros(n, kind))
+    return Found(keepers, similarity, workspace.scratch(n, np.int64, FREE), workspace.scratch(n, kind, 0, hot=True))
 
 
 def find_buckets(
@@ -134,7 +138,7 @@ def find_buckets(
 
     def group_band(band: U32) -> tuple[Index, Index]:
         if not hasattr(own, "tables"):
-            own.tables = Tables(n, kind)
+            own.tables = Tables(n, kind, workspace)
         entries, sizes = group_rows(band, alive, own.tables)
         return entries.copy(), sizes.copy()
 
@@ -155,13 +159,14 @@ def find_buckets(
 
 def candidate_pairs(keys: Sequence[U32]) -> I64:
     """List every pair of rows that shares a bucket: int64[p, 2], a < b, sorted, unique. For measuring recall."""
-    tables = Tables(keys[0].size, np.int64)
     alive = np.ones(keys[0].size, np.bool_)
     pairs = [np.empty((0, 2), np.int64)]
-    for band in keys:
-        entries, _ = group_rows(band, alive, tables)
-        ordered = entries[np.argsort(entries[:, 1], kind="stable")]
-        for members in np.split(ordered[:, 0], np.flatnonzero(np.diff(ordered[:, 1])) + 1):
-            a, b = np.triu_indices(members.size, 1)
-            pairs.append(np.stack([members[a], members[b]], axis=1))
+    with Workspace() as workspace:
+        tables = Tables(keys[0].size, np.int64, workspace)
+        for band in keys:
+            entries, _ = group_rows(band, alive, tables)
+            ordered = entries[np.argsort(entries[:, 1], kind="stable")]
+            for members in np.split(ordered[:, 0], np.flatnonzero(np.diff(ordered[:, 1])) + 1):
+                a, b = np.triu_indices(members.size, 1)
+                pairs.append(np.stack([members[a], members[b]], axis=1))
     return np.unique(np.concatenate(pairs), axis=0)

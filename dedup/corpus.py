@@ -20,15 +20,26 @@ class Interner:
 
     Args:
         known: uint64[count, 2], those that have numbers already.
+        workspace: where the tables rest.
     """
 
-    def __init__(self, known: U64 | None = None) -> None:
-        known = np.empty((0, 2), np.uint64) if known is None else known
+    def __init__(self, known: U64, workspace: Workspace) -> None:
         self.count = len(known)
-        self._fingerprints: U64 = np.empty((max(1 << 12, 2 * self.count), 2), np.uint64)
-        self._fingerprints[: self.count] = known
-        self._slots: I64 = np.full(1 << max(13, (2 * self.count).bit_length()), FREE, np.int64)
-        rehash(self._fingerprints, self.count, self._slots)
+        self._workspace = workspace
+        self._fingerprints = self._room_for(known, max(1 << 12, 2 * self.count))
+        self._slots = self._enter(max(13, (2 * self.count).bit_length()))
+
+    def _room_for(self, known: U64, size: int) -> U64:
+        """Return room for so many fingerprints, uint64[size, 2], that begins with those that are known."""
+        room: U64 = self._workspace.scratch(2 * size, np.uint64, hot=True).reshape(size, 2)
+        room[: self.count] = known
+        return room
+
+    def _enter(self, bits: int) -> I64:
+        """Return a hash table of the fingerprints, int64[2 ** bits]."""
+        slots: I64 = self._workspace.scratch(1 << bits, np.int64, FREE, hot=True)
+        rehash(self._fingerprints, self.count, slots)
+        return slots
 
     def number(self, fingerprints: U64, present: Bool) -> tuple[I64, Bool]:
         """Look fingerprints up.
@@ -42,12 +53,10 @@ class Interner:
         """
         most = self.count + len(fingerprints)
         if most > len(self._fingerprints):
-            grown = np.empty((max(most, 2 * len(self._fingerprints)), 2), np.uint64)
-            grown[: self.count] = self._fingerprints[: self.count]
-            self._fingerprints = grown
+            known = self._fingerprints[: self.count]
+            self._fingerprints = self._room_for(known, max(most, 2 * len(self._fingerprints)))
         if 3 * most > 2 * self._slots.size:
-            self._slots = np.full(1 << (3 * most // 2).bit_length(), FREE, np.int64)
-            rehash(self._fingerprints, self.count, self._slots)
+            self._slots = self._enter((3 * most // 2).bit_length())
         before = self.count
         numbers = np.empty(len(fingerprints), np.int64)
         self.count = intern(fingerprints, present, self._fingerprints, before, self._slots, numbers)
@@ -159,7 +168,7 @@ class Corpus:
         self.prints, self.doc_prints = column("prints", np.uint64), column("doc_prints", np.uint64)
         self.doc_tokens = column("doc_tokens", np.int64)
         self._min_tokens = min_tokens
-        self._block_numbers, self._doc_numbers = Interner(self.fingerprints()), Interner(self.doc_fingerprints())
+        self._numbers: tuple[Interner, Interner] | None = None  # of blocks and of documents
 
     @property
     def doc_count(self) -> int:
@@ -181,10 +190,14 @@ class Corpus:
 
     def finish(self) -> None:
         """Free what only adding needs."""
-        self._block_numbers, self._doc_numbers = Interner(), Interner()
+        self._numbers = None
 
     def add(self, documents: Documents, blocks: Blocks, tokens: Tokens, looks: Looks, said: Said | None) -> Fresh:
         """Take a batch; its new contents get numbers, and their tokens are written down."""
+        if self._numbers is None:
+            known = self.fingerprints(), self.doc_fingerprints()
+            self._numbers = Interner(known[0], self.workspace), Interner(known[1], self.workspace)
+        block_numbers, doc_numbers = self._numbers
         docs_before = self.doc_count
         for column, values in (
             (self.ids, documents.ids),
@@ -199,7 +212,7 @@ class Corpus:
         for name, values in looks._asdict().items():
             getattr(self, name).append(values)
         lengths = np.diff(tokens.bounds)
-        content, new = self._block_numbers.number(tokens.fingerprints, lengths > 0)
+        content, new = block_numbers.number(tokens.fingerprints, lengths > 0)
         self.content.append(content)
         rows = np.flatnonzero(new)
         self.prints.append(tokens.fingerprints[rows].reshape(-1))
@@ -210,7 +223,7 @@ class Corpus:
         sketched = rows[lengths[rows] >= self._min_tokens]
         self.sketched.append(content[sketched])
         doc_lengths = np.diff(tokens.doc_bounds)
-        doc_content, doc_new = self._doc_numbers.number(tokens.doc_fingerprints, doc_lengths > 0)
+        doc_content, doc_new = doc_numbers.number(tokens.doc_fingerprints, doc_lengths > 0)
         self.doc_content.append(doc_content)
         self.doc_tokens.append(doc_lengths)
         docs = np.flatnonzero(doc_new)

@@ -248,7 +248,13 @@ def match_documents(
     standing = np.ones(n, np.bool_) if standing is None else standing
     best_occurrences(content, each, standing, rank, best)
     bounds = corpus.block_bounds.map()
-    rows = Rows(corpus.tokens.map(), corpus.token_bounds.map(), corpus.content.map(), bounds[first], bounds[first + 1])
+    rows = Rows(
+        corpus.tokens.map(scattered=True),
+        corpus.token_bounds.map(),
+        corpus.content.map(),
+        bounds[first],
+        bounds[first + 1],
+    )
     order = order_rows(best, best, corpus.doc_tokens.map()[first], rank, settings)
     rules = Rules(
         *DOC_SHINGLES,
@@ -319,11 +325,11 @@ def match_blocks(
     best = scratch(distinct, np.int64, FREE)
     best_occurrences(content, bounds, alive, rank, best)
     ends = np.arange(1, sketched.size + 1)
-    rows = Rows(corpus.tokens.map(), token_bounds, sketched, ends - 1, ends)
-    lengths = np.diff(token_bounds)
+    rows = Rows(corpus.tokens.map(scattered=True), token_bounds, sketched, ends - 1, ends)
     best_of_row = best[sketched]
     doc_of_best = np.searchsorted(bounds, best_of_row, side="right") - 1 if rank.size else best_of_row
-    order = order_rows(best_of_row, doc_of_best, lengths[sketched], rank, settings)
+    order = order_rows(best_of_row, doc_of_best, token_bounds[sketched + 1] - token_bounds[sketched], rank, settings)
+    del best_of_row, doc_of_best  # large ones
     variants_go = "number_variant" in settings.drop
     rules = Rules(
         *BLOCK_SHINGLES,

@@ -8,6 +8,7 @@ import numpy as np
 
 from dedup.arrays import I64, U32, U64, Bool, Index
 from dedup.kernels.tables import group
+from dedup.store import Workspace
 
 
 def index_type(largest: int) -> type[np.int32 | np.int64]:
@@ -18,14 +19,14 @@ def index_type(largest: int) -> type[np.int32 | np.int64]:
 class Tables:
     """Room to group ``n`` keys in, used again for band after band by one thread."""
 
-    def __init__(self, n: int, kind: type[np.int32 | np.int64]) -> None:
-        bits = max(64, 1 << max(1, 8 * n - 1).bit_length())
-        self.once: U64 = np.empty(bits // 64, np.uint64)
-        self.twice: U64 = np.empty(bits // 64, np.uint64)
-        self.slots: Index = np.empty(1 << max(1, 2 * n - 1).bit_length(), kind)
-        self.heads: Index = np.empty(n, kind)
-        self.entries: Index = np.empty((n, 2), kind)
-        self.sizes: Index = np.empty(n, kind)
+    def __init__(self, n: int, kind: type[np.int32 | np.int64], workspace: Workspace) -> None:
+        words = max(1, (1 << max(1, 8 * n - 1).bit_length()) // 64)
+        self.once: U64 = workspace.scratch(words, np.uint64, hot=True)
+        self.twice: U64 = workspace.scratch(words, np.uint64, hot=True)
+        self.slots: Index = workspace.scratch(1 << max(1, 2 * n - 1).bit_length(), kind, hot=True)
+        self.heads: Index = workspace.scratch(n, kind, hot=True)
+        self.entries: Index = workspace.scratch(2 * n, kind, hot=True).reshape(n, 2)
+        self.sizes: Index = workspace.scratch(n, kind, hot=True)
 
 
 def group_rows(keys: U32 | U64, alive: Bool, tables: Tables) -> tuple[Index, Index]:

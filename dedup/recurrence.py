@@ -167,7 +167,7 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     templates = workspace.scratch(n, kind, FREE)
     everything = Part(pages.bounds, np.empty(0, np.int64))
     keys_in_sources(pages, keys, alone)
-    known = number_templates(pages, everything, keys, alone, Tables(n, kind), templates)
+    known = number_templates(pages, everything, keys, alone, Tables(n, kind, workspace), templates)
     for rare_share, body_share in COPIES:
         join_copies(pages, templates, known.counts, docs_of, rare_share, body_share)
     order = np.argsort(pages.clusters, kind="stable")
@@ -178,7 +178,7 @@ def find_recurrence(pages: Pages, texts: Texts, sources: Sources, workspace: Wor
     found = [known]
     left = open_blocks(pages, texts, sources, templates)
     m = left.rows.size
-    keys, alone, tables = keys[:m], alone[:m], Tables(m, kind)
+    keys, alone, tables = keys[:m], alone[:m], Tables(m, kind, workspace)
     shares = np.searchsorted(left.bounds, np.linspace(0, m, SHARES + 1)).tolist()
     for outline, least, share in OUTLINES:
         more, names = np.full(m, FREE, kind), np.concatenate([one.names for one in found])

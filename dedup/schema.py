@@ -165,8 +165,8 @@ class Matches(NamedTuple):
         keepers: int64[n], the row each stands for; itself where it survives.
         similarity: float64[n], exact Jaccard similarity to the keeper, or else to the variant.
         variants: int64[n], first keeper that differs in numbers only, -1 for none.
-        resembled: int64[n], for keepers that stand for themselves alone, if asked for, the row most similar to them of
-            those that another keeper stands for, -1 for none.
+        resembled: int64[n] if asked for, else [0]: for keepers that stand for themselves alone the row most similar to
+            them of those that another keeper stands for, -1 for none.
         compared: how many pairs were verified.
         skipped: how many were not, for the limits' sake.
     """

@@ -42,8 +42,10 @@ DEFAULT_DROP: frozenset[Removable] = frozenset(
     }
 )  # fmt: skip
 
-
 MOST_SUBSTANCE = 100
+BASE_MEMORY = 320 << 20  # of a process that scans, whatever the corpus: modules, kernels, small arrays
+BATCHES_A_THREAD = 16  # times the bytes of a batch: what a thread takes up
+LEAST_MEMORY = 384 << 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,8 @@ class Settings:
         candidate_limit: keepers that one block or document is compared with (twice as many at the very most).
         threads: worker threads; None for one a core.
         batch_bytes: bytes read at a time.
+        max_memory: bytes of memory to make do with, beside what the system caches of files: large arrays rest in files
+            then; None for what is fastest.
 
     Raises:
         SettingsError: a value is outside what is allowed.
@@ -116,10 +120,12 @@ class Settings:
     candidate_limit: int = 256
     threads: int | None = None
     batch_bytes: int = 2 << 20
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
         self._check_numbers()
+        self._check_means()
         self._check_substance()
         self._check_words()
 
@@ -134,21 +140,20 @@ class Settings:
                 raise SettingsError(name, getattr(self, name), "between 0 and 1")
         if not 0 <= self.max_drop_share <= 1:
             raise SettingsError("max_drop_share", self.max_drop_share, "from 0 to 1")
-        for name in (
-            "min_tokens",
-            "num_perm",
-            "doc_num_perm",
-            "bucket_limit",
-            "candidate_limit",
-            "batch_bytes",
-            "max_cluster",
-        ):
+        for name in ("min_tokens", "num_perm", "doc_num_perm", "bucket_limit", "candidate_limit", "max_cluster"):
             if getattr(self, name) < 1:
                 raise SettingsError(name, getattr(self, name), "1 or more")
-        if self.threads is not None and self.threads < 1:
-            raise SettingsError("threads", self.threads, "1 or more, or None for one a core")
         if not 0 <= self.seed < 1 << 32:
             raise SettingsError("seed", self.seed, "from 0 to 2^32 - 1")
+
+    def _check_means(self) -> None:
+        """Check what a run may use of the machine."""
+        if self.threads is not None and self.threads < 1:
+            raise SettingsError("threads", self.threads, "1 or more, or None for one a core")
+        if self.batch_bytes < 1:
+            raise SettingsError("batch_bytes", self.batch_bytes, "1 or more")
+        if self.max_memory is not None and self.max_memory < LEAST_MEMORY:
+            raise SettingsError("max_memory", self.max_memory, f"{LEAST_MEMORY} bytes or more, or None for no limit")
 
     def _check_substance(self) -> None:
         """Check what is on the scale of substance."""
@@ -181,5 +186,15 @@ class Settings:
 
     @property
     def workers(self) -> int:
-        """Number of worker threads."""
-        return self.threads or os.cpu_count() or 1
+        """Number of worker threads: no more than there is memory for."""
+        threads = self.threads or os.cpu_count() or 1
+        if self.max_memory is None:
+            return threads
+        return max(1, min(threads, (self.max_memory - BASE_MEMORY) // (BATCHES_A_THREAD * self.batch_bytes)))
+
+    @property
+    def room(self) -> int | None:
+        """Bytes of memory for arrays that grow with the corpus; None for any number."""
+        if self.max_memory is None:
+            return None
+        return max(0, self.max_memory - BASE_MEMORY - self.workers * BATCHES_A_THREAD * self.batch_bytes)

@@ -6,11 +6,13 @@ import contextlib
 import ctypes
 import errno
 import json
+import mmap
 import os
 import pathlib
 import shutil
 import tempfile
 import threading
+import weakref
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, BinaryIO, Self
@@ -51,6 +53,7 @@ class Workspace:
         parent: where to make the directory.
         room: bytes of scratch arrays that stay in memory.
         held: bytes of a column that stay in memory.
+        most: bytes of hot arrays that stay in memory; None for all of them.
         kept: a directory for the columns of a corpus; None where they are temporary, too.
         sizes: how many bytes the columns in ``kept`` hold already, by name; more than that in a file is cut off.
     """
@@ -62,6 +65,7 @@ class Workspace:
         held: int = HELD,
         kept: pathlib.Path | None = None,
         sizes: Mapping[str, int] | None = None,
+        most: int | None = None,
     ) -> None:
         try:
             self.path = pathlib.Path(tempfile.mkdtemp(prefix=".dedup-", dir=parent))
@@ -72,7 +76,8 @@ class Workspace:
         self._columns: list[Column] = []
         self._kept: dict[str, Column] = {}
         self._groups: list[Columns] = []
-        self._room, self._held = room, held
+        self._held = held
+        self._room, self._hot_room = Room(room), Room(most)
         self._keep, self._sizes = kept, sizes or {}
 
     def __enter__(self) -> Self:
@@ -153,14 +158,25 @@ class Workspace:
         taken[:] = values
         return taken
 
-    def scratch(self, size: int, dtype: npt.DTypeLike, fill: int | None = None) -> npt.NDArray[Any]:
-        """Return an array to work in, backed by an unnamed file where arrays have taken up the room in memory."""
+    def scratch(
+        self, size: int, dtype: npt.DTypeLike, fill: int | None = None, *, hot: bool = False
+    ) -> npt.NDArray[Any]:
+        """Return an array to work in, backed by an unnamed file where arrays have taken up the room in memory.
+
+        Args:
+            size: of the array.
+            dtype: of its values.
+            fill: what they are to be; None for anything.
+            hot: whether it is in use everywhere at once for as long as it is there: it stays in memory, unless that is
+                limited.
+        """
         dtype = np.dtype(dtype)
         array: npt.NDArray[Any]
-        held = size * dtype.itemsize <= self._room
+        room = self._hot_room if hot else self._room
+        held = room.take(size * dtype.itemsize)
         if held:
-            self._room -= size * dtype.itemsize
             array = np.empty(size, dtype)
+            room.give_back_with(array)
         else:
             with tempfile.TemporaryFile(dir=self.path) as file:
                 reserve(file, size * dtype.itemsize)
@@ -168,6 +184,34 @@ class Workspace:
         if fill is not None and (held or fill != 0):
             array[:] = fill
         return array
+
+
+class Room:
+    """So many bytes, or any number of them: arrays take some, and give them back when nobody uses them any more."""
+
+    def __init__(self, size: int | None) -> None:
+        self._left = size
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Take bytes if there are so many."""
+        with self._lock:
+            if self._left is None:
+                return True
+            if size > self._left:
+                return False
+            self._left -= size
+            return True
+
+    def give_back_with(self, array: npt.NDArray[Any]) -> None:
+        """Give the bytes of an array back when it goes."""
+        if self._left is not None:
+            weakref.finalize(array, self._give_back, array.nbytes).atexit = False
+
+    def _give_back(self, size: int) -> None:
+        with self._lock:
+            if self._left is not None:
+                self._left += size
 
 
 class Column:
@@ -205,11 +249,18 @@ class Column:
         self._held[self._used : self._used + len(values)] = values
         self._used += len(values)
 
-    def map(self) -> npt.NDArray[Any]:
-        """Return the whole column, read-only; mapped into memory where it is in a file. For any thread."""
+    def map(self, *, scattered: bool = False) -> npt.NDArray[Any]:
+        """Return the whole column, read-only; mapped into memory where it is in a file. For any thread.
+
+        Args:
+            scattered: whether it will be read here and there: for each page that is read the system else reads 31 more.
+        """
         if self._file is not None:
             self.write_down()
-            return np.memmap(self.path, self.dtype, "r").view(np.ndarray)
+            mapped = np.memmap(self.path, self.dtype, "r")
+            if scattered and hasattr(mmap, "MADV_RANDOM"):
+                mapped._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]  # noqa: SLF001
+            return mapped.view(np.ndarray)
         whole = self._held[: self._used]
         whole.flags.writeable = False  # as a mapped column is: kernels are compiled for each kind of array
         return whole

@@ -15,7 +15,7 @@ from endtoend import COMPILING, CORPUS, FERRY, command, dedup, files, generate, 
 
 import dedup as library
 from dedup import Settings
-from dedup.cli import cli
+from dedup.cli import Size, cli
 from dedup.settings import REMOVABLE
 from dedup.version import __version__
 
@@ -25,6 +25,20 @@ COMMANDS = sorted(cli.commands)
 def test_help_and_version() -> None:
     assert {name for name in COMMANDS if name.encode() in dedup("--help").stdout} == set(COMMANDS)
     assert dedup("--version").stdout.decode() == f"dedup, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("500M", 500 << 20), ("1.5g", 3 << 29), ("2GiB", 2 << 30), ("384 mb", 384 << 20), ("1073741824", 1 << 30)],
+)  # fmt: skip
+def test_sizes(text: str, size: int) -> None:
+    assert Size().convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("text", ["", "M", "-1G", "1e9", "1 P", "1G2"])
+def test_no_sizes(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="write it like 500M or 2G"):
+        Size().convert(text, None, None)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -529,7 +529,8 @@ def test_spread_equals_the_twin(docs: list[Doc]) -> None:
             times[block.key] += 1
     pages, _, _ = pages_of(docs)
     spread = np.zeros(pages.keys.size, np.int32)
-    count_spread(pages, spread)
+    with Workspace() as workspace:
+        count_spread(pages, spread, workspace)
     assert spread.tolist() == [
         len(sources[block.key]) if block.key and times[block.key] > 1 else 0 for doc in docs for block in doc.blocks
     ]

@@ -56,6 +56,12 @@ def test_batches_and_threads_change_nothing(mixed: Path, tmp_path: Path, survivo
         assert written(mixed, tmp_path / str(k), survivor=survivor, batch_bytes=size, threads=threads) == one
 
 
+def test_little_memory_changes_nothing(mixed: Path, tmp_path: Path) -> None:
+    assert written(mixed, tmp_path / "0", max_memory=384 << 20, score=True) == written(
+        mixed, tmp_path / "1", score=True
+    )
+
+
 def test_split_files_change_nothing(mixed: Path, tmp_path: Path) -> None:
     lines = mixed.read_bytes().splitlines(keepends=True)
     whole = written(mixed, tmp_path / "whole")

@@ -32,6 +32,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     *(("max_drop_share", value, "from 0 to 1") for value in (-0.01, 1.01, NAN)),
     *((name, value, "1 or more") for name in COUNTS for value in (0, -1)),
     *(("threads", value, "1 or more, or None for one a core") for value in (0, -2)),
+    *(("max_memory", value, "402653184 bytes or more, or None for no limit") for value in (-1, 0, (384 << 20) - 1)),
     ("split", "paragraphs", "one of auto, blank, lines"),
     ("survivor", "best", "one of first, longest, newest"),
     *(("seed", value, "from 0 to 2^32 - 1") for value in (-1, 1 << 32)),
@@ -46,6 +47,7 @@ ACCEPTED: list[tuple[str, Any]] = [
     *(("max_drop_share", value) for value in (0, 1)),
     *((name, 1) for name in COUNTS),
     *(("threads", value) for value in (None, 1, 64)),
+    *(("max_memory", value) for value in (None, 384 << 20, 1 << 50)),
     *(("split", value) for value in SPLITS),
     *(("survivor", value) for value in SURVIVORS if value != "newest"),
     *(("seed", value) for value in (0, (1 << 32) - 1)),
@@ -98,6 +100,9 @@ def test_newest_needs_a_field() -> None:
 
 def test_workers() -> None:
     assert Settings(threads=3).workers == 3
+    assert Settings(threads=64, max_memory=384 << 20).workers == 2
+    assert Settings(threads=64, max_memory=384 << 20, batch_bytes=1 << 30).workers == 1
+    assert Settings(threads=64, max_memory=1 << 40).workers == 64
     assert Settings().workers == (os.cpu_count() or 1)
 
 
@@ -157,3 +162,9 @@ def test_guard_rails_say_each_alarm_and_the_way_on() -> None:
 def test_errors_can_be_caught_by_kind(error: type[Exception], bases: tuple[type[Exception], ...]) -> None:
     assert all(issubclass(error, base) for base in bases)
     assert error.__doc__
+
+
+def test_room_is_what_threads_leave() -> None:
+    assert Settings().room is None
+    assert Settings(max_memory=384 << 20, threads=2).room == 0
+    assert Settings(max_memory=1 << 30, threads=1).room == (1024 - 320 - 16 * 2) << 20

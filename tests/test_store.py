@@ -174,6 +174,24 @@ def test_scratch_arrays_take_the_room_there_is() -> None:
     assert [isinstance(array.base, np.memmap) for array in arrays] == [False, True, True]
 
 
+def test_hot_arrays_stay_in_memory_unless_that_is_limited() -> None:
+    def held(array: npt.NDArray[Any]) -> bool:
+        return not isinstance(array.base, np.memmap)
+
+    with Workspace(room=0) as workspace:
+        assert held(workspace.scratch(1 << 20, np.int64, 1, hot=True))
+        assert not held(workspace.scratch(1, np.int64, 1))
+    with Workspace(room=0, most=800) as workspace:
+        first = workspace.scratch(60, np.int64, 1, hot=True)
+        part = first.reshape(6, 10)[3]
+        assert [held(first), held(workspace.scratch(60, np.int64, 1, hot=True))] == [True, False]
+        del first  # a part of it is still in use
+        assert not held(workspace.scratch(60, np.int64, 1, hot=True))
+        assert part.sum() == 10
+        del part
+        assert held(workspace.scratch(100, np.int64, 1, hot=True))
+
+
 def test_a_closed_workspace_is_gone(tmp_path: pathlib.Path) -> None:
     with Workspace(tmp_path) as workspace:
         workspace.column("numbers", np.int64).append(np.arange(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import naive
@@ -18,11 +19,13 @@ from dedup.cluster import candidate_pairs
 from dedup.corpus import Interner
 from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.tables import FREE, best_occurrences, count_members, gather, intern, rehash, transpose
+from dedup.store import Workspace
 
 # Few different words, some of which end alike in binary: fingerprints and keys that share a slot.
 WORDS = st.sampled_from([0, 1, 2, 1 << 12, 1 << 13, 1 << 32, (1 << 32) + 1, (1 << 64) - 1])
 FINGERPRINTS = st.tuples(WORDS, WORDS)
 BATCHES = st.lists(st.lists(st.tuples(FINGERPRINTS, st.booleans()), max_size=30), max_size=5)
+NONE_KNOWN: U64 = np.empty((0, 2), np.uint64)
 INDICES = pytest.mark.parametrize("kind", [np.int32, np.int64])
 
 
@@ -32,9 +35,18 @@ def columns(batch: list[tuple[tuple[int, int], bool]]) -> tuple[U64, Bool]:
     return fingerprints, np.array([present for _, present in batch], np.bool_)
 
 
+@pytest.fixture(scope="module", params=[None, 0], ids=["in memory", "in files"])
+def workspace(request: pytest.FixtureRequest) -> Iterator[Workspace]:
+    """Yield a workspace with room for hot arrays, and one without."""
+    with Workspace(most=request.param) as workspace:
+        yield workspace
+
+
 @given(BATCHES)
-def test_interner_numbers_in_order_of_first_standing(batches: list[list[tuple[tuple[int, int], bool]]]) -> None:
-    interner = Interner()
+def test_interner_numbers_in_order_of_first_standing(
+    workspace: Workspace, batches: list[list[tuple[tuple[int, int], bool]]]
+) -> None:
+    interner = Interner(NONE_KNOWN, workspace)
     known: dict[tuple[int, int], int] = {}
     for batch in batches:
         expected, new = [], []
@@ -49,22 +61,22 @@ def test_interner_numbers_in_order_of_first_standing(batches: list[list[tuple[tu
 
 
 @given(BATCHES, st.integers(0, 9))
-def test_an_interner_goes_on(batches: list[list[tuple[tuple[int, int], bool]]], cut: int) -> None:
-    whole, first = Interner(), Interner()
+def test_an_interner_goes_on(workspace: Workspace, batches: list[list[tuple[tuple[int, int], bool]]], cut: int) -> None:
+    whole, first = Interner(NONE_KNOWN, workspace), Interner(NONE_KNOWN, workspace)
     numbers = [whole.number(*columns(batch))[0].tolist() for batch in batches]
     for batch in batches[:cut]:
         first.number(*columns(batch))
-    second = Interner(first._fingerprints[: first.count])
+    second = Interner(first._fingerprints[: first.count], workspace)
     assert [second.number(*columns(batch))[0].tolist() for batch in batches[cut:]] == numbers[cut:]
 
 
 @pytest.mark.parametrize("batches", [1, 3, 50])
-def test_interner_grows(batches: int) -> None:
+def test_interner_grows(workspace: Workspace, batches: int) -> None:
     chance = np.random.default_rng(1)
     fingerprints = chance.integers(0, 1 << 64, (20_000, 2), dtype=np.uint64)
     fingerprints[:, 0] &= np.uint64(0xFFF)  # many in each slot
     chosen = chance.integers(0, 20_000, 30_000)
-    interner = Interner()
+    interner = Interner(NONE_KNOWN, workspace)
     known: dict[int, int] = {}
     for part in np.array_split(chosen, batches):
         expected = [known.setdefault(row, len(known)) for row in part.tolist()]
@@ -99,11 +111,11 @@ def naive_groups(keys: list[int], alive: list[bool]) -> list[list[int]]:
 @INDICES
 @pytest.mark.parametrize("width", [np.uint32, np.uint64])
 @given(data=st.data())
-def test_group_equals_the_twin(kind: type[Any], width: type[Any], data: st.DataObject) -> None:
+def test_group_equals_the_twin(workspace: Workspace, kind: type[Any], width: type[Any], data: st.DataObject) -> None:
     words = WORDS.map(lambda word: word & int(np.iinfo(width).max))
     rows = data.draw(st.lists(st.tuples(words, st.sampled_from([True, True, True, False])), max_size=40))
     keys, alive = [key for key, _ in rows], [one for _, one in rows]
-    entries, sizes = group_rows(frozen(keys, width), np.array(alive, np.bool_), Tables(len(rows), kind))
+    entries, sizes = group_rows(frozen(keys, width), np.array(alive, np.bool_), Tables(len(rows), kind, workspace))
     groups = naive_groups(keys, alive)
     bucket_of = {row: bucket for bucket, members in enumerate(groups) for row in members}
     assert entries.dtype == sizes.dtype == kind
@@ -111,8 +123,8 @@ def test_group_equals_the_twin(kind: type[Any], width: type[Any], data: st.DataO
     assert sizes.tolist() == [len(members) for members in groups]
 
 
-def test_tables_are_used_again() -> None:
-    tables = Tables(4, np.int32)
+def test_tables_are_used_again(workspace: Workspace) -> None:
+    tables = Tables(4, np.int32, workspace)
     alive = np.ones(4, np.bool_)
     for keys in ([1, 1, 2, 2], [1, 2, 3, 4], [5, 6, 6, 5], [7, 7, 7, 7]):
         entries, sizes = group_rows(frozen(keys, np.uint32), alive, tables)
@@ -120,10 +132,10 @@ def test_tables_are_used_again() -> None:
         assert entries[:, 0].tolist() == sorted(row for members in naive_groups(keys, [True] * 4) for row in members)
 
 
-def test_group_of_many_rows() -> None:
+def test_group_of_many_rows(workspace: Workspace) -> None:
     keys = frozen(np.random.default_rng(2).integers(0, 20_000, 50_000), np.uint32)
     alive = keys % 7 != 0
-    tables = Tables(keys.size, np.int32)
+    tables = Tables(keys.size, np.int32, workspace)
     entries, sizes = group_rows(keys, alive, tables)
     found, buckets = len(entries), len(sizes)
     groups = naive_groups(keys.tolist(), alive.tolist())

@@ -77,8 +77,12 @@ class Scratch(NamedTuple):
     sink: I64
 
 
-def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
-    """Make room to compare ``n`` rows of at most ``longest`` tokens and in at most ``most_buckets`` buckets each."""
+def scratch(votes: I32, longest: int, most_buckets: int, rules: Rules) -> Scratch:
+    """Make room to compare rows of at most ``longest`` tokens and in at most ``most_buckets`` buckets each.
+
+    ``votes`` is int32[n], a zero for each row.
+    """
+    n = votes.size
     most = max(1, longest) * (rules.n_max - rules.n_min + 1)
     capacity = 1 << max(4, (4 * most - 1).bit_length())  # as ``mask_for`` counts
     return Scratch(
@@ -87,7 +91,7 @@ def scratch(n: int, longest: int, most_buckets: int, rules: Rules) -> Scratch:
         table=np.empty(capacity, np.uint64),
         seen=np.zeros(capacity, np.int64),
         other=np.empty(capacity, np.uint64),
-        votes=np.zeros(n, np.int32),
+        votes=votes,
         candidates=np.empty(max(1, min(n, most_buckets * rules.bucket_limit)), np.int64),
         above=np.empty(most_buckets + 2, np.int64),
         turn=np.zeros(1, np.int64),
