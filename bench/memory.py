@@ -1,7 +1,8 @@
-"""How much memory does a block cost? Scans of growing corpora, each a process whose anonymous memory is sampled.
+"""How much memory, and time, does a block cost? Scans of growing corpora, each a process whose memory is sampled.
 
 RssAnon of /proc/PID/status counts what the process holds itself; files it has mapped are page cache, which the system
-may take back. The corpora are the heads of one generated file, so the smaller are parts of the larger.
+may take back. The corpora are the heads of one generated file, so the smaller are parts of the larger. With --planted
+the largest is scanned once more with a million copies of one line and a hundred thousand near-copies of one paragraph.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import itertools
 import json
 import pathlib
+import random
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -23,6 +26,13 @@ from process import DONE, dedup
 MEGABYTE = 1_000_000
 BYTES_A_BLOCK = 221  # what the generator makes in the mean; how many blocks there are is taken from the run
 PERIOD = 0.05
+MOST_TIMES = 1.1  # growth of time by growth of blocks
+NEAR_COPIES, LINES_EACH = 100_000, 10  # documents with one near-copy and so many copies of the line
+MOST_OF_PLANTED = 1.2
+LINE = "Subscribe to our newsletter and never miss a story from the harbour again, it is free."
+WORDS = [
+    f"{first}{last}" for first in ("bar", "lor", "min", "tav", "sel") for last in ("ka", "dos", "ent", "ilo", "um")
+]
 
 
 class Peak(NamedTuple):
@@ -84,9 +94,23 @@ def write_head(source: pathlib.Path, target: pathlib.Path, size: int) -> None:
             written += copy.write(line)
 
 
+def plant(target: pathlib.Path) -> None:
+    """Append copies of a line, and near-copies of a paragraph, to a corpus."""
+    chance = random.Random(5)
+    paragraph = [chance.choice(WORDS) for _ in range(60)]
+    with target.open("a", encoding="ascii") as file:
+        for k in range(NEAR_COPIES):
+            near = paragraph.copy()
+            for _ in range(3):
+                near[chance.randrange(len(near))] = f"word{chance.randrange(1_000_000)}"
+            text = "\n\n".join([" ".join(near), *[LINE] * LINES_EACH])
+            file.write(json.dumps({"id": f"planted-{k}", "source": f"site-{k % 100}", "text": text}) + "\n")
+
+
 def measure(path: pathlib.Path, room: pathlib.Path, more: list[str]) -> Peak:
     """Scan a file in a process, with more options, and sample its memory."""
     run = room / "run"
+    shutil.rmtree(run, ignore_errors=True)  # or the next would go on from it
     anonymous, resident, seconds = watch(dedup("scan", path, "-o", run, "--allow", *more))
     blocks = json.loads((run / "summary.json").read_bytes())["blocks"]
     say(f"{blocks:,} blocks: {anonymous / MEGABYTE:,.1f} MB anonymous, {seconds:.1f} s")
@@ -94,7 +118,7 @@ def measure(path: pathlib.Path, room: pathlib.Path, more: list[str]) -> Peak:
 
 
 def memory_figures(peaks: list[Peak], most: float) -> list[Figure]:
-    """Put peaks into figures: each, and the growth between neighbours."""
+    """Put peaks into figures: each, and the growth of memory and time between neighbours."""
     figures = []
     for peak in peaks:
         note = f"with mapped files {peak.resident / MEGABYTE:,.0f} MB; {peak.seconds:.1f} s"
@@ -103,7 +127,18 @@ def memory_figures(peaks: list[Peak], most: float) -> list[Figure]:
         growth = (high.anonymous - low.anonymous) / (high.blocks - low.blocks)
         name = f"{low.blocks:,} to {high.blocks:,} blocks: bytes a block"
         figures.append(Figure(name, growth, "at most", most))
+        times = high.seconds / low.seconds
+        name = f"{low.blocks:,} to {high.blocks:,} blocks: times the time"
+        figures.append(Figure(name, times, "at most", MOST_TIMES * high.blocks / low.blocks))
     return figures
+
+
+def planted_figures(peak: Peak, planted: Peak) -> list[Figure]:
+    """Compare a corpus with the same and many copies in it."""
+    return [
+        Figure("with copies: times the memory", planted.anonymous / peak.anonymous, "at most", MOST_OF_PLANTED),
+        Figure("with copies: times the time", planted.seconds / peak.seconds, "at most", MOST_OF_PLANTED),
+    ]
 
 
 @click.command()
@@ -116,9 +151,20 @@ def memory_figures(peaks: list[Peak], most: float) -> list[Figure]:
 )
 @click.option("--threads", type=int, help="Threads of the scan.  [default: one a core]")
 @click.option("--score", is_flag=True, help="Score substance, too.")
+@click.option("--max-memory", metavar="SIZE", help="Memory that the scan is told to make do with.")
+@click.option("--planted", is_flag=True, help="Scan the largest once more, with many copies in it.")
 @click.option("--most", default=100.0, show_default=True, help="Bytes a block that memory may grow by.")
 @json_option
-def main(blocks: str, cache: pathlib.Path, threads: int | None, score: bool, most: float, as_json: bool) -> None:
+def main(
+    blocks: str,
+    cache: pathlib.Path,
+    threads: int | None,
+    score: bool,
+    max_memory: str | None,
+    planted: bool,
+    most: float,
+    as_json: bool,
+) -> None:
     """Sample the anonymous memory of scans of growing corpora."""
     sizes = [round(float(millions) * 1e6 * BYTES_A_BLOCK) for millions in blocks.split(",")]
     if sizes != sorted(set(sizes)):
@@ -126,6 +172,7 @@ def main(blocks: str, cache: pathlib.Path, threads: int | None, score: bool, mos
     megabytes = sizes[-1] / MEGABYTE
     whole = generate(cache / f"throughput-{megabytes:g}.jsonl", megabytes)
     more = ([] if threads is None else ["--threads", str(threads)]) + ["--score"] * score
+    more += [] if max_memory is None else ["--max-memory", max_memory]
     peaks = []
     with tempfile.TemporaryDirectory(dir=cache) as name:
         room = pathlib.Path(name)
@@ -136,7 +183,11 @@ def main(blocks: str, cache: pathlib.Path, threads: int | None, score: bool, mos
         for size in sizes:
             write_head(whole, head, size)
             peaks.append(measure(head, room, more))
-    finish(memory_figures(peaks, most), as_json)
+        figures = memory_figures(peaks, most)
+        if planted:
+            plant(head)
+            figures += planted_figures(peaks[-1], measure(head, room, more))
+    finish(figures, as_json)
 
 
 if __name__ == "__main__":
