@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ def as_arrays(found: Boilerplate) -> dict[str, Any]:
     return {name: np.atleast_1d(value) for name, value in parts.items() if name not in {"recurrence", "counts"}}
 
 
-def from_arrays(arrays: dict[str, Any]) -> Boilerplate:
+def from_arrays(arrays: Mapping[str, Any]) -> Boilerplate:
     """Put together what was kept."""
     counts = Counts(*(arrays[COUNTED + name] for name in Counts._fields))
     whole = {**arrays, "counts": counts, "beginnings": int(arrays["beginnings"][0])}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dedup.arrays import F64, I64, U32, U64, Bool, Index
 from dedup.grouping import Tables, group_rows, index_type
@@ -14,8 +16,9 @@ from dedup.kernels.compare import Rows, Rules, most_tokens, scratch
 from dedup.kernels.match import LISTED, Buckets, Found, compare_families, match_known, relist, settle
 from dedup.kernels.tables import FREE, transpose
 from dedup.schema import Matches
-from dedup.store import Workspace
+from dedup.store import Workspace, checksum_of
 from dedup.threads import ordered_map
+from dedup.version import __version__
 
 # Rows decided on at a time. Of a window's rows, those that are alike are compared by one thread; a longer window has
 # more of them, a shorter one more often waits for the slowest thread.
@@ -35,6 +38,7 @@ def match(
     workers: int,
     *,
     resembled: bool = False,
+    name: str | None = None,
 ) -> Matches:
     """Find each row's keeper.
 
@@ -49,12 +53,13 @@ def match(
         pool: threads to work in.
         workers: how many.
         resembled: whether to look for rows like lone keepers among those that went.
+        name: under which the workspace is to remember the buckets; None for not at all.
     """
     n = rows.starts.size
     alive = np.zeros(n, np.bool_)
     alive[order] = True
     kind = index_type(n * (len(keys) + 1) * (LISTED + 2) // 2)  # buckets hold two rows at least
-    buckets = find_buckets(keys, alive, rules.bucket_limit, kind, workspace, pool)
+    buckets = find_buckets(keys, alive, rules.bucket_limit, kind, workspace, pool, name)
     entries, family_sizes = group_rows(families, alive & (families != 0), Tables(n, kind, workspace))
     family_of = workspace.scratch(n, kind, FREE, hot=True)
     family_of[entries[:, 0]] = entries[:, 1]
@@ -130,8 +135,34 @@ def find_buckets(
     kind: type[np.int32 | np.int64],
     workspace: Workspace,
     pool: Executor,
+    name: str | None = None,
 ) -> Buckets:
-    """Group every band; the buckets of two or more rows, no keepers in them yet, room for ``limit`` of them."""
+    """Group every band; the buckets of two or more rows, no keepers in them yet, room for ``limit`` of them.
+
+    They depend on no threshold, so a workspace that keeps columns remembers them, if they have a ``name`` there.
+    """
+
+    def make() -> dict[str, npt.NDArray[Any]]:
+        return group_bands(keys, alive, limit, kind, workspace, pool)
+
+    if name is None:
+        found: Mapping[str, npt.NDArray[Any]] = make()
+    else:
+        key = f"{__version__} {len(keys)} {checksum_of(keys[0])} {checksum_of(alive)} {limit} {np.dtype(kind).str}"
+        found = workspace.remembered(name, key, make)
+    room = workspace.scratch(int(found["size"][0]), kind, 0)
+    return Buckets(found["of_rows"], found["bounds"], room, np.zeros(FLAGS, np.bool_))
+
+
+def group_bands(
+    keys: Sequence[U32],
+    alive: Bool,
+    limit: int,
+    kind: type[np.int32 | np.int64],
+    workspace: Workspace,
+    pool: Executor,
+) -> dict[str, npt.NDArray[Any]]:
+    """Return ``of_rows`` and ``bounds`` of ``Buckets``, and the ``size`` of their room, [1]."""
     n = alive.size
     own = threading.local()
     column = workspace.column("entries", kind)
@@ -152,9 +183,9 @@ def find_buckets(
         first_buckets.append(begins.size)
         size += int(room.sum())
     bounds = workspace.scratch(n + 1, np.int64, 0)
-    by_row = workspace.scratch(column.size // 2, kind)
-    transpose(column.map().reshape(-1, 2), begins.map(), np.array(first_buckets), np.array(ends), bounds, by_row)
-    return Buckets(by_row, bounds, workspace.scratch(size, kind, 0), np.zeros(FLAGS, np.bool_))
+    of_rows = workspace.scratch(column.size // 2, kind)
+    transpose(column.map().reshape(-1, 2), begins.map(), np.array(first_buckets), np.array(ends), bounds, of_rows)
+    return {"of_rows": of_rows, "bounds": bounds, "size": np.array([size])}
 
 
 def candidate_pairs(keys: Sequence[U32]) -> I64:

@@ -24,6 +24,7 @@ from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
 from dedup.recurrence import Sources, Texts
 from dedup.schema import Matches, Reason
 from dedup.settings import Settings
+from dedup.store import checksum_of
 from dedup.version import __version__
 
 
@@ -81,7 +82,7 @@ def decide(corpus: Corpus, settings: Settings, positions: I64, pool: Executor) -
         docs, left_out = find_contained(corpus, content, docs, blocks, rank, settings)
         skipped += left_out
         if not np.array_equal(docs.alive, before):
-            blocks, matches = match_blocks(corpus, content, settings, rank, docs.alive, pool)
+            blocks, matches = match_blocks(corpus, content, settings, rank, docs.alive, pool, "left")
             compared, skipped = compared + matches.compared, skipped + matches.skipped
     largest = max((int(np.bincount(m.keepers).max()) for m in (doc_matches, matches) if m.keepers.size), default=0)
     return Decisions(docs, blocks, boilerplate, substance, judged, content, rank, largest, compared, skipped)
@@ -121,8 +122,7 @@ def judge_boilerplate(corpus: Corpus, docs: DocDecisions, settings: Settings, po
         columns, sources = columns_of(corpus, docs)
         return as_arrays(find_boilerplate(columns, sources, settings.boilerplate, corpus.workspace, pool))
 
-    clusters = xxhash.xxh3_128_hexdigest(np.ascontiguousarray(docs.keeper).data)
-    key = f"{__version__} {corpus.block_count} {clusters} {settings.boilerplate}"
+    key = f"{__version__} {corpus.block_count} {checksum_of(docs.keeper)} {settings.boilerplate}"
     return from_arrays(corpus.workspace.remembered("boilerplate", key, make))
 
 
@@ -245,6 +245,7 @@ def match_documents(
     best = np.full(distinct, FREE, np.int64)
     each = np.arange(n + 1)
     each.flags.writeable = False  # as the bounds of blocks are, so that the kernel is compiled once
+    everything = standing is None
     standing = np.ones(n, np.bool_) if standing is None else standing
     best_occurrences(content, each, standing, rank, best)
     bounds = corpus.block_bounds.map()
@@ -264,9 +265,20 @@ def match_documents(
         bucket_limit=settings.bucket_limit,
         candidate_limit=settings.candidate_limit,
     )
-    matches = match(
-        rows, corpus.doc_bands.map(), corpus.doc_bits.map(), corpus.doc_families.map(), order, rules,
-        corpus.workspace, pool, settings.workers, resembled=True,
+    bands, bits = corpus.doc_bands.map(), corpus.doc_bits.map()
+
+    def make() -> dict[str, Any]:
+        found = match(
+            rows, bands, bits, corpus.doc_families.map(), order, rules, corpus.workspace, pool, settings.workers,
+            resembled=True,
+        )  # fmt: skip
+        return {name: np.atleast_1d(value) for name, value in found._asdict().items()}
+
+    key = f"{__version__} {len(bands)} {checksum_of(bits)} {checksum_of(order)} {rules}"
+    found = corpus.workspace.remembered("documents" if everything else "standing", key, make)
+    matches = Matches(
+        found["keepers"], found["similarity"], found["variants"], found["resembled"], int(found["compared"][0]),
+        int(found["skipped"][0]),
     )  # fmt: skip
     reason = np.zeros(n, np.uint8)
     partner = np.full(n, FREE, np.int64)
@@ -306,7 +318,7 @@ def dropped_reasons(settings: Settings) -> Bool:
 
 
 def match_blocks(
-    corpus: Corpus, content: I64, settings: Settings, rank: I64, alive: Bool, pool: Executor
+    corpus: Corpus, content: I64, settings: Settings, rank: I64, alive: Bool, pool: Executor, name: str = "buckets"
 ) -> tuple[BlockDecisions, Matches]:
     """Find copies among the blocks of documents that stay.
 
@@ -317,6 +329,7 @@ def match_blocks(
         rank: see ``survivor_rank``.
         alive: bool[docs], documents that stay.
         pool: threads to work in.
+        name: under which the workspace remembers the buckets.
     """
     scratch = corpus.workspace.scratch
     bounds = corpus.block_bounds.map()
@@ -349,6 +362,7 @@ def match_blocks(
         corpus.workspace,
         pool,
         settings.workers,
+        name=name,
     )
     keepers = scratch(distinct, np.int64)
     keepers[:] = np.arange(distinct)

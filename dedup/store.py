@@ -13,13 +13,13 @@ import shutil
 import tempfile
 import threading
 import weakref
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import xxhash
 
 from dedup.arrays import I64, U8
 from dedup.errors import Locked, StoreError
@@ -40,6 +40,7 @@ OWN_FOLDERS = (SKETCHES, REMOVED)
 # New pages of the page cache are as dear as new memory, and memory that batches have freed is there already, so ...
 ROOM = 96 << 20  # ... so many bytes of scratch arrays stay in memory,
 HELD = 1 << 18  # and so many bytes of a column.
+REMEMBERED = "made-from.json"  # beside arrays that are remembered
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -129,34 +130,23 @@ class Workspace:
         return self._kept
 
     def remembered(
-        self, name: str, key: str, make: Callable[[], dict[str, npt.NDArray[Any]]]
-    ) -> dict[str, npt.NDArray[Any]]:
+        self, name: str, key: str, make: Callable[[], Mapping[str, npt.NDArray[Any]]]
+    ) -> Mapping[str, npt.NDArray[Any]]:
         """Return arrays that were made before from the same things, else make them; they stay where columns do.
 
         Args:
-            name: of the file.
+            name: of the folder that they are kept in.
             key: what they are made from; others are forgotten.
-            make: makes them.
+            make: makes them, each of one dimension.
         """
         if self._keep is None:
             return make()
-        path = self._keep / f"{name}.npz"
-        try:
-            with path.open("rb") as file, np.load(file) as arrays:
-                if str(arrays["key"]) == key:
-                    return {one: self._take(arrays[one]) for one in arrays.files if one != "key"}
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-            pass  # there is none, or it is damaged
-        made = make()
-        with atomic_file(path, durable=False) as target:
-            np.savez(target, key=np.array(key), **made)  # type: ignore[arg-type]
-        return made
-
-    def _take(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Move an array to where there is room."""
-        taken = self.scratch(values.size, values.dtype)
-        taken[:] = values
-        return taken
+        folder = self._keep / name
+        found = recalled(folder, key)
+        if found is None:
+            found = make()
+            remember(folder, key, found)
+        return found
 
     def scratch(
         self, size: int, dtype: npt.DTypeLike, fill: int | None = None, *, hot: bool = False
@@ -354,6 +344,40 @@ class Strings:
         data, bounds = self.arrays()
         valid = pa.py_buffer(np.packbits(self._valid.map(), bitorder="little"))
         return pa.Array.from_buffers(pa.large_string(), self.size, [valid, pa.py_buffer(bounds), pa.py_buffer(data)])
+
+
+def remember(folder: pathlib.Path, key: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays into new files of a folder, for others may link the old, and last what they are made from."""
+    folder.mkdir(exist_ok=True)
+    index = folder / REMEMBERED
+    index.unlink(missing_ok=True)
+    checksums = {}
+    for name, array in arrays.items():
+        with atomic_file(folder / f"{name}.npy", durable=False) as file:
+            np.save(file, array, allow_pickle=False)
+        checksums[name] = checksum_of(array)
+    with atomic_file(index, durable=False) as file:
+        file.write(json.dumps({"key": key, "checksums": checksums}).encode())
+
+
+def recalled(folder: pathlib.Path, key: str) -> Mapping[str, npt.NDArray[Any]] | None:
+    """Return arrays that were written from the same things, mapped; to write to them changes no file.
+
+    None where they were written from other things, or are damaged.
+    """
+    try:
+        index = json.loads((folder / REMEMBERED).read_bytes())
+        if index["key"] != key:
+            return None
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c").view(np.ndarray) for name in index["checksums"]}
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        return None
+    return arrays if {name: checksum_of(one) for name, one in arrays.items()} == index["checksums"] else None
+
+
+def checksum_of(array: npt.NDArray[Any]) -> str:
+    """Return a checksum of the values of an array."""
+    return xxhash.xxh3_64_hexdigest(np.ascontiguousarray(array).view(np.uint8).data)
 
 
 @contextlib.contextmanager

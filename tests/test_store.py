@@ -8,7 +8,7 @@ import json
 import os
 import pathlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,7 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.errors import DedupError, StoreError
-from dedup.store import HELD, ROOM, Workspace, atomic_directory, atomic_file, reserve, told_when_full
+from dedup.store import (
+    HELD,
+    REMEMBERED,
+    ROOM,
+    Workspace,
+    atomic_directory,
+    atomic_file,
+    reserve,
+    told_when_full,
+)
 
 DTYPES = st.sampled_from([np.uint8, np.uint32, np.uint64, np.int32, np.int64])
 STRINGS = st.lists(st.text(max_size=6), max_size=8)
@@ -388,8 +397,9 @@ def test_what_was_made_from_the_same_is_remembered(tmp_path: pathlib.Path, room:
 
         with Workspace(tmp_path, room, kept=kept) as workspace:
             found = workspace.remembered("thing", key, make)
-            assert found["numbers"].flags.writeable
-            return {name: (value.dtype.str, value.tolist()) for name, value in found.items()}
+            told = {name: (value.dtype.str, value.tolist()) for name, value in found.items()}
+            found["numbers"][:] = 7  # is of no effect on what is kept
+            return told
 
     assert (
         remember("abc")
@@ -399,12 +409,29 @@ def test_what_was_made_from_the_same_is_remembered(tmp_path: pathlib.Path, room:
     assert remember("abcd")["numbers"][1] == [0, 1, 2, 3]
     assert remember("abc")["numbers"][1] == [0, 1, 2]
     assert made == ["abc", "abcd", "abc"]
-    path = kept / "thing.npz"
-    data = path.read_bytes()
-    for harmed in (data[:-40], data.replace(np.arange(3).tobytes(), np.arange(1, 4).tobytes()), b"", b"no archive"):
-        path.write_bytes(harmed)
+    linked = tmp_path / "linked.npy"
+    os.link(kept / "thing" / "numbers.npy", linked)
+    made.clear()
+    harms: list[tuple[str, Callable[[bytes], bytes]]] = [
+        ("numbers.npy", lambda data: data[:-8]),
+        ("numbers.npy", lambda data: data.replace(np.arange(3).tobytes(), np.arange(1, 4).tobytes())),
+        ("flags.npy", lambda _: b""),
+        ("empty.npy", lambda _: b"no array"),
+        (REMEMBERED, lambda data: data[:-1]),
+        (REMEMBERED, lambda _: b"[1]"),
+        (REMEMBERED, lambda _: b'{"key": "abc", "checksums": 1}'),
+    ]
+    for name, harm in harms:
+        path = kept / "thing" / name
+        whole = path.read_bytes()
+        path.unlink()
+        path.write_bytes(harm(whole))
         assert remember("abc")["numbers"][1] == [0, 1, 2]
-    assert len(made) == 7
+        assert path.read_bytes() == whole
+        path.unlink()
+        assert remember("abc")["numbers"][1] == [0, 1, 2]
+    assert len(made) == 2 * len(harms)
+    assert np.load(linked).tolist() == [0, 1, 2]
     with Workspace(tmp_path) as workspace:
         assert workspace.remembered("thing", "abc", lambda: {"a": np.ones(1)})["a"].tolist() == [1]
 
