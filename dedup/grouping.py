@@ -10,6 +10,8 @@ from dedup.arrays import I64, U32, U64, Bool, Index
 from dedup.kernels.tables import group
 from dedup.store import Workspace
 
+WIDTH = 4  # bytes of the keys of bands
+
 
 def index_type(largest: int) -> type[np.int32 | np.int64]:
     """Return the smallest integer that counts to ``largest``: half the bytes, and cache misses, up to 2^31."""
@@ -20,10 +22,8 @@ class Tables:
     """Room to group ``n`` keys in, used again for band after band by one thread."""
 
     def __init__(self, n: int, kind: type[np.int32 | np.int64], workspace: Workspace) -> None:
-        words = max(1, (1 << max(1, 8 * n - 1).bit_length()) // 64)
-        self.once: U64 = workspace.scratch(words, np.uint64, hot=True)
-        self.twice: U64 = workspace.scratch(words, np.uint64, hot=True)
-        self.slots: Index = workspace.scratch(1 << max(1, 2 * n - 1).bit_length(), kind, hot=True)
+        self.seen: U64 = workspace.scratch(max(1, (1 << max(1, 2 * n - 1).bit_length()) // 32), np.uint64, hot=True)
+        self.slots: U64 = workspace.scratch(1 << max(1, 2 * n - 1).bit_length(), np.uint64, hot=True)
         self.heads: Index = workspace.scratch(n, kind, hot=True)
         self.entries: Index = workspace.scratch(2 * n, kind, hot=True).reshape(n, 2)
         self.sizes: Index = workspace.scratch(n, kind, hot=True)
@@ -34,9 +34,8 @@ def group_rows(keys: U32 | U64, alive: Bool, tables: Tables) -> tuple[Index, Ind
 
     Both are views of ``tables``, valid until the next call.
     """
-    found, count = group(
-        keys, alive, tables.once, tables.twice, tables.slots, tables.heads, tables.entries, tables.sizes
-    )
+    exact = keys.itemsize == WIDTH and keys.size <= 1 << 32
+    found, count = group(keys, alive, exact, tables.seen, tables.slots, tables.heads, tables.entries, tables.sizes)
     return tables.entries[:found], tables.sizes[:count]
 
 

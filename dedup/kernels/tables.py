@@ -9,6 +9,7 @@ from dedup.kernels.compile import inline, kernel
 from dedup.kernels.mixing import K_LENGTH
 
 FREE = -1
+EMPTY = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 @kernel
@@ -66,17 +67,17 @@ def spread(key: np.uint64) -> np.uint64:
 
 @kernel
 def group(
-    keys: Keys, alive: Bool, once: U64, twice: U64, slots: Index, heads: Index, entries: Index, sizes: Index
+    keys: Keys, alive: Bool, exact: bool, seen: U64, slots: U64, heads: Index, entries: Index, sizes: Index
 ) -> tuple[int, int]:
     """Find the rows that share their key with another row.
 
     Args:
         keys: uint32[n] or uint64[n], e.g. one band's keys.
         alive: bool[n], rows to look at.
-        once: uint64, scratch: a power of two of at least n / 8 (8 bits a row). ``twice`` likewise.
-        twice: see ``once``.
-        slots: int32 or int64, scratch: a power of two of at least 2 * n.
-        heads: the same, [n], scratch.
+        exact: whether keys have 32 bits, and n is no more than 2^32: then a slot holds all of a key.
+        seen: uint64, scratch: a power of two of at least n / 16 (2 bits a row).
+        slots: uint64, scratch: a power of two of at least 2 * n.
+        heads: int32 or int64, [n], scratch.
         entries: the same, [n, 2], filled with the rows found, ascending, and their buckets, numbered from 0 in order
             of first row.
         sizes: the same, [n], filled with the number of rows in each bucket.
@@ -84,50 +85,58 @@ def group(
     Returns:
         How many rows were found; how many buckets.
     """
-    # Most keys stand alone. Where a key hashes to a bit that another has set, it sets the bit of the second table too;
+    # Most keys stand alone. Where a key hashes to a bit that another has set, it sets the bit 32 places higher, too;
     # rows without one need no slot. The bits stay in the cache, which the slots of all rows do not.
-    once[:] = np.uint64(0)
-    twice[:] = np.uint64(0)
-    last_bit, low = np.uint64(64 * once.size - 1), np.uint64(63)
+    seen[:] = np.uint64(0)
+    last_bit, low, half = np.uint64(32 * seen.size - 1), np.uint64(31), np.uint64(32)
     for i in range(keys.size):
         if alive[i]:
             place = spread(np.uint64(keys[i])) & last_bit
-            word, bit = place >> np.uint64(6), np.uint64(1) << (place & low)
-            twice[word] |= once[word] & bit
-            once[word] |= bit
+            word, bit = place >> np.uint64(5), np.uint64(1) << (place & low)
+            seen[word] |= bit | ((seen[word] & bit) << half)
     count = 0
     for i in range(keys.size):
         place = spread(np.uint64(keys[i])) & last_bit
         heads[count] = i
-        count += alive[i] & ((twice[place >> np.uint64(6)] >> (place & low)) & np.uint64(1) != np.uint64(0))
-    size = 2
+        count += alive[i] & ((seen[place >> np.uint64(5)] >> ((place & low) + half)) & np.uint64(1) != np.uint64(0))
+    size, shift = 2, 32
     while size < 2 * count:
         size *= 2
-    mask = np.uint64(size - 1)
+    while keys.size > 1 << shift:
+        shift += 1
+    mask, wide = np.uint64(size - 1), np.uint64(shift)
+    ordinal = (np.uint64(1) << wide) - np.uint64(1)
     for slot in range(size):
-        slots[slot] = FREE
+        slots[slot] = EMPTY
     for c in range(count):
-        key = keys[heads[c]]
-        place = spread(np.uint64(key)) >> np.uint64(8) & mask
-        while slots[place] != FREE and keys[heads[slots[place]]] != key:
+        key = np.uint64(keys[heads[c]])
+        spread_key = spread(key)
+        tag = (key if exact else spread_key >> wide) << wide
+        place = spread_key >> np.uint64(8) & mask
+        slot = slots[place]
+        while slot != EMPTY and (
+            (slot & ~ordinal) != tag or not (exact or keys[heads[np.int64(slot & ordinal)]] == keys[heads[c]])
+        ):
             place = (place + np.uint64(1)) & mask
-        if slots[place] == FREE:
-            slots[place] = c
+            slot = slots[place]
+        if slot == EMPTY:
+            slots[place] = tag | np.uint64(c)
             sizes[c] = 0
-        entries[c, 1] = slots[place]  # the first of its key, for now
-        sizes[slots[place]] += 1
+        first = np.int64(slots[place] & ordinal)
+        entries[c, 1] = first  # of its key, for now
+        sizes[first] += 1
     found = 0
     bucket = 0
     for c in range(count):
-        first = entries[c, 1]
+        first = np.int64(entries[c, 1])
         if first == c:
             if sizes[c] == 1:
                 continue
-            slots[c] = bucket  # the table is done with; its room takes the bucket of each first
+            slots[c] = np.uint64(bucket)  # the table is done with; its room takes the bucket of each first
             sizes[bucket] = sizes[c]
             bucket += 1
         entries[found, 0] = heads[c]
-        entries[found, 1] = slots[first]
+        entries[found, 1] = np.int64(slots[first])
         found += 1
     return found, bucket
 
