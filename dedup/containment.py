@@ -18,7 +18,7 @@ class Containers(NamedTuple):
     Attributes:
         containers: int64[n], the document that holds it, FREE for none.
         shares: float64[n], share of its blocks found there in order, 0-1.
-        skipped: comparisons left out for the limit's sake.
+        skipped: comparisons left out for the limit's sake, at least.
     """
 
     containers: I64
@@ -52,27 +52,19 @@ def contained_documents(
     """
     n, d = bounds.size - 1, keepers.size
     frequencies = workspace.scratch(d, np.int32, 0)
+    sizes = np.zeros(n, np.int64)
     pairs = document_frequencies(
-        content, keepers, long, bounds, alive, workspace.scratch(d, np.int64, FREE), frequencies
+        content, keepers, long, bounds, alive, workspace.scratch(d, np.int64, FREE), frequencies, sizes
     )
+    order = np.argsort(rank, kind="stable") if rank.size else np.arange(n)
+    order = order[sizes[order] > 0]
+    order = order[np.argsort(-sizes[order], kind="stable")]
     containers = np.full(n, FREE, np.int64)
     shares = np.zeros(n, np.float64)
     ends, postings = workspace.scratch(d, np.int64), workspace.scratch(pairs, np.int64)
     marks = workspace.scratch(d, np.int64, FREE)
     skipped = find_containers(
-        content,
-        keepers,
-        long,
-        bounds,
-        alive,
-        frequencies,
-        ends,
-        postings,
-        marks,
-        rank,
-        share,
-        limit,
-        containers,
-        shares,
-    )
+        content, keepers, long, bounds, sizes, order, frequencies, ends, postings, marks, rank, share, limit,
+        containers, shares,
+    )  # fmt: skip
     return Containers(containers, shares, skipped)

@@ -137,3 +137,11 @@ def test_of_equal_shares_the_first_container_stays_whatever_their_size() -> None
     part = list(range(22))
     wholes = [[*range(15), *range(base, base + 10)] for base in (100, 200)]
     assert find([*wholes, part], 0.65).containers.tolist() == [FREE, FREE, 0]
+
+
+def test_work_is_bounded_where_many_documents_share_a_block() -> None:
+    docs = [[0] * 10 + [k + 1] for k in range(30_000)]  # a look at each pair of them would take minutes
+    found = find(docs, 0.9, limit=4)
+    assert found.containers[:2].tolist() == [FREE, 0]
+    assert np.all(found.shares[1:] == 10 / 11)
+    assert found.skipped == sum(k - 4 for k in range(5, 30_000))

@@ -50,6 +50,27 @@ def common_at_most(left: I64, n: int, right: I64, m: int, marks: I64, mark: int)
 
 
 @helper
+def may_contain(other: int, doc: int, sizes: I64, rank: I64) -> bool:
+    """Whether a document has more blocks than another, or as many and stands before it."""
+    if sizes[other] != sizes[doc]:
+        return bool(sizes[other] > sizes[doc])
+    return bool(other < doc if rank.size == 0 else rank[other] < rank[doc])
+
+
+@helper
+def count_eligible(posting: I64, doc: int, sizes: I64, rank: I64) -> int:
+    """Count the documents of a posting, those at its front, that may contain a document."""
+    low, high = 0, posting.size
+    while low < high:
+        middle = (low + high) // 2
+        if may_contain(posting[middle], doc, sizes, rank):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@helper
 def bit_length(value: int) -> int:
     """Return the number of bits of a non-negative integer."""
     bits = 0
@@ -61,9 +82,9 @@ def bit_length(value: int) -> int:
 
 @kernel
 def document_frequencies(
-    content: I64, keepers: I64, long: Bool, bounds: I64, alive: Bool, last: I64, frequencies: I32
+    content: I64, keepers: I64, long: Bool, bounds: I64, alive: Bool, last: I64, frequencies: I32, sizes: I64
 ) -> int:
-    """Count in how many documents each label stands.
+    """Count in how many documents each label stands, and the labels of each document.
 
     Args:
         content: int64[n], content of each block, FREE for none.
@@ -73,6 +94,7 @@ def document_frequencies(
         alive: bool[docs], documents to look at.
         last: int64[d], scratch, all FREE.
         frequencies: int32[d], all zero; filled.
+        sizes: int64[docs], all zero; filled with the number of blocks that count, 0 for documents not looked at.
 
     Returns:
         How many (label, document) pairs there are whose label stands in two documents or more.
@@ -82,7 +104,10 @@ def document_frequencies(
             continue
         for row in range(bounds[doc], bounds[doc + 1]):
             c = content[row]
-            if c != FREE and long[c] and last[keepers[c]] != doc:
+            if c == FREE or not long[c]:
+                continue
+            sizes[doc] += 1
+            if last[keepers[c]] != doc:
                 last[keepers[c]] = doc
                 frequencies[keepers[c]] += 1
     pairs = 0
@@ -97,7 +122,8 @@ def find_containers(
     keepers: I64,
     long: Bool,
     bounds: I64,
-    alive: Bool,
+    sizes: I64,
+    order: I64,
     frequencies: I32,
     posting_ends: I64,
     postings: I64,
@@ -112,15 +138,17 @@ def find_containers(
 
     A document is contained in one of more blocks (or of as many, and earlier) where at least ``share`` of its
     blocks, and two at least, stand there in the same order. As so many must be found, one of its rarest blocks must
-    be: only the postings of those are looked at (prefix filter; Chaudhuri, Ganti & Kaushik 2006).
+    be: only the postings of those are looked at (prefix filter; Chaudhuri, Ganti & Kaushik 2006). They hold the
+    documents by size, the largest first, so that those that may contain one stand at the front.
 
     Args:
         content: int64[n], content of each block, FREE for none.
         keepers: int64[d], label of each content.
         long: bool[d], contents that count.
         bounds: int64[docs + 1], where each document's blocks begin.
-        alive: bool[docs], documents to look at.
-        frequencies: int32[d], see ``document_frequencies``.
+        sizes: int64[docs], see ``document_frequencies``. So are ``frequencies``.
+        order: int64[o], documents to look at: the largest first, of as many blocks in survivor order.
+        frequencies: see ``sizes``.
         posting_ends: int64[d], scratch.
         postings: int64, scratch for as many pairs as ``document_frequencies`` counted.
         marks: int64[d], scratch, all FREE.
@@ -131,24 +159,20 @@ def find_containers(
         shares: float64[docs], all 0; filled with the share found.
 
     Returns:
-        How many comparisons the limit left out.
+        How many comparisons the limit left out, at least.
     """
     n = bounds.size - 1
     end, longest = 0, 1
     for label in range(frequencies.size):
         posting_ends[label] = end  # for now where it begins; filling moves it to where it ends
         end += frequencies[label] if frequencies[label] > 1 else 0
-    sizes = np.zeros(n, np.int64)
     tried = np.full(n, FREE, np.int64)
-    for doc in range(n):
+    for doc in order:
         longest = max(longest, bounds[doc + 1] - bounds[doc])
-        if not alive[doc]:
-            continue
         for row in range(bounds[doc], bounds[doc + 1]):
             c = content[row]
             if c == FREE or not long[c]:
                 continue
-            sizes[doc] += 1
             label = keepers[c]
             if frequencies[label] > 1 and marks[label] != doc:
                 marks[label] = doc
@@ -159,9 +183,9 @@ def find_containers(
     lengths = np.empty(longest + 1, np.int64)
     ranks = np.empty(65, np.int64)
     skipped = 0
-    for doc in range(n):
+    for doc in order:
         needed = max(2, int(np.ceil(share * sizes[doc] - 1e-9)))
-        if not alive[doc] or sizes[doc] < needed:
+        if sizes[doc] < needed:
             continue
         size = labels_of(content, keepers, long, bounds[doc], bounds[doc + 1], mine)
         shared = 0
@@ -184,17 +208,18 @@ def find_containers(
             frequency = frequencies[label]
             if frequency < 2 or bit_length(frequency) >= rarity:
                 continue
-            for p in range(posting_ends[label] - frequency, posting_ends[label]):
-                other = postings[p]
-                if other == doc or tried[other] == doc or sizes[other] < size:
+            if compared == limit:
+                break
+            posting = postings[posting_ends[label] - frequency : posting_ends[label]]
+            eligible = count_eligible(posting, doc, sizes, rank)
+            for p in range(eligible):
+                other = posting[p]
+                if tried[other] == doc:
                     continue
-                later = other > doc if rank.size == 0 else rank[other] > rank[doc]
-                if sizes[other] == size and later:
-                    continue
-                tried[other] = doc
                 if compared == limit:
-                    skipped += 1
-                    continue
+                    skipped += eligible - p
+                    break
+                tried[other] = doc
                 compared += 1
                 m = labels_of(content, keepers, long, bounds[other], bounds[other + 1], theirs)
                 mark += 1
