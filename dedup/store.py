@@ -355,9 +355,15 @@ def is_ours(target: pathlib.Path) -> bool:
     if not target.is_dir():
         return False
     try:
-        summary = json.loads((target / SUMMARY_FILE).read_bytes())
+        return is_summary((target / SUMMARY_FILE).read_bytes())
     except FileNotFoundError:
         return not any(target.iterdir())
+
+
+def is_summary(data: bytes) -> bool:
+    """Whether the content of a file is a summary that this package wrote."""
+    try:
+        summary = json.loads(data)
     except ValueError:
         return False
     return isinstance(summary, dict) and str(summary.get(MADE_BY)).startswith(MAKER)
