@@ -29,6 +29,7 @@ except ImportError:  # Windows
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
 MADE_BY, MAKER = "made_by", "corpus-dedup"
+FILES, UNFINISHED = "files", "unfinished"  # in a store it names the others, or says that they are not whole
 # What stands beside it: in a run, and in a cleaned corpus.
 VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
 REJECTS_FILE, REMOVALS_FILE, ORDER_FILE = "rejects.jsonl", "removals.jsonl", "order.npy"

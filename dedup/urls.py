@@ -46,7 +46,7 @@ def is_url(path: str | os.PathLike[str]) -> bool:
     [True, False, False, False]
     """
     text = os.fspath(path)
-    return isinstance(text, str) and URL.match(text) is not None and not text.lower().startswith("file://")
+    return URL.match(text) is not None and not text.lower().startswith("file://")
 
 
 def local_path(path: str) -> str:
@@ -117,6 +117,12 @@ def join(folder: str, name: str) -> str:
         return os.path.join(folder, name)
     first, chain, rest = folder.partition("::")
     return f"{first}{'' if first.endswith('/') else '/'}{name}{chain}{rest}"
+
+
+def is_below(url: str, folder: str) -> bool:
+    """Whether a URL is that of something below a prefix, whatever the case and names of their schemes."""
+    one, other = (re.sub(r"^s3a://", "s3://", path, flags=re.IGNORECASE).rstrip("/") + "/" for path in (url, folder))
+    return one.startswith(other)
 
 
 def has_magic(url: str) -> bool:

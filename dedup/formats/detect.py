@@ -162,11 +162,7 @@ class Opener:
         for name, kind in self._told(path, names):
             if kind is None:
                 self._ignored[ending(name)] += 1
-            elif (
-                FORMATS[kind].tree is not None
-                and (FORMATS[kind].extracted or strip_suffix(name) == name)
-                and name not in odd
-            ):
+            elif name not in odd and is_in_tree(name, kind):
                 trees.setdefault(kind, []).append(name)
             else:
                 files.append((name, kind))
@@ -176,11 +172,9 @@ class Opener:
             if kind in trees and tree.tree is not None:
                 one = tree.tree(path, len(self._opened), trees[kind])
                 one.name = self._apart(f"{top}.jsonl") if tree.extracted else top
-                if tree.extracted:
-                    self._take(one.name)
-                elif odd:
-                    for name in trees[kind]:
-                        self._take(os.path.join(top, name))
+                taken = [one.name] if tree.extracted else [os.path.join(top, name) for name in trees[kind] if odd]
+                for name in taken:
+                    self._take(name)
                 self._opened.append(one)
         self._folders.add(top)
         for name, kind in files:
@@ -321,6 +315,11 @@ def is_file(path: str) -> bool:
             raise
         return False
     return bool(named(path)) if there is None else stat.S_ISREG(there.st_mode)
+
+
+def is_in_tree(name: str, kind: FormatName) -> bool:
+    """Whether a file of a directory is read together with others."""
+    return FORMATS[kind].tree is not None and (FORMATS[kind].extracted or strip_suffix(name) == name)
 
 
 def recognise_urls(urls: Sequence[str]) -> list[FormatName | None]:
