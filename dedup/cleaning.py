@@ -345,7 +345,8 @@ def clean_files(
                 pass
         return Cleaned(run, None, summary)
     if single:
-        if isinstance(opened[0], Extracted) and target.resolve() == pathlib.Path(opened[0].path).resolve():
+        path = opened[0].path
+        if isinstance(opened[0], Extracted) and not is_url(path) and target.resolve() == pathlib.Path(path).resolve():
             raise StoreError(
                 f"{target} is the input, which cannot be restored from what is written: name another output"
             )
@@ -368,7 +369,7 @@ def clean_files(
     for one in opened:
         if not set(reserved).isdisjoint(pathlib.PurePath(one.name).parts[:1]):
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
-        if pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
+        if not is_url(one.path) and pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
             raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
     with atomic_directory(target) as made:
         with (

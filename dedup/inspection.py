@@ -65,13 +65,12 @@ def runs_in_store(url: str) -> list[dict[str, Any]]:
         one: dict[str, Any] = {"run": hide(place), "state": "whole"}
         try:
             summary = read_summary(join(place, SUMMARY_FILE)) or {}
-            check_format(summary, hide(place))
-        except (VersionMismatch, Corrupt) as error:
-            one["state"] = str(error)
-        else:
             if "texts" not in summary:
                 continue  # a cleaned corpus
+            check_format(summary, hide(place))
             one |= told_of(Run(pathlib.Path(), summary, hide(place)))
+        except (VersionMismatch, Corrupt) as error:
+            one["state"] = str(error)
         found.append({**one, "bytes": sizes_there, "sketches": None})
     if not found:
         raise NotFound(f"{hide(url)} is no run, nor are there some below it")

@@ -33,7 +33,9 @@ def opened(url: str) -> Iterator[BinaryIO]:
     info = known.get(url)
     if info.kind == "directory":
         raise NotFound(f"{hide(url)} is a directory")
-    file = RemoteFile(url, info.size or 0) if info.ranges else Streamed(url)
+    file: RemoteFile | Streamed = RemoteFile(url, info.size or 0) if info.ranges else Streamed(url)
+    if isinstance(file, RemoteFile) and url.startswith(WEB) and not file.gives_ranges():
+        file = Streamed(url)
     try:
         yield cast("BinaryIO", file)
     finally:
@@ -154,20 +156,31 @@ class RemoteFile(io.RawIOBase):
         Raises:
             NotFound: it cannot be read, or is another by now.
         """
-        fs, path = self._fs, self._path
         with told(self._url):
-            if self._url.startswith(WEB):  # a server may send more than it is asked for; this takes no more than that
-                with fs.open(path, "rb", size=self._size, block_size=BLOCK, cache_type="none") as file:
-                    file.seek(start)
-                    data = file.read(end - start)
-            elif fs.async_impl:
-                data = fs.cat_file(path, start=start, end=end)
-            else:
-                with one_at_a_time:
-                    data = fs.cat_file(path, start=start, end=end, cache_type="none")
+            data = self._get(start, end)
         if len(data) != end - start:
             raise NotFound(f"{hide(self._url)} changed while it was read: try again when nothing writes to it")
-        return cast("bytes", data)
+        return data
+
+    def _get(self, start: int, end: int) -> bytes:
+        """Read a range; what the file system raises is left as it is."""
+        fs, path = self._fs, self._path
+        if self._url.startswith(WEB):  # a server may send more than it is asked for; this takes no more than that
+            with fs.open(path, "rb", size=self._size, block_size=BLOCK, cache_type="none") as file:
+                file.seek(start)
+                return cast("bytes", file.read(end - start))
+        if fs.async_impl:
+            return cast("bytes", fs.cat_file(path, start=start, end=end))
+        with one_at_a_time:
+            return cast("bytes", fs.cat_file(path, start=start, end=end, cache_type="none"))
+
+    def gives_ranges(self) -> bool:
+        """Whether a server does what it is asked for: some give all, from the begin, for whatever range."""
+        with told(self._url):
+            try:
+                return not self._size or len(self._get(self._size - 1, self._size)) == 1
+            except ValueError:
+                return False
 
 
 class Streamed(io.RawIOBase):

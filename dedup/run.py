@@ -191,7 +191,7 @@ def named_run(inputs: object) -> Run | None:
         else:
             data = (pathlib.Path(local_path(path)) / SUMMARY_FILE).read_bytes()
         summary = json.loads(data)
-    except (OSError, ValueError):
+    except (OSError, ValueError, NotFound):  # whoever opens it as an input will complain
         return None
     if not is_summary(data) or "texts" not in summary:
         return None

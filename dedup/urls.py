@@ -70,10 +70,8 @@ def hide(url: str) -> str:
     host, slash, path = first.partition("/")
     if "@" in host:
         host = f"{HIDDEN}@{host.rpartition('@')[2]}"
-    query = re.search(r"\?[^?]*=", path)
-    if query:
-        path = path[: query.start()] + f"?{HIDDEN}"
-    return "::".join([f"{begin}://{host}{slash}{path}", *map(hide, others)])
+    shown = re.sub(r"\?[^?]*=.*", f"?{HIDDEN}", f"{host}{slash}{path}", flags=re.DOTALL)
+    return "::".join([f"{begin}://{shown}", *map(hide, others)])
 
 
 def hide_in(text: str, url: str) -> str:
