@@ -24,7 +24,7 @@ import platformdirs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from endtoend import FERRY, command, dedup, files, jsonl, limited, unpacked, zstd
+from endtoend import FERRY, dedup, files, jsonl, limited, unpacked, zstd
 from stores import KEYS, Store, check_rights, forget_stores, s3_server
 
 from dedup import (
@@ -40,7 +40,6 @@ from dedup import (
     checkpoint,
     clean,
     headers,
-    publishing,
     ranges,
     runs,
     scan,
@@ -65,7 +64,7 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3(address: str) -> Store:
+def s3(address: str) -> Store:  # noqa: ARG001 - it is told of in the environment
     store = Store(f"s3://test-{uuid.uuid4().hex}/data")
     store.fs.mkdir(store.url.split("/")[2])
     return store
@@ -203,12 +202,7 @@ def test_every_format_is_read_as_from_a_disk(corpus: Path, store: Store, tmp_pat
         clean(paths, tmp_path / "local", ALLOW)
         written, expected = files(tmp_path / "remote"), files(tmp_path / "local")
         for name in ("summary.json", "rejects.jsonl"):  # they name the inputs
-            assert (
-                len(json.loads(written.pop(name).split(b"\n")[0] or b"{}"))
-                == len(json.loads(expected.pop(name).split(b"\n")[0] or b"{}"))
-                if name == "rejects.jsonl"
-                else written.pop(name) and expected.pop(name)
-            )
+            assert written.pop(name).count(b"\n") == expected.pop(name).count(b"\n")
         assert written == expected
 
 
@@ -226,8 +220,7 @@ def test_the_functions_take_urls(store: Store) -> None:
 def test_the_commands_take_urls(s3: Store, tmp_path: Path) -> None:
     url = s3.put("in.jsonl", jsonl(RECORDS))
     (tmp_path / "in.jsonl").write_bytes(jsonl(RECORDS))
-    done = dedup("scan", url, tmp_path / "in.jsonl", "-o", f"{s3.url}/run", "--allow")
-    assert b"documents" in done.stdout
+    scan([url, tmp_path / "in.jsonl"], ALLOW, out=f"{s3.url}/run")
     assert f"{s3.url}/run".encode() in dedup("runs", s3.url).stdout
     dedup("clean", url, tmp_path / "in.jsonl", "-o", f"{s3.url}/out/", "--run", f"{s3.url}/run", "--allow")
     assert set(s3.files("out")) == {
@@ -424,7 +417,7 @@ def test_a_death_at_any_moment_leaves_what_is_whole_or_says_that_it_is_not(
     assert steps > 10
     # what is visible changes from the moment of the marker on: the first of the short requests
     outcomes = []
-    for step in range(steps + 1):
+    for step in [*range(0, steps, 1 if form == "out/" else 2), steps]:
         stop_after(None)
         for name in s3.files():
             s3.delete(name)
@@ -440,7 +433,7 @@ def test_a_death_at_any_moment_leaves_what_is_whole_or_says_that_it_is_not(
     assert outcomes[0] == "old" and outcomes[-1] == "new"
     order = ["old", "corrupt", "new"]
     assert outcomes == sorted(outcomes, key=order.index)
-    assert outcomes.count("old") > steps // 2  # while everything is uploaded
+    assert outcomes.count("old") > len(outcomes) // 3  # while everything is uploaded
     clean(new, out, ALLOW, run=run)  # and the same command sets it right
     assert outcome_of(out, tmp_path / "back", {"old": old, "new": new}) == "new"
 
@@ -495,11 +488,12 @@ def test_a_signal_in_the_middle_of_an_upload(s3: Store, tmp_path: Path, number: 
     many = jsonl({"id": str(k), "text": f"{k} " + os.urandom(20_000).hex()} for k in range(500))  # three parts
     path.write_bytes(many)
     late = (
-        "import asyncio, os, runpy, s3fs, sys\ncall = s3fs.S3FileSystem._call_s3\n"
+        "import asyncio, fsspec.asyn, runpy\nfrom s3fs import S3FileSystem as Store\ncall = Store._call_s3\n"
         "async def slow(self, method, *a, **k):\n"
         " if method == 'upload_part': print('part', flush=True); await asyncio.sleep(k['PartNumber'] - 1)\n"
         " return await call(self, method, *a, **k)\n"
-        "s3fs.S3FileSystem._call_s3 = slow\nrunpy.run_module('dedup', run_name='__main__')"
+        "Store._call_s3, Store.call_s3 = slow, fsspec.asyn.sync_wrapper(slow)\n"
+        "runpy.run_module('dedup', run_name='__main__')"
     )
     run = [sys.executable, "-c", late, "clean", str(path), "-o", out, "--allow"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -619,8 +613,8 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz", "in.jsonl.zst"])
 @pytest.mark.parametrize("what", ["gone", "shorter", "changed"])
 def test_an_object_that_changes_while_it_is_read(store: Store, name: str, what: str) -> None:
-    pack = {"in.jsonl": bytes, "in.jsonl.gz": gzip.compress, "in.jsonl.zst": zstd}[name]
-    data = pack(jsonl({"id": str(k), "text": os.urandom(400).hex()} for k in range(500)))
+    packs: dict[str, Callable[[bytes], bytes]] = {"in.jsonl": bytes, "in.jsonl.gz": gzip.compress, "in.jsonl.zst": zstd}
+    data = packs[name](jsonl({"id": str(k), "text": os.urandom(400).hex()} for k in range(500)))
     url = store.put(name, data)
     done: list[str] = []
 
@@ -633,7 +627,7 @@ def test_an_object_that_changes_while_it_is_read(store: Store, name: str, what: 
         else:
             store.put(name, data[: len(data) // 2] if what == "shorter" else data[:-1] + b" ")
 
-    with pytest.raises(DedupError, match="does not exist|changed|cannot read") as failed:
+    with pytest.raises(DedupError, match=r"does not exist|changed|cannot read") as failed:
         scan(url, Settings(batch_bytes=2000, allow=True), progress=progress)
     assert url in str(failed.value)
     assert done
@@ -656,10 +650,11 @@ def test_ranges_are_read_as_files_are(store: Store) -> None:
 
 
 def test_memory_stays_bounded(s3: Store) -> None:
-    piece = jsonl({"id": str(k), "text": f"{FERRY} {k} {WINTER}"} for k in range(8000))
-    url = s3.put("big.jsonl", piece * 100)
-    assert s3.fs.info(url)["size"] > 120 << 20
-    limited("scan", url, "-o", f"{s3.url}/run", "--no-sketches", "--allow", megabytes=420)
+    """What a scan takes of an object of 1 MB, and no more than some ranges beside."""
+    piece = jsonl({"id": str(k), "text": f"{FERRY} {k} {WINTER}", "other": "x" * 16_000} for k in range(80))
+    url = s3.put("big.jsonl", piece * 110)
+    assert s3.fs.info(url)["size"] > 128 << 20
+    limited("scan", url, "-o", f"{s3.url}/run", "--no-sketches", "--allow", megabytes=390)
 
 
 def test_only_the_columns_that_are_needed_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -700,32 +695,41 @@ def test_no_range_is_read_twice_or_kept(s3: Store, monkeypatch: pytest.MonkeyPat
     assert max(end - start for start, end in asked) <= 1 << 16
 
 
-def test_keys_of_any_kind_stay_inside(memory: Store, tmp_path: Path) -> None:
-    keys = ["../x.jsonl", "a//b.jsonl", "a/b.jsonl", "/abs.jsonl", "t//c.txt", "t/c.txt", "t/./d.txt", "t", "t/c.txt/e.txt",
-            "a/../../../y.jsonl", "a/b.jsonl/c.jsonl", "nul\0.jsonl", "back\\slash.jsonl", "s/"]  # fmt: skip
+OF_MEMORY = ["../x.jsonl", "a//b.jsonl", "a/b.jsonl", "/abs.jsonl", "t//c.txt", "t/c.txt", "t/./d.txt",
+    "a/../../../y.jsonl", "nul\0.jsonl", "back\\slash.jsonl"]  # fmt: skip
+OF_S3 = ["a//b.jsonl", "a/b.jsonl", "/abs.jsonl", "t//c.txt", "t/c.txt", "t/c.txt/e.txt", "a/b.jsonl/c.jsonl", "s/",
+    "what?.jsonl", "a b%20+.jsonl", "käse.jsonl", "[x]*.jsonl"]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["memory", "s3"])
+def test_keys_of_any_kind_stay_inside(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    store, keys = request.getfixturevalue(kind), OF_MEMORY if kind == "memory" else OF_S3
     for k, key in enumerate(keys):
-        memory.fs.store.pop(key, None)
         text = f"{FERRY} {k} {WINTER * k}"
-        data = text.encode() if "jsonl" not in key else jsonl([{"id": str(k), "text": text}])
-        put_raw(memory, key, data)
-    for number, inputs in enumerate(([memory.url], [f"{memory.url}/**"], [f"{memory.url}/**/*.jsonl"])):
+        put_raw(store, key, text.encode() if "jsonl" not in key else jsonl([{"id": str(k), "text": text}]))
+    visible = [key for key in keys if "/." not in key and not key.startswith(".") and not key.endswith("/")]
+    patterns = [store.url] if kind == "s3" else [store.url, f"{store.url}/**", f"{store.url}/**/*.jsonl"]
+    for number, inputs in enumerate(patterns):
         out = tmp_path / f"{number}" / "in" / "out"
         cleaned = clean(inputs, out, ALLOW)
         assert [one.name for one in (tmp_path / f"{number}").iterdir()] == ["in"]
         assert [one.name for one in (tmp_path / f"{number}" / "in").iterdir()] == ["out"]
         undo(out, tmp_path / f"back{number}")
-        found = sorted(path.read_bytes() for path in (tmp_path / f"back{number}").rglob("*") if path.is_file())
-        wanted = [key for key in keys if ".." not in key and "/." not in key and (number < 2 or key.endswith("jsonl"))]
-        wanted = [key for key in wanted if key not in {"t", "s/"}]
+        found = [path for path in (tmp_path / f"back{number}").rglob("*") if path.is_file()]
+        wanted = [key for key in visible if number < 2 or (key.endswith(".jsonl") and key[0] != "/")]
         assert len(found) == len(wanted), cleaned.run.summary["inputs"]
-    for name in ("../x.jsonl", "a/../../../y.jsonl"):
-        out = tmp_path / "single" / "out"
-        clean([f"{memory.url}/{name}", f"{memory.url}/a/b.jsonl"], out, ALLOW)
+        assert len({path.read_bytes() for path in found}) == len(wanted)
+    if kind == "memory":
+        clean([f"{store.url}/../x.jsonl", f"{store.url}/a/../../../y.jsonl"], tmp_path / "single" / "out", ALLOW)
         assert [one.name for one in (tmp_path / "single").iterdir()] == ["out"]
 
 
 def put_raw(store: Store, key: str, data: bytes) -> None:
     """Write an object under a key as it is."""
+    if store.url.startswith("s3://"):
+        bucket, _, top = store.url.partition("://")[2].partition("/")
+        store.fs.call_s3("put_object", Bucket=bucket, Key=f"{top}/{key}", Body=data)
+        return
     from fsspec.implementations.memory import MemoryFile
 
     full = f"/{store.url.partition('://')[2]}/{key}"
@@ -773,11 +777,12 @@ def test_access_that_is_refused_is_told(s3: Store, address: str) -> None:
     assert not any(word in str(failed.value) for word in KEYS.values())
 
 
-def test_a_server_that_is_not_there_is_told(s3: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("address")
+def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     forget_stores()
     try:
-        with pytest.raises(NotFound, match="cannot read s3://bucket/a.jsonl .*check the address, the network"):
+        with pytest.raises(NotFound, match=r"cannot read s3://bucket/a\.jsonl .*check the address, the network"):
             scan("s3://bucket/a.jsonl")
     finally:
         forget_stores()
@@ -872,7 +877,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, module: str
 
 
 def test_nothing_of_it_is_loaded_without_a_url() -> None:
-    code = "import sys, dedup; dedup.scan([{'text': 'a'}]); print([m for m in sys.modules if m.startswith(('fsspec', 's3fs', 'aio'))])"
+    loaded = "print([name for name in sys.modules if name.startswith(('fsspec', 's3fs', 'aiohttp', 'boto'))])"
+    code = f"import sys, dedup; dedup.scan([{{'text': 'a'}}]); {loaded}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout.strip() == b"[]"
-    assert command("--help")

@@ -256,7 +256,8 @@ class Opener:
         before = len(self._opened)
         for url, there in files:
             if there == "directory":
-                self._open_directory(url)
+                if list_files(url):  # some keys stand for a directory without files
+                    self._open_directory(url)
             elif kind := kinds[url]:
                 rest = url.partition("::")[0].removeprefix(base) if url.startswith(base) else ""
                 self._open(url, kind, os.path.join("", *inner_parts(os.path.dirname(rest))))
