@@ -25,6 +25,7 @@ from dedup.errors import (
     VersionMismatch,
 )
 from dedup.settings import Settings
+from dedup.urls import Url
 from dedup.version import __version__
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ __all__ = [
     "SettingsMismatch",
     "StoreError",
     "SubstanceScorer",
+    "Url",
     "VersionMismatch",
     "__version__",
     "clean",

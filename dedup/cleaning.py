@@ -29,6 +29,7 @@ from dedup.formats.outputs import Outputs
 from dedup.formats.registry import FILE_SUFFIXES, TABLE_SUFFIXES
 from dedup.formats.text import TextTree
 from dedup.pipeline import scan
+from dedup.publishing import check_target, published
 from dedup.reading import Progress, pool_of, silent
 from dedup.run import (
     REJECTS_FILE,
@@ -47,6 +48,7 @@ from dedup.schema import Reject
 from dedup.settings import FormatName, Settings
 from dedup.store import REMOVED, Workspace, atomic_directory, atomic_file, told_when_full
 from dedup.threads import ordered_map
+from dedup.urls import Url, hide, is_below, is_url, local_path, name_of
 
 ROWS = 1 << 14  # removals that are put into words at a time
 RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)
@@ -58,10 +60,11 @@ class Cleaned:
 
     Attributes:
         run: the run it applied.
-        path: the output; None for a dry run and for tables in memory.
+        path: the output; None for a dry run, for tables in memory and where it is a URL.
         summary: counts of what was removed.
         records: the cleaned dicts, or a table of the kind that was given (else one of Arrow's); None for files.
         removals: what was removed from a table in memory, a row each, else None.
+        url: the output where it is a URL, else None.
     """
 
     run: Run
@@ -69,6 +72,7 @@ class Cleaned:
     summary: dict[str, Any]
     records: Any = None
     removals: list[dict[str, Any]] | None = None
+    url: Url | None = None
 
 
 def clean(
@@ -85,10 +89,10 @@ def clean(
     Args:
         inputs: as for ``scan``.
         out: where the cleaned corpus goes: a file (its name ends like a data file's; one input file) or a directory.
-            Removals and rejects stand beside the file or in the directory. None for tables in memory, ``-`` for
-            standard output.
+            Removals and rejects stand beside the file or in the directory. It may be a URL. None for tables in memory,
+            ``-`` for standard output.
         settings: see ``Settings``; ignored where a run is given, but for ``allow``.
-        run: a scan of these very inputs; None to scan now.
+        run: a scan of these very inputs, or its path or URL; None to scan now.
         dry_run: decide and count, write nothing.
         progress: see ``scan``.
 
@@ -131,9 +135,7 @@ def clean(
             return clean_records(inputs, rejected_rows(run), run, plan, settings)
         if isinstance(opened[0], ArrowTable):
             return clean_table(opened[0], run, plan, settings, progress)
-        return clean_files(
-            cast("list[File]", opened), cast("str | os.PathLike[str]", out), run, plan, settings, progress
-        )
+        return clean_to(cast("list[File]", opened), cast("str | os.PathLike[str]", out), run, plan, settings, progress)
 
 
 def check_out(opened: Sequence[Input], out: str | os.PathLike[str] | None) -> None:
@@ -144,20 +146,48 @@ def check_out(opened: Sequence[Input], out: str | os.PathLike[str] | None) -> No
     """
     if out is None:
         raise SettingsError("out", None, "a path, since the input is one")
+    shown = hide(os.fspath(out))
     tables = [one for one in opened if isinstance(one, Columnar)]
     if tables and os.fspath(out) == "-" and len(opened) > 1:
-        raise SettingsError("out", out, f"a directory, since {tables[0].kind} of several files is no stream")
-    suffix = pathlib.Path(out).suffix
+        raise SettingsError("out", shown, f"a directory, since {tables[0].kind} of several files is no stream")
+    suffix = suffix_of(out)
     if tables and suffix in FILE_SUFFIXES and len(opened) == 1 and suffix not in tables[0].suffixes:
         raise SettingsError(
             "out",
-            os.fspath(out),
+            shown,
             f"{tables[0].kind} as the input is: end it in {tables[0].suffixes[0]}, or name a directory",
         )
     if not tables and suffix in TABLE_SUFFIXES:
-        raise SettingsError(
-            "out", os.fspath(out), "written as the input is: end it as the input's name, or name a directory"
-        )
+        raise SettingsError("out", shown, "written as the input is: end it as the input's name, or name a directory")
+    if is_url(out):
+        check_url(opened, os.fspath(out))
+
+
+def check_url(opened: Sequence[Input], url: str) -> None:
+    """Check, before the work for it is done, that an output can go to a URL.
+
+    Raises:
+        StoreError: something else is there, or one of the inputs.
+    """
+    check_target(url, single=is_single(opened, url))
+    for one in opened:
+        same = hide(url).rstrip("/") == one.path if is_single(opened, url) else is_below(one.path, hide(url))
+        if same and (isinstance(one, Extracted) or not is_single(opened, url)):
+            raise StoreError(f"{hide(url)} is or holds the input {one.path}, which would be lost: name another output")
+
+
+def is_single(opened: Sequence[Input], out: str | os.PathLike[str]) -> bool:
+    """Whether an output is one file: so is the input, and the name is a file's."""
+    single = len(opened) == 1 and not (isinstance(opened[0], TextTree) and opened[0].is_tree)
+    return single and suffix_of(out) in FILE_SUFFIXES
+
+
+def suffix_of(out: str | os.PathLike[str]) -> str:
+    """Return what the name of an output ends in; nothing for a URL that ends in a slash, which is no file."""
+    path = os.fspath(out)
+    return (
+        "" if is_url(path) and path.endswith("/") else pathlib.PurePath(name_of(path) if is_url(path) else path).suffix
+    )
 
 
 def check_scores(run: Run, settings: Settings) -> None:
@@ -204,7 +234,7 @@ def check_unchanged(run: Run, opened: Inputs, settings: Settings) -> None:
             texts.add(hash_texts(table.parse(chunk, settings).documents))
         same = texts_digest([texts]) == run.summary["texts"]
     if not same:
-        raise InputError(f"the inputs are not those that {run.path} was made from: scan again")
+        raise InputError(f"the inputs are not those that {run.place} was made from: scan again")
 
 
 def rejected_rows(run: Run) -> set[int]:
@@ -278,6 +308,22 @@ def clean_table(source: ArrowTable, run: Run, plan: Plan, settings: Settings, pr
     return Cleaned(run, None, removal_counts(run), source.cleaned(left, settings.text), removals)
 
 
+def clean_to(
+    opened: list[File],
+    out: str | os.PathLike[str],
+    run: Run,
+    plan: Plan,
+    settings: Settings,
+    progress: Progress,
+) -> Cleaned:
+    """Clean files to where a path or a URL leads."""
+    if not is_url(out):
+        return clean_files(opened, local_path(os.fspath(out)), run, plan, settings, progress)
+    with published(os.fspath(out), single=is_single(opened, out)) as made:
+        cleaned = clean_files(opened, made, run, plan, settings, progress)
+    return dataclasses.replace(cleaned, path=None, url=Url(os.fspath(out)))
+
+
 def clean_files(
     opened: list[File],
     out: str | os.PathLike[str],
@@ -287,7 +333,7 @@ def clean_files(
     progress: Progress,
 ) -> Cleaned:
     """Clean files into a file, a directory, or standard output."""
-    target = pathlib.Path(out)
+    single, target = is_single(opened, out), pathlib.Path(out)
     summary = {**removal_counts(run), "inputs": [one.path for one in opened]}
     if os.fspath(out) == "-":
         # a stream of our own: where Python runs unbuffered, its own writes a part and says nothing
@@ -298,9 +344,9 @@ def clean_files(
             for _ in write_outputs(opened, outputs, run, plan, settings, progress):
                 pass
         return Cleaned(run, None, summary)
-    single = len(opened) == 1 and not (isinstance(opened[0], TextTree) and opened[0].is_tree)
-    if single and target.suffix in FILE_SUFFIXES:
-        if isinstance(opened[0], Extracted) and target.resolve() == pathlib.Path(opened[0].path).resolve():
+    if single:
+        path = opened[0].path
+        if isinstance(opened[0], Extracted) and not is_url(path) and target.resolve() == pathlib.Path(path).resolve():
             raise StoreError(
                 f"{target} is the input, which cannot be restored from what is written: name another output"
             )
@@ -323,7 +369,7 @@ def clean_files(
     for one in opened:
         if not set(reserved).isdisjoint(pathlib.PurePath(one.name).parts[:1]):
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
-        if pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
+        if not is_url(one.path) and pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
             raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
     with atomic_directory(target) as made:
         with (

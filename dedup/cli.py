@@ -213,7 +213,8 @@ def shown_progress() -> Iterator[Progress]:
 def cli() -> None:
     """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents, headers, templates.
 
-    INPUT is a file, a directory, a quoted pattern like 'crawl/**/*.jsonl.gz', or - for standard input: JSON lines, one
+    INPUT is a file, a directory, a quoted pattern like 'crawl/**/*.jsonl.gz', any of them at a URL such as
+    s3://bucket/crawl/, or - for standard input: JSON lines, one
     JSON array of objects, CSV or TSV, text and Markdown, HTML, WARC or WET, plain or compressed (gzip, zstd, bzip2, xz,
     lz4), Parquet or Arrow, told by content and name. Data go to stdout, messages to stderr. Exit codes: 0 done, 1
     error, 2 usage, 3 stopped by a guard rail.
@@ -222,7 +223,9 @@ def cli() -> None:
 
 @cli.command("scan")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--out", metavar="RUN", help="Run directory to write; may be left out where INPUT is one.")
+@click.option(
+    "-o", "--out", metavar="RUN", help="Run directory to write, or a URL; may be left out where INPUT is one."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--no-sketches", is_flag=True, help="Keep nothing to go on from; it may take more room than the input.")
 @with_settings
@@ -255,15 +258,19 @@ def scan_command(
             settings = make_settings(options)
         get_ready(inputs)
         from dedup.pipeline import scan
+        from dedup.publishing import scan_directory
         from dedup.store import unfinished
+        from dedup.urls import is_url
 
+        place = scan_directory(out) if is_url(out) else pathlib.Path(out)
         try:
             with shown_progress() as progress:
                 summary = scan(list(inputs), settings, out=out, keep=not no_sketches, progress=progress).summary
         except KeyboardInterrupt:
-            if not unfinished(out).exists():
+            if not unfinished(place).exists() and not (is_url(out) and place.exists()):
                 raise
-            click.echo("dedup: interrupted; the same command goes on from here", err=True)
+            where = f": what was done rests in {place.parent}" if is_url(out) else ""
+            click.echo(f"dedup: interrupted; the same command goes on from here{where}", err=True)
             sys.exit(EXIT_INTERRUPTED)
         except GuardRail:
             click.echo(json.dumps(Run.open(out).summary) if as_json else summary_table(Run.open(out).summary))
@@ -292,7 +299,7 @@ def runs_command(paths: tuple[str, ...], verify: bool, as_json: bool) -> None:
 
 @cli.command("clean")
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
-@click.option("-o", "--out", metavar="OUT", help="File, directory, or - for standard output.")
+@click.option("-o", "--out", metavar="OUT", help="File, directory, URL, or - for standard output.")
 @click.option("--run", "run", metavar="RUN", help="Apply this scan of the same inputs instead of scanning now.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would go; write nothing.")
 @click.option("--undo", "undo_path", metavar="CLEANED", help="Restore to OUT what went into CLEANED.")
@@ -359,7 +366,7 @@ def score_command(
         from dedup.scoring import ranked_articles, ranked_blocks, scan_for_scores
 
         with shown_progress() as progress:
-            run = scan_for_scores([pathlib.Path(one) for one in inputs], settings, progress)
+            run = scan_for_scores(list(inputs), settings, progress)
         tell_unused(run)
         if run.rejects and not run.documents.num_rows:
             raise InputError("no record could be used", inputs[0])

@@ -80,7 +80,7 @@ def make_plan(run: Run) -> Plan:
     verdicts, documents = run.verdicts, run.documents
     bounds = np.concatenate([[0], np.cumsum(documents["blocks"].to_numpy())]).astype(np.int64)
     if bounds[-1] != verdicts.num_rows:
-        raise Corrupt(f"{run.path}: documents.parquet and verdicts.parquet disagree: scan again")
+        raise Corrupt(f"{run.place}: documents.parquet and verdicts.parquet disagree: scan again")
     dropped = pc.equal(verdicts["action"], "drop").to_numpy()
     owners = np.searchsorted(bounds, np.flatnonzero(dropped), side="right") - 1
     touched = np.zeros(bounds.size - 1, np.bool_)

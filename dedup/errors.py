@@ -62,15 +62,17 @@ class SchemaError(InputError):
 
 
 class MissingExtra(DedupError, ImportError):
-    """A format needs packages that are not installed.
+    """A format, or a kind of URL, needs packages that are not installed.
 
     Args:
         what: the format.
         extra: the extra of this package that brings them.
+        package: one that is needed beside, None for none.
     """
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs packages that are not installed: pip install 'corpus-dedup[{extra}]'")
+    def __init__(self, what: str, extra: str, package: str | None = None) -> None:
+        more = "" if package is None else f" {package}"
+        super().__init__(f"{what} needs packages that are not installed: pip install 'corpus-dedup[{extra}]'{more}")
         self.extra = extra
 
 

@@ -11,17 +11,20 @@ from typing import Any
 
 from dedup.checkpoint import Sketchbook
 from dedup.errors import Corrupt, NotFound, VersionMismatch
+from dedup.publishing import read_summary
 from dedup.reading import pool_of
-from dedup.run import SUMMARY_FILE, Run, named_run
+from dedup.remote import list_files, read_bytes, size_of
+from dedup.run import SUMMARY_FILE, Run, check_format, named_run
 from dedup.settings import Settings
-from dedup.store import MADE_BY, SKETCHES, unfinished
+from dedup.store import MADE_BY, SKETCHES, is_summary, unfinished
+from dedup.urls import hide, is_url, join, local_path
 
 
 def runs(path: str | os.PathLike[str], *, verify: bool = False) -> list[dict[str, Any]]:
     """Say what run directories hold.
 
     Args:
-        path: a run directory, or a folder of some.
+        path: a run directory, or a folder of some; or a URL.
         verify: whether to read all sketches and compare them with their checksums.
 
     Returns:
@@ -31,7 +34,9 @@ def runs(path: str | os.PathLike[str], *, verify: bool = False) -> list[dict[str
     Raises:
         NotFound: there is no run.
     """
-    root = pathlib.Path(path)
+    if is_url(path):
+        return runs_in_store(os.fspath(path))
+    root = pathlib.Path(local_path(os.fspath(path)))
     found = [one for one in [root, *sorted(root.glob("*"))] if holds_run(one)]
     if not found:
         raise NotFound(f"{root} is no run directory, nor a folder of some")
@@ -39,6 +44,37 @@ def runs(path: str | os.PathLike[str], *, verify: bool = False) -> list[dict[str
     if holds_run(stopped):
         found.append(stopped)
     return [describe(one, verify=verify) for one in found]
+
+
+def runs_in_store(url: str) -> list[dict[str, Any]]:
+    """Say what runs a store holds below a prefix; they keep no sketches.
+
+    Raises:
+        NotFound: there is none.
+    """
+    sizes_of: dict[str, dict[str, int]] = {}
+    for name in list_files(url):
+        folder, _, last = name.rpartition("/")
+        if "/" not in folder:
+            sizes_of.setdefault(folder, {})[last] = size_of(join(url, name)) or 0
+    found = []
+    for folder, sizes_there in sizes_of.items():
+        place = url if folder in {"", "/"} else join(url, folder)
+        if SUMMARY_FILE not in sizes_there or not is_summary(read_bytes(join(place, SUMMARY_FILE)) or b""):
+            continue
+        one: dict[str, Any] = {"run": hide(place), "state": "whole"}
+        try:
+            summary = read_summary(join(place, SUMMARY_FILE)) or {}
+            if "texts" not in summary:
+                continue  # a cleaned corpus
+            check_format(summary, hide(place))
+            one |= told_of(Run(pathlib.Path(), summary, hide(place)))
+        except (VersionMismatch, Corrupt) as error:
+            one["state"] = str(error)
+        found.append({**one, "bytes": sizes_there, "sketches": None})
+    if not found:
+        raise NotFound(f"{hide(url)} is no run, nor are there some below it")
+    return found
 
 
 def holds_run(path: pathlib.Path) -> bool:
@@ -60,23 +96,28 @@ def describe(path: pathlib.Path, *, verify: bool) -> dict[str, Any]:
         told["state"] = str(error)
     else:
         made = (path / SUMMARY_FILE).stat().st_mtime
-        defaults, chosen = dataclasses.asdict(Settings()), dataclasses.asdict(run.settings)
-        told |= {
-            "made_by": run.summary[MADE_BY],
-            "made": dt.datetime.fromtimestamp(made, dt.UTC).isoformat(timespec="seconds"),
-            **{name: run.summary[name] for name in ("documents", "blocks", "blocks_dropped", "rejects", "seconds")},
-            "inputs": run.summary["inputs"],
-            "settings": {
-                name: sorted(value) if isinstance(value, frozenset) else value
-                for name, value in chosen.items()
-                if value != defaults[name]
-            },
-        }
+        told["made"] = dt.datetime.fromtimestamp(made, dt.UTC).isoformat(timespec="seconds")
+        told |= told_of(run)
     told["bytes"] = {
         one.name: sum(size for _, size in sizes(one)) for one in sorted(path.iterdir()) if not one.name.startswith(".")
     }
     told["sketches"] = sketches_of(path, verify=verify)
     return told
+
+
+def told_of(run: Run) -> dict[str, Any]:
+    """Say what a run's summary tells of it."""
+    defaults, chosen = dataclasses.asdict(Settings()), dataclasses.asdict(run.settings)
+    return {
+        "made_by": run.summary[MADE_BY],
+        **{name: run.summary[name] for name in ("documents", "blocks", "blocks_dropped", "rejects", "seconds")},
+        "inputs": run.summary["inputs"],
+        "settings": {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in chosen.items()
+            if value != defaults[name]
+        },
+    }
 
 
 def sizes(path: pathlib.Path) -> Iterator[tuple[str, int]]:

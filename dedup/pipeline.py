@@ -22,6 +22,7 @@ from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail
 from dedup.formats import Inputs, open_inputs
 from dedup.kernels.classes import LEAST_PAGES
+from dedup.publishing import check_target, publish, scan_directory
 from dedup.reading import Progress, pool_of, silent, sketch_corpus
 from dedup.run import (
     DOCUMENTS_FILE,
@@ -49,6 +50,7 @@ from dedup.schema import (
 )
 from dedup.settings import Settings
 from dedup.store import SKETCHES, Workspace, told_when_full, unfinished_directory
+from dedup.urls import is_url, local_path
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
 MOST_FILLER = 0.5  # share of a document that may go as filler unnoticed
@@ -71,9 +73,9 @@ def scan(
         inputs: a path or several (files, directories, patterns), an iterable of dicts, or an object with
             ``__arrow_c_stream__``; or a run directory, to decide again without reading anything.
         settings: see ``Settings``; None for those of the run, where the input is one.
-        out: the run directory to write, replacing an older run; None for a temporary one that goes with the ``Run``, or
-            for the run that is decided on again.
-        keep: whether the sketches are to stay in the run directory.
+        out: the run directory to write, or a URL, replacing an older run; None for a temporary one that goes with the
+            ``Run``, or for the run that is decided on again.
+        keep: whether the sketches are to stay in the run directory; they never do in a store (a URL).
         progress: called with a stage, bytes done and bytes in all (None if unknown).
 
     Returns:
@@ -92,6 +94,9 @@ def scan(
     >>> run.verdicts.select(["doc", "action", "reason", "partner_doc"]).to_pylist()[1]
     {'doc': 'b', 'action': 'drop', 'reason': 'near_duplicate', 'partner_doc': 'a'}
     """
+    if out is not None and is_url(out):
+        return _scan_to_store(inputs, settings, os.fspath(out), keep=keep, progress=progress)
+    out = None if out is None else local_path(os.fspath(out))
     old = named_run(inputs)
     if old is not None:
         settings, out = settings or old.settings, out or old.path
@@ -117,6 +122,22 @@ def scan(
     if run.alarms and not settings.allow:
         raise GuardRail(run.alarms)
     return run
+
+
+def _scan_to_store(inputs: Any, settings: Settings | None, url: str, *, keep: bool, progress: Progress | None) -> Run:
+    """Scan into a directory of this machine, and from there into a store; the sketches go when all is there."""
+    check_target(url)
+    local = scan_directory(url)
+    stopped: GuardRail | None = None
+    try:
+        scan(inputs, settings, out=local, keep=keep, progress=progress)
+    except GuardRail as error:
+        stopped = error
+    publish(local, url, SUMMARY_FILE, without=[SKETCHES])
+    shutil.rmtree(local.parent, ignore_errors=True)
+    if stopped is not None:
+        raise stopped
+    return Run.open(url)
 
 
 def _scan_into(

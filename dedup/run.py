@@ -10,6 +10,9 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
@@ -23,6 +26,8 @@ import xxhash
 from dedup.arrays import I64, U64
 from dedup.errors import Corrupt, NotFound, VersionMismatch
 from dedup.kernels.mixing import mix64
+from dedup.publishing import fetch
+from dedup.remote import read_bytes
 from dedup.schema import DOCUMENTS, VERDICTS, Documents, Reject
 from dedup.settings import Settings
 from dedup.store import (
@@ -30,12 +35,15 @@ from dedup.store import (
     MADE_BY,
     MAKER,
     ORDER_FILE,
+    OWN_FILES,
     REJECTS_FILE,
     REMOVALS_FILE,
     SUMMARY_FILE,
     TEMPLATES_FILE,
     VERDICTS_FILE,
+    is_summary,
 )
+from dedup.urls import WEB, hide, is_url, join, local_path
 from dedup.version import __version__
 
 FORMAT = 5
@@ -47,32 +55,55 @@ class Run:
     """What a scan found.
 
     Attributes:
-        path: the run directory.
+        path: the run directory; of a run in a store, a copy that goes with this object.
         summary: counts, settings, inputs and alarms.
+        url: where it is in a store, without passwords; None for one that is not.
     """
 
     path: pathlib.Path
     summary: dict[str, Any]
+    url: str | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Run:
-        """Open a run directory.
+        """Open a run directory, or copy one from a store (a URL).
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or it cannot be read.
             VersionMismatch: another version of this package wrote it.
-            Corrupt: its summary is no JSON.
+            Corrupt: its summary is no JSON, or it is not whole.
         """
-        root = pathlib.Path(path)
+        if is_url(path):
+            return cls._fetched(os.fspath(path))
+        root = pathlib.Path(local_path(os.fspath(path)))
         try:
             summary = json.loads((root / SUMMARY_FILE).read_bytes())
         except FileNotFoundError as error:
             raise NotFound(f"{root} is no run directory: it has no {SUMMARY_FILE}") from error
         except ValueError as error:
             raise Corrupt(f"{root / SUMMARY_FILE} is damaged: scan again") from error
-        if summary.get("format") != FORMAT:
-            raise VersionMismatch(f"{root} has format {summary.get('format')}, this version reads {FORMAT}: scan again")
+        check_format(summary, str(root))
         return cls(root, summary)
+
+    @classmethod
+    def _fetched(cls, url: str) -> Run:
+        """Copy a run from a store into a temporary directory."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="dedup-run-"))
+        try:
+            fetch_run(url, folder)
+            summary = json.loads((folder / SUMMARY_FILE).read_bytes())
+            check_format(summary, hide(url))
+            run = cls(folder, summary, hide(url))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
+        return run
+
+    @property
+    def place(self) -> str:
+        """What to call it in messages."""
+        return str(self.path) if self.url is None else self.url
 
     @functools.cached_property
     def verdicts(self) -> pa.Table:
@@ -120,22 +151,53 @@ class Run:
         return rows
 
 
+def fetch_run(url: str, folder: pathlib.Path) -> None:
+    """Copy a run from a store into a directory.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if not fetch(url, SUMMARY_FILE, OWN_FILES, folder):
+        raise NotFound(f"{hide(url)} is no run: it has no {SUMMARY_FILE}")
+
+
+def check_format(summary: dict[str, Any], place: str) -> None:
+    """Check that this version reads a run.
+
+    Raises:
+        VersionMismatch: it does not.
+    """
+    if summary.get("format") != FORMAT:
+        raise VersionMismatch(f"{place} has format {summary.get('format')}, this version reads {FORMAT}: scan again")
+
+
 def named_run(inputs: object) -> Run | None:
     """Return the run that is named as an input, None where none is.
 
     Raises:
         VersionMismatch: another version of this package wrote it.
+        NotFound: it is in a store, where runs keep no sketches to go on from.
     """
     if isinstance(inputs, list | tuple) and len(inputs) == 1:
         inputs = inputs[0]
     if not isinstance(inputs, str | os.PathLike):
         return None
-    try:
-        summary = json.loads((pathlib.Path(inputs) / SUMMARY_FILE).read_bytes())
-    except (OSError, ValueError):
+    path = os.fsdecode(inputs)
+    if path.startswith(WEB) or path == "-":
         return None
-    made_here = isinstance(summary, dict) and str(summary.get(MADE_BY)).startswith(MAKER)
-    return Run.open(inputs) if made_here and "texts" in summary else None
+    try:
+        if is_url(path):
+            data = read_bytes(join(path, SUMMARY_FILE)) or b""
+        else:
+            data = (pathlib.Path(local_path(path)) / SUMMARY_FILE).read_bytes()
+        summary = json.loads(data)
+    except (OSError, ValueError, NotFound):  # whoever opens it as an input will complain
+        return None
+    if not is_summary(data) or "texts" not in summary:
+        return None
+    if is_url(path):
+        raise NotFound(f"{hide(path)} is a run in a store, where none keeps sketches: scan its inputs again")
+    return Run.open(inputs)
 
 
 def write_table(

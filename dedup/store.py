@@ -31,6 +31,7 @@ except ImportError:  # Windows
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
 MADE_BY, MAKER = "made_by", "corpus-dedup"
+FILES, UNFINISHED = "files", "unfinished"  # in a store it names the others, or says that they are not whole
 # What stands beside it: in a run, and in a cleaned corpus.
 VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
 REJECTS_FILE, REMOVALS_FILE, ORDER_FILE = "rejects.jsonl", "removals.jsonl", "order.npy"
@@ -430,9 +431,15 @@ def is_ours(target: pathlib.Path) -> bool:
     if not target.is_dir():
         return False
     try:
-        summary = json.loads((target / SUMMARY_FILE).read_bytes())
+        return is_summary((target / SUMMARY_FILE).read_bytes())
     except FileNotFoundError:
         return not any(target.iterdir())
+
+
+def is_summary(data: bytes) -> bool:
+    """Whether the content of a file is a summary that this package wrote."""
+    try:
+        summary = json.loads(data)
     except ValueError:
         return False
     return isinstance(summary, dict) and str(summary.get(MADE_BY)).startswith(MAKER)

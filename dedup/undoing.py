@@ -11,34 +11,44 @@ import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from dedup.errors import Corrupt, NotFound
 from dedup.formats.compression import Codec, Decompressed, compress_to, open_stream
 from dedup.formats.sinks import Checksum
+from dedup.publishing import fetched, published
 from dedup.rejoining import rejoin
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
 from dedup.store import REMOVED, atomic_directory, atomic_file
+from dedup.urls import Url, is_url, local_path, name_of
 
 
 def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathlib.Path:
     """Restore what ``clean`` was given, byte for byte (compressed files: the bytes they hold; tables: their values).
 
     Args:
-        cleaned: an output of ``clean``, file or directory, not edited since.
-        out: where the restored file or directory goes.
+        cleaned: an output of ``clean``, file, directory or URL, not edited since.
+        out: where the restored file or directory goes, a path or URL.
 
     Returns:
-        ``out``, as a path.
+        ``out``, as a path, or as the URL that it is.
 
     Raises:
         NotFound: there is no such output, or its removals are missing.
         Corrupt: the output is not what ``clean`` wrote.
         StoreError: ``out`` cannot be written.
     """
-    source, target = pathlib.Path(cleaned), pathlib.Path(out)
+    if is_url(cleaned):
+        besides = (REMOVALS_FILE, REJECTS_FILE, f"{REMOVED}{pathlib.PurePath(name_of(os.fspath(cleaned))).suffix}")
+        with fetched(os.fspath(cleaned), besides) as copy_of:
+            return undo(copy_of, out)
+    source, target = (pathlib.Path(local_path(os.fspath(one))) for one in (cleaned, out))
+    if is_url(out) and source.exists():
+        with published(os.fspath(out), single=not source.is_dir()) as made:
+            undo(source, made)
+        return cast("pathlib.Path", Url(os.fspath(out)))
     if not source.exists():
         raise NotFound(f"{source} does not exist")
     if source.is_dir():

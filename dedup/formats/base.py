@@ -16,8 +16,13 @@ import xxhash
 
 from dedup.arrays import I64
 from dedup.errors import NotFound
+from dedup.ranges import opened as opened_url
+from dedup.remote import size_of as size_of_url
+from dedup.remote import stamp_of as stamp_of_url
+from dedup.remote import stamps_of
 from dedup.schema import Documents, Reject
 from dedup.settings import Settings
+from dedup.urls import hide, is_url
 
 LONGEST = 1 << 27  # bytes of the longest record that is read; a hostile file can hold any number in a few
 # What to cut from a document: nothing, all of it, or spans of its UTF-8 (start, end), ascending and apart.
@@ -152,13 +157,17 @@ def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[int, Chunk]]
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
-    """Open a file for reading; ``-`` is standard input.
+    """Open a file or URL for reading; ``-`` is standard input.
 
     Raises:
         NotFound: it cannot be read.
     """
     if path == "-":
         yield sys.stdin.buffer
+        return
+    if is_url(path):
+        with opened_url(path) as remote:
+            yield remote
         return
     try:
         file = open(path, "rb")  # noqa: SIM115 - what fails later is no failure to open it
@@ -174,6 +183,8 @@ def size_of(path: str) -> int | None:
     Raises:
         NotFound: it is not there.
     """
+    if is_url(path):
+        return size_of_url(path)
     try:
         return None if path == "-" else os.stat(path).st_size
     except (OSError, ValueError) as error:
@@ -189,13 +200,17 @@ def stamp_of(path: str | os.PathLike[str]) -> str | None:
     """Return what changes when a file does; None for standard input (``-``), pipes and the like."""
     if path == "-":
         return None
+    if is_url(path):
+        return stamp_of_url(os.fspath(path))
     status = os.stat(path)
     return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
 
 
 def stamp_of_all(folder: str, names: Iterable[str]) -> str:
     """Return what changes when one of the files of a directory does."""
-    stamps = ((name, str(stamp_of(os.path.join(folder, name)))) for name in names)
+    names = list(names)
+    of_all = stamps_of(folder, names) if is_url(folder) else (stamp_of(os.path.join(folder, name)) for name in names)
+    stamps = ((name, str(stamp)) for name, stamp in zip(names, of_all, strict=True))
     return str(xxhash.xxh3_128_hexdigest("\0".join(map("\0".join, stamps)).encode(errors="surrogateescape")))
 
 
@@ -222,7 +237,9 @@ def narrow(source: Input, settings: Settings) -> Input:
 
 
 def printable(name: str) -> str:
-    """Return the name of a file as text, also where it is no UTF-8."""
+    """Return the name of a file as text, also where it is no UTF-8, or that of a URL without passwords."""
+    if is_url(name):
+        name = hide(name)
     return name.encode(errors="backslashreplace").decode()
 
 

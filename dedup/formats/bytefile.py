@@ -6,7 +6,9 @@ import os
 from typing import BinaryIO
 
 from dedup.formats.base import opened, printable, size_of, stamp_of, unreadable
-from dedup.formats.compression import Codec, open_stream
+from dedup.formats.compression import Codec, Decompressed, detect_codec, open_stream
+from dedup.ranges import RemoteFile
+from dedup.urls import is_url, name_of
 
 BOM = b"\xef\xbb\xbf"
 HEAD = 1 << 16  # bytes of a file that tell what it holds
@@ -27,7 +29,7 @@ class ByteFile:
 
     def __init__(self, path: str, file: int) -> None:
         self.path = "<stdin>" if path == "-" else printable(path)
-        self.name = self.stdin_name if path == "-" else os.path.basename(path)
+        self.name = self.stdin_name if path == "-" else name_of(path)
         self.size = size_of(path)
         self._path = path
         self._file = file
@@ -92,10 +94,21 @@ def head_of(path: str) -> bytes:
     Raises:
         NotFound: the file cannot be read.
     """
-    if not os.path.isfile(path):
+    if not is_url(path) and not os.path.isfile(path):
         return b""
     with opened(path) as file:
+        if is_url(path):
+            return head_of_object(file)
         try:
             return open_stream(file)[0].read(HEAD)
         except OSError as error:
             raise unreadable(path, error) from error
+
+
+def head_of_object(file: BinaryIO) -> bytes:
+    """Return what ``head_of`` does of an open object, and read no more of it than that takes."""
+    if isinstance(file, RemoteFile):
+        file.ahead = 0
+    start = file.read(HEAD)
+    codec = detect_codec(start)
+    return start if codec is None else Decompressed(file, codec, start).read(HEAD)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.errors import InputError, NotFound
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, printable, stamp_of
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed, printable, size_of, stamp_of
 from dedup.formats.layout import filter_rows, row_bytes
 from dedup.formats.sinks import Checked
 from dedup.formats.tables import (
@@ -31,8 +31,11 @@ from dedup.formats.tables import (
     mended,
     splice,
 )
+from dedup.ranges import opened as opened_url
+from dedup.ranges import opened_at_random
 from dedup.settings import Settings
 from dedup.store import REMOVED
+from dedup.urls import is_url, name_of
 
 
 class Group(NamedTuple):
@@ -110,8 +113,8 @@ class Columnar(abc.ABC):
 
     def __init__(self, path: str, file: int) -> None:
         self.path = printable(path)
-        self.name = os.path.basename(path)
-        self.size: int | None = os.stat(path).st_size
+        self.name = name_of(path)
+        self.size: int | None = size_of(path)
         self._path = path
         self._file = file
         self.chosen: list[str] | None = None
@@ -182,6 +185,22 @@ class Columnar(abc.ABC):
     def sink(self, file: BinaryIO, removed: BinaryIO | None, settings: Settings) -> TableSink:
         """Begin an output; ``removed`` takes the rows that are removed whole, None to let them go."""
         return TableSink(self, file, removed, settings.text)
+
+
+@contextlib.contextmanager
+def arrow_file(path: str, *, ahead: bool = False) -> Iterator[pa.NativeFile]:
+    """Open a file or URL for Arrow to read.
+
+    Args:
+        path: the file.
+        ahead: whether it is read from its begin to its end, so that it pays to read ahead.
+    """
+    if not is_url(path):
+        with pa.OSFile(os.fsencode(path)) as file:
+            yield file
+        return
+    with opened_url(path) if ahead else opened_at_random(path) as remote, pa.PythonFile(remote, "r") as file:
+        yield file
 
 
 def runs(groups: Iterable[tuple[Group, int]], size: int, file: int) -> Iterator[Chunk]:

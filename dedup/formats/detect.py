@@ -9,6 +9,7 @@ import pathlib
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dedup.errors import InputError, NotFound
@@ -18,19 +19,22 @@ from dedup.formats.compression import strip_suffix
 from dedup.formats.kinds import is_table
 from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.registry import FORMATS, named, recognise, recognise_stdin
+from dedup.remote import kind_of, list_files, list_like, read_bytes
 from dedup.settings import FormatName
-from dedup.store import OWN_FILES, OWN_FOLDERS, is_ours
+from dedup.store import OWN_FILES, OWN_FOLDERS, SUMMARY_FILE, is_ours, is_summary
+from dedup.urls import folder_name, has_magic, inner_parts, is_url, join, local_path, without_magic
 
 # What is counted of them among what is ignored.
 LINKED, OWN = "links to directories", "directories of dedup's own"
+HEADS = 16  # of objects that are read at a time
 
 
 def open_inputs(inputs: Any, as_format: FormatName | None = None, stdin: str = "-") -> Inputs:
     """Choose readers.
 
     Args:
-        inputs: a path or several (files, directories, patterns such as ``crawl/**/*.jsonl.gz``, ``-`` for standard
-            input), an iterable of dicts, an object with ``__arrow_c_stream__``, or readers.
+        inputs: a path or URL or several (files, directories, patterns such as ``crawl/**/*.jsonl.gz``, ``-`` for
+            standard input), an iterable of dicts, an object with ``__arrow_c_stream__``, or readers.
         as_format: what files hold; None to tell by content and names.
         stdin: a file that holds what came through standard input.
 
@@ -50,7 +54,7 @@ def open_inputs(inputs: Any, as_format: FormatName | None = None, stdin: str = "
     if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
         raise InputError(f"{type(inputs).__name__} is no input: give paths, dicts, or an Arrow table")
     if isinstance(inputs, list | tuple) and inputs and all(isinstance(one, str | os.PathLike) for one in inputs):
-        return Opener(as_format, stdin).open_all([os.fsdecode(path) for path in inputs])
+        return Opener(as_format, stdin).open_all([local_path(os.fsdecode(path)) for path in inputs])
     return Inputs([Records(inputs, 0)])
 
 
@@ -77,6 +81,8 @@ class Opener:
         for path in paths:
             if path == "-":
                 self._open_stdin()
+            elif is_url(path):
+                self._open_url(path)
             elif (there := status(path)) is None and glob.has_magic(path):
                 self._open_pattern(path)
             elif there is None:
@@ -86,6 +92,18 @@ class Opener:
             else:
                 self._open(path, self._format or recognise(path, alone=True) or "jsonl")
         return Inputs(self._opened, dict(sorted(self._ignored.items())))
+
+    def _open_url(self, url: str) -> None:
+        """Open what stands at a URL, or what is like it."""
+        there = kind_of(url)
+        if there is None and has_magic(url):
+            self._open_url_pattern(url)
+        elif there is None:
+            raise NotFound(f"{printable(url)} does not exist: check its spelling, and that its store has it")
+        elif there == "directory":
+            self._open_directory(url)
+        else:
+            self._open(url, self._format or recognise(url, alone=True) or "jsonl")
 
     def _open_stdin(self) -> None:
         """Open standard input, or the file that holds what came through it; that gets a name as of its format."""
@@ -136,13 +154,15 @@ class Opener:
 
     def _open_directory(self, path: str) -> None:
         """Open what a directory holds: texts together, pages together, each file of data by itself."""
-        top = self._apart(pathlib.Path(path).resolve().name)
+        top = self._apart(folder_name(path))
         trees: dict[FormatName, list[str]] = {}
         files: list[tuple[str, FormatName]] = []
-        for name, kind in self._told(path, list(self._list_files(path))):
+        names = self._list_urls(path) if is_url(path) else list(self._list_files(path))
+        odd = odd_names(names) if is_url(path) else set()
+        for name, kind in self._told(path, names):
             if kind is None:
                 self._ignored[ending(name)] += 1
-            elif FORMATS[kind].tree is not None and (FORMATS[kind].extracted or strip_suffix(name) == name):
+            elif name not in odd and is_in_tree(name, kind):
                 trees.setdefault(kind, []).append(name)
             else:
                 files.append((name, kind))
@@ -152,16 +172,18 @@ class Opener:
             if kind in trees and tree.tree is not None:
                 one = tree.tree(path, len(self._opened), trees[kind])
                 one.name = self._apart(f"{top}.jsonl") if tree.extracted else top
-                if tree.extracted:
-                    self._take(one.name)
+                taken = [one.name] if tree.extracted else [os.path.join(top, name) for name in trees[kind] if odd]
+                for name in taken:
+                    self._take(name)
                 self._opened.append(one)
         self._folders.add(top)
         for name, kind in files:
-            self._open(os.path.join(path, name), kind, os.path.join(top, os.path.dirname(name)))
+            self._open(join(path, name), kind, os.path.join(top, *inner_parts(os.path.dirname(name))))
 
     def _told(self, path: str, names: list[str]) -> Iterator[tuple[str, FormatName | None]]:
         """Tell formats of files; where one is given, of others but where no file is told to be of it."""
-        kinds = [recognise(os.path.join(path, name)) for name in names]
+        paths = [join(path, name) for name in names]
+        kinds = recognise_urls(paths) if is_url(path) else list(map(recognise, paths))
         if self._format is not None:
             others = None if self._format in kinds else self._format
             kinds = [kind if kind == self._format else others for kind in kinds]
@@ -195,6 +217,54 @@ class Opener:
                     found.append(os.path.relpath(os.path.join(folder, name), path))
         self._ignored = +self._ignored
         yield from sorted(found)
+
+    def _list_urls(self, url: str) -> list[str]:
+        """Return what ``_list_files`` yields, of a prefix."""
+        names = list_files(url)
+        summaries = (name for name in names if name.split("/")[-1] == SUMMARY_FILE)
+        ours = {name[: -len(SUMMARY_FILE)] for name in summaries if is_summary(read_bytes(join(url, name)) or b"")}
+        kept = []
+        for name in names:
+            folder, slash, last = name.rpartition("/")
+            above = [name[: found.end()] for found in re.finditer("/", name)]
+            if any(part.startswith(".") for part in name.split("/")):
+                continue
+            if any(f"{one}{own}/" in above for one in ours for own in OWN_FOLDERS):
+                self._ignored[OWN] += 1
+            elif folder + slash in ours and last in OWN_FILES:
+                self._ignored[ending(name)] += 1
+            else:
+                kept.append(name)
+        return kept
+
+    def _open_url_pattern(self, pattern: str) -> None:
+        """Open what is like a pattern, see ``_open_pattern``."""
+        found = list_like(pattern)
+        if not found:
+            raise NotFound(f"nothing is like {printable(pattern)}")
+        base = without_magic(pattern).partition("::")[0]
+        folders = {url.rstrip("/") for url, kind in found if kind == "directory"}
+        files = [
+            (url, kind)
+            for url, kind in found
+            if not folders.intersection(url[: slash.start()] for slash in re.finditer("/", url))
+        ]
+        urls = [url for url, kind in files if kind == "file"]
+        kinds = dict(
+            zip(urls, recognise_urls(urls) if self._format is None else [self._format] * len(urls), strict=True)
+        )
+        before = len(self._opened)
+        for url, there in files:
+            if there == "directory":
+                if list_files(url):  # some keys stand for a directory without files
+                    self._open_directory(url)
+            elif kind := kinds[url]:
+                rest = url.partition("::")[0].removeprefix(base) if url.startswith(base) else ""
+                self._open(url, kind, os.path.join("", *inner_parts(os.path.dirname(rest))))
+            else:
+                self._ignored[ending(url)] += 1
+        if len(self._opened) == before:
+            raise InputError("nothing like this is of a format that is read: see --format", printable(pattern))
 
     def _open_pattern(self, pattern: str) -> None:
         """Open what is like a pattern, sorted; of directories and what is below them the directories."""
@@ -246,6 +316,23 @@ def is_file(path: str) -> bool:
             raise
         return False
     return bool(named(path)) if there is None else stat.S_ISREG(there.st_mode)
+
+
+def is_in_tree(name: str, kind: FormatName) -> bool:
+    """Whether a file of a directory is read together with others."""
+    return FORMATS[kind].tree is not None and (FORMATS[kind].extracted or strip_suffix(name) == name)
+
+
+def recognise_urls(urls: Sequence[str]) -> list[FormatName | None]:
+    """Tell the formats of many objects, several at a time."""
+    with ThreadPoolExecutor(HEADS, thread_name_prefix="dedup-remote") as pool:
+        return list(pool.map(recognise, urls))
+
+
+def odd_names(names: Sequence[str]) -> set[str]:
+    """Return those names of objects that no file can have, or not beside the others."""
+    folders = {name[: slash.start()] for name in names for slash in re.finditer("/", name)}
+    return {name for name in names if name in folders or "/".join(inner_parts(name)) != name}
 
 
 def parents(name: str) -> list[str]:

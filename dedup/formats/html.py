@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
-import pathlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +13,7 @@ from dedup.formats.base import Chunk, opened, printable, size_of, stamp_of, stam
 from dedup.formats.compression import open_stream
 from dedup.formats.extracted import EFFORT, Extract, Extracted, Raw, stay_quiet
 from dedup.formats.tags import check_page
+from dedup.urls import folder_name, join, name_of
 
 LONGEST_PAGE = 1 << 23  # bytes
 META = 1 << 12  # bytes in which a page may name its encoding
@@ -71,16 +70,16 @@ class Pages(Extracted):
         need_extractor("html")
         self._root = "" if names is None else path
         self._names = [path] if names is None else list(names)
-        name = "stdin.html" if path == "-" else pathlib.Path(path).resolve().name if names else os.path.basename(path)
+        name = "stdin.html" if path == "-" else folder_name(path) if names else name_of(path)
         self._name = name
         super().__init__("<stdin>" if path == "-" else printable(path), f"{name}.jsonl", file, self._read, self._show)
-        self.size = None if path == "-" else sum(size_of(os.path.join(self._root, one)) or 0 for one in self._names)
+        self.size = None if path == "-" else sum(size_of(join(self._root, one)) or 0 for one in self._names)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of pages."""
         raw, held, read, first = Raw(), 0, 0, 1
         for number, name in enumerate(self._names, 1):
-            with opened(os.path.join(self._root, name)) as file:
+            with opened(join(self._root, name)) as file:
                 stream, _ = open_stream(file)
                 data = stream.read(LONGEST_PAGE + 1)
                 read += stream.consumed
@@ -106,7 +105,7 @@ class Pages(Extracted):
 
     def _show(self, record: Any) -> tuple[str, bytes]:
         """Return the path of a page; the page is still there."""
-        return printable(os.path.join(self._root, record[0])) if self._root else self.path, b""
+        return printable(join(self._root, record[0])) if self._root else self.path, b""
 
 
 def need_extractor(extra: str) -> None:

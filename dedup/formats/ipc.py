@@ -11,9 +11,11 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from dedup.errors import InputError
-from dedup.formats.columnar import Columnar, Group, readable, reading
+from dedup.formats.columnar import Columnar, Group, arrow_file, readable, reading
 from dedup.formats.layout import check_sound, one_batch
 from dedup.formats.sinks import Checked
+from dedup.ranges import opened_at_random
+from dedup.urls import is_url
 
 FILE_MAGIC = b"ARROW1\0\0"
 FILE_SUFFIXES = (".arrow", ".feather", ".ipc", ".arrows")
@@ -32,7 +34,7 @@ class ArrowFile(Columnar):
 
     def __init__(self, path: str, file: int) -> None:
         super().__init__(path, file)
-        with open(path, "rb") as stream:
+        with opened_at_random(path) if is_url(path) else open(path, "rb") as stream:
             self._streamed = stream.read(len(FILE_MAGIC)) != FILE_MAGIC
             stream.seek(0 if self._streamed else len(FILE_MAGIC))
             self._codec = codec_of(stream)
@@ -46,7 +48,7 @@ class ArrowFile(Columnar):
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[Any, pa.NativeFile]]:
         """Open the file."""
-        with reading(self.path, self.kind), pa.OSFile(os.fsencode(self._path)) as file:
+        with reading(self.path, self.kind), arrow_file(self._path, ahead=self._streamed) as file:
             fields = [k for k, name in enumerate(self.schema.names) if name in self.chosen] if self.chosen else []
             options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
             yield (pa.ipc.open_stream if self._streamed else pa.ipc.open_file)(file, options=options), file

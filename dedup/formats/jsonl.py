@@ -16,6 +16,7 @@ from dedup.formats.objects import Origin, cut_text, decode_one_by_one, decode_to
 from dedup.kernels.lines import LF, find_bytes
 from dedup.schema import Reject
 from dedup.settings import Settings
+from dedup.urls import is_url
 
 
 def is_laid_out(head: bytes) -> bool:
@@ -113,7 +114,7 @@ class JsonLines(ByteFile, LineRecords):
         """Read runs of whole lines."""
         with opened(self._path) as file:
             stream, self.codec = open_stream(file)
-            plain = self.codec is None and file.seekable()
+            plain = self.codec is None and file.seekable() and not is_url(self._path)
             yield from chunks_of_lines(PlainLines(file) if plain else stream, self._file, size)
 
 

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import io
 import itertools
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,14 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dedup.formats.columnar import Columnar, Group, readable, reading
+from dedup.formats.columnar import Columnar, Group, arrow_file, readable, reading
 from dedup.formats.layout import check_sound, holds_dictionary
 from dedup.formats.sinks import Checked
+from dedup.urls import is_url
 
 # Rows read at a time: what a page takes says little about how much text it stands for.
 LEAST_ROWS, BATCH_ROWS = 16, 1024
 CODED_ROWS = 4096  # the same where columns stay dictionaries: each batch brings its own
-BUFFER = 1 << 18  # bytes of a column that are read ahead
+BUFFER = 1 << 18  # bytes of a column that are read ahead,
+REMOTE_BUFFER, REMOTE_BUFFERS = 1 << 22, 1 << 25  # of one in an object; of all of its columns
 COARSE = {"coerce_int96_timestamp_unit": "us"}
 SCHEMA_KEY = b"ARROW:schema"
 DICTIONARIES = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
@@ -37,15 +38,20 @@ class ParquetFile(Columnar):
 
     def __init__(self, path: str, file: int) -> None:
         super().__init__(path, file)
+        self._metadata: pq.FileMetaData = None
         with reading(self.path, self.kind), self._open() as opened:
-            self._metadata: pq.FileMetaData = opened.metadata
+            self._metadata = opened.metadata
             self.schema = readable(opened.schema_arrow)
 
     @contextlib.contextmanager
     def _open(self, **options: Any) -> Iterator[pq.ParquetFile]:
         """Open the file."""
         options |= {"arrow_extensions_enabled": True, "pre_buffer": False, "buffer_size": BUFFER}
-        with pa.OSFile(os.fsencode(self._path)) as file:
+        if is_url(self._path):  # each read takes a request there
+            columns = len(self.chosen or ()) or (1 if self._metadata is None else self._metadata.num_columns)
+            options["buffer_size"] = max(BUFFER, min(REMOTE_BUFFER, REMOTE_BUFFERS // max(1, columns)))
+            options["metadata"] = self._metadata
+        with arrow_file(self._path) as file:
             yield pq.ParquetFile(file, **options)
 
     def groups(self, size: int) -> Iterator[tuple[Group, int]]:

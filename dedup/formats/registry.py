@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from dedup.formats.text import SUFFIXES as TEXT_SUFFIXES
 from dedup.formats.text import TextTree
 from dedup.formats.warc import Warc
 from dedup.settings import FormatName
+from dedup.urls import name_of
 
 # The first line, if it is seen whole, is an object: of JSON that is laid out for reading it would be a part of one.
 OBJECT = re.compile(rb'\s*\{\s*(?:"[^\n]*\}\s*(?:\n|\Z)|"[^\n]*\Z|\}\s*(?:\n|\Z))')
@@ -95,7 +95,7 @@ FILE_SUFFIXES = (*(suffix for one in FORMATS.values() if not one.extracted for s
 
 def named(path: str) -> list[FormatName]:
     """Return the formats that the name of a file tells."""
-    name = strip_suffix(os.path.basename(path)).lower()
+    name = strip_suffix(name_of(path)).lower()
     return [key for key, one in FORMATS.items() if name.endswith(one.suffixes)]
 
 
@@ -113,7 +113,9 @@ def recognise(path: str, *, alone: bool = False) -> FormatName | None:
     keys = named(path)
     if keys and FORMATS[keys[0]].tree is not None:
         return keys[0]
-    return tell(keys, head_of(path), printable(path), alone=alone, data=not strip_suffix(path).lower().endswith(JSON))
+    return tell(
+        keys, head_of(path), printable(path), alone=alone, data=not strip_suffix(name_of(path)).lower().endswith(JSON)
+    )
 
 
 def recognise_stdin() -> FormatName:

@@ -25,6 +25,7 @@ from dedup.formats.base import (
 from dedup.formats.compression import Codec, Decompressed, open_stream
 from dedup.schema import Reject
 from dedup.settings import Settings
+from dedup.urls import folder_name, is_url, join, name_of
 
 SUFFIXES = (".txt", ".md", ".markdown", ".text")
 
@@ -47,25 +48,25 @@ class TextTree:
         self.codec: Codec | None = None
         self._file = file
         self._given = path
-        root = pathlib.Path(path)
-        self.is_tree = root.is_dir()
+        self.is_tree = names is not None if is_url(path) else pathlib.Path(path).is_dir()
         if self.is_tree:
-            self._root = root
-            self._names = list_texts(root) if names is None else list(names)
+            self._names = list_texts(pathlib.Path(path)) if names is None else list(names)
             if not self._names:
                 raise InputError(
                     f"no files ending in {', '.join(SUFFIXES)} here: name files, or another directory", self.path
                 )
-            self.name = root.resolve().name
-            self.size: int | None = sum(size_of(str(root / name)) or 0 for name in self._names)
+            self.name = folder_name(path)
+            self.size: int | None = sum(size_of(self._path_of(name)) or 0 for name in self._names)
         else:
-            self.name = "stdin.txt" if path == "-" else root.name
-            self._root, self._names = root.parent, [self.name]
+            self.name = "stdin.txt" if path == "-" else name_of(path)
+            self._names = [self.name]
             self.size = size_of(path)
 
     def _path_of(self, name: str) -> str:
         """Return where a file is."""
-        return str(self._root / name) if self.is_tree else self._given
+        if not self.is_tree:
+            return self._given
+        return join(self._given, name) if is_url(self._given) else str(pathlib.Path(self._given, name))
 
     def _told(self, name: str) -> str:
         """Return what to call a file in messages."""
@@ -102,7 +103,7 @@ class TextTree:
         """Read a file: whole, or in parts where it is damaged or longer than LONGEST."""
         path = self._path_of(name)
         with opened(path) as file:
-            if self.is_tree and os.fstat(file.fileno()).st_size <= LONGEST:
+            if self.is_tree and not is_url(path) and os.fstat(file.fileno()).st_size <= LONGEST:
                 try:
                     data = file.read()
                 except OSError as error:

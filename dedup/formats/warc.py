@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from dedup.formats.extracted import EFFORT, Extract, Extracted, Raw
 from dedup.formats.html import LONGEST_PAGE, host_of, need_extractor
 from dedup.formats.records import CUT_OFF, MOST_HEADER, NO_END, Record, RecordReader
 from dedup.formats.response import read_response
+from dedup.urls import name_of
 
 SHOWN = 1 << 12  # bytes of a record's header that a reject is shown with
 TYPE = re.compile(rb"^warc-type[ \t]*:[ \t]*(response|conversion)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -36,7 +36,7 @@ class Warc(Extracted):
             raise MissingExtra("WARC", "warc") from error
         need_extractor("warc")
         self._path = path
-        name = "stdin.warc" if path == "-" else os.path.basename(path)
+        name = "stdin.warc" if path == "-" else name_of(path)
         super().__init__("<stdin>" if path == "-" else printable(path), f"{name}.jsonl", file, self._read, self._show)
         self.size = size_of(path)
 
