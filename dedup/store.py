@@ -450,8 +450,13 @@ def unfinished(path: str | os.PathLike[str]) -> pathlib.Path:
 def locked_directory(made: pathlib.Path, target: pathlib.Path) -> Iterator[None]:
     """Make a directory, if it is not there, and keep others out of it; the lock goes with the process."""
     while True:
-        made.mkdir(exist_ok=True)
-        lock = os.open(made, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            made.mkdir(exist_ok=True)
+            lock = os.open(made, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StoreError(f"cannot write {target}: {error}") from error
         try:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
