@@ -215,6 +215,16 @@ class Sketchbook:
         shutil.copytree(self.path, path, copy_function=link_or_copy)
         return Sketchbook(path, self.state)
 
+    def is_behind(self, path: pathlib.Path) -> bool:
+        """Whether another directory has the same files and uses more of them: it has taken the place of this one."""
+        try:
+            other = Sketchbook.read(path)
+        except Corrupt:
+            return False
+        sizes, more = self.state.sizes(), {} if other is None else other.state.sizes()
+        shared = (name for name in sizes if more.get(name, 0) > sizes[name])
+        return any((path / name).exists() and (self.path / name).samefile(path / name) for name in shared)
+
     def unfit(self, inputs: Sequence[Input], settings: Settings) -> str | None:
         """Say why nobody can go on from here with these inputs and settings; None where that is possible."""
         reason = self.unlike(settings)
@@ -297,10 +307,9 @@ class Sketchbook:
         tasks = {name: pool.submit(checksum, name) for name, (_, size) in grown.items() if size}
         for name, task in tasks.items():
             state.columns.setdefault(name, []).append(Span(grown[name][1], task.result()))
-        old = state.frequencies
         if state.scored:
             state.frequencies = f"frequencies-{sum(read.chunks for read in ledger.stored)}.npz"
-            with (self.path / state.frequencies).open("wb") as file:
+            with atomic_file(self.path / state.frequencies, durable=False) as file:  # others may have a link to it
                 np.savez(file, **corpus.frequencies.arrays())  # type: ignore[arg-type]
             written = (self.path / state.frequencies).read_bytes()
             state.frequencies_checksum = xxhash.xxh3_64_intdigest(written)
@@ -310,8 +319,7 @@ class Sketchbook:
             del state.columns[name]
         with atomic_file(self.path / STATE, durable=False) as state_file:
             state_file.write(msgspec.json.encode(state))
-        if old not in {None, state.frequencies}:
-            unused.add(str(old))
+        unused.update(path.name for path in self.path.glob("frequencies-*.npz") if path.name != state.frequencies)
         for name in unused:
             (self.path / name).unlink(missing_ok=True)
         self._last = time.monotonic()
@@ -427,7 +435,7 @@ def go_on(
         if damaged is not None:
             log.warning("%s is damaged: reading everything again", place / SKETCHES / damaged)
             continue
-        if book is None or not book.state.reads:
+        if book is None or not book.state.reads or (place == made and book.is_behind(base / SKETCHES)):
             continue
         reason = book.unfit(inputs, settings)
         if reason is not None:
@@ -437,14 +445,3 @@ def go_on(
         log.info("going on from %s: %d of %d inputs read", place, done, len(inputs))
         return book if place == made else book.copy_to(made / SKETCHES)
     return Sketchbook.begin(made / SKETCHES, settings)
-
-
-def clear(made: pathlib.Path, book: Sketchbook | None) -> None:
-    """Delete what a run that was stopped has left, but for the sketches in use."""
-    for path in made.iterdir():
-        if book is not None and path == book.path:
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

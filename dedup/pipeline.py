@@ -7,7 +7,6 @@ import dataclasses
 import os
 import pathlib
 import shutil
-import tempfile
 import time
 import weakref
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import I64
-from dedup.checkpoint import STATE, Kept, clear, go_on, open_sketches
+from dedup.checkpoint import STATE, Kept, go_on, open_sketches
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail
@@ -49,7 +48,7 @@ from dedup.schema import (
     Reason,
 )
 from dedup.settings import Settings
-from dedup.store import SKETCHES, Workspace, told_when_full, unfinished_directory
+from dedup.store import SKETCHES, Workspace, clear, temporary_directory, told_when_full, unfinished_directory
 from dedup.urls import is_url, local_path
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
@@ -110,15 +109,15 @@ def scan(
             _scan_into(made, opened, settings, progress or silent, base)
         run = Run.open(out)
     else:
-        made = pathlib.Path(tempfile.mkdtemp(prefix="dedup-run-"))
+        temporary = temporary_directory()
         try:
-            with told_when_full(made):
-                _scan_into(made, opened, settings, progress or silent, None)
-            run = Run.open(made)
+            with told_when_full(temporary.path):
+                _scan_into(temporary.path, opened, settings, progress or silent, None)
+            run = Run.open(temporary.path)
         except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
+            temporary.close()
             raise
-        weakref.finalize(run, shutil.rmtree, made, ignore_errors=True)
+        weakref.finalize(run, temporary.close)
     if run.alarms and not settings.allow:
         raise GuardRail(run.alarms)
     return run
@@ -156,7 +155,7 @@ def _scan_into(
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(pool_of(settings.workers))
         book = None if base is None else go_on(made, base, inputs, settings, pool)
-        clear(made, book)
+        clear(made, None if book is None else book.path)
         kept, sizes = (None, None) if book is None else (book.path, book.state.sizes())
         workspace = stack.enter_context(Workspace(made, kept=kept, sizes=sizes, most=settings.room))
         corpus, ledger = sketch_corpus(inputs, settings, workspace, pool, progress, book)

@@ -17,7 +17,6 @@ import contextlib
 import json
 import pathlib
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,7 @@ import xxhash
 from dedup.errors import Corrupt, NotFound, StoreError
 from dedup.ranges import opened
 from dedup.remote import ask, connect, kind_of, list_files, read_bytes, told
-from dedup.store import FILES, MADE_BY, MAKER, SUMMARY_FILE, UNFINISHED, is_summary, told_when_full
+from dedup.store import FILES, MADE_BY, MAKER, SUMMARY_FILE, UNFINISHED, is_summary, temporary_directory, told_when_full
 from dedup.urls import WEB, hide, inner_parts, join, name_of
 
 DEFERRED = ("s3", "s3a")  # stores whose uploads show when they are told to; elsewhere step 2 comes before step 1
@@ -95,8 +94,8 @@ def published(url: str, *, single: bool) -> Iterator[pathlib.Path]:
         StoreError: it cannot be written.
     """
     check_target(url, single=single)
-    with tempfile.TemporaryDirectory(prefix="dedup-out-") as folder, told_when_full(folder):
-        made = pathlib.Path(folder, name_of(url) if single else "out")
+    with contextlib.closing(temporary_directory()) as temporary, told_when_full(temporary.path):
+        made = temporary.path / (name_of(url) if single else "out")
         yield made
         if not single:
             publish(made, url, SUMMARY_FILE)
@@ -347,15 +346,15 @@ def fetched(url: str, besides: Sequence[str]) -> Iterator[pathlib.Path]:
         NotFound: there is none.
         Corrupt: it is not whole.
     """
-    with tempfile.TemporaryDirectory(prefix="dedup-in-") as folder, told_when_full(folder):
-        made = pathlib.Path(folder, name_of(url))
+    with contextlib.closing(temporary_directory()) as temporary, told_when_full(temporary.path):
+        made = temporary.path / name_of(url)
         made.mkdir()
         if fetch(url, SUMMARY_FILE, [], made):
             yield made
             return
         made.rmdir()
         beside = [made.name, *(f"{made.name}.{one}" for one in besides)]
-        if not fetch(above(url), f"{made.name}.{SUMMARY_FILE}", beside, pathlib.Path(folder)):
+        if not fetch(above(url), f"{made.name}.{SUMMARY_FILE}", beside, temporary.path):
             if kind_of(url) is None:
                 raise NotFound(f"{hide(url)} does not exist")
             raise NotFound(f"{hide(url)} has no {SUMMARY_FILE}, in it or beside it: without it nothing can be restored")

@@ -10,8 +10,6 @@ import itertools
 import json
 import os
 import pathlib
-import shutil
-import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -42,6 +40,7 @@ from dedup.store import (
     TEMPLATES_FILE,
     VERDICTS_FILE,
     is_summary,
+    temporary_directory,
 )
 from dedup.urls import WEB, hide, is_url, join, local_path
 from dedup.version import __version__
@@ -88,16 +87,16 @@ class Run:
     @classmethod
     def _fetched(cls, url: str) -> Run:
         """Copy a run from a store into a temporary directory."""
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="dedup-run-"))
+        temporary = temporary_directory()
         try:
-            fetch_run(url, folder)
-            summary = json.loads((folder / SUMMARY_FILE).read_bytes())
+            fetch_run(url, temporary.path)
+            summary = json.loads((temporary.path / SUMMARY_FILE).read_bytes())
             check_format(summary, hide(url))
-            run = cls(folder, summary, hide(url))
+            run = cls(temporary.path, summary, hide(url))
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            temporary.close()
             raise
-        weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
+        weakref.finalize(run, temporary.close)
         return run
 
     @property

@@ -23,6 +23,7 @@ import xxhash
 
 from dedup.arrays import I64, U8
 from dedup.errors import Locked, StoreError
+from dedup.temporary import Temporary
 
 try:
     import fcntl
@@ -69,12 +70,8 @@ class Workspace:
         sizes: Mapping[str, int] | None = None,
         most: int | None = None,
     ) -> None:
-        try:
-            self.path = pathlib.Path(tempfile.mkdtemp(prefix=".dedup-", dir=parent))
-        except OSError as error:
-            raise StoreError(
-                f"cannot make a working directory in {parent or tempfile.gettempdir()}: {error}"
-            ) from error
+        self._temporary = temporary_directory(parent)
+        self.path = self._temporary.path
         self._columns: list[Column] = []
         self._kept: dict[str, Column] = {}
         self._groups: list[Columns] = []
@@ -94,7 +91,7 @@ class Workspace:
         """Delete everything."""
         for column in (*self._columns, *self._kept.values()):
             column.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        self._temporary.close()
 
     def column(self, name: str, dtype: npt.DTypeLike) -> Column:
         """Begin a temporary column."""
@@ -203,6 +200,18 @@ class Room:
         with self._lock:
             if self._left is not None:
                 self._left += size
+
+
+def temporary_directory(parent: str | os.PathLike[str] | None = None) -> Temporary:
+    """Make a temporary directory, see ``Temporary``.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    try:
+        return Temporary(parent)
+    except OSError as error:
+        raise StoreError(f"cannot make a working directory in {parent or tempfile.gettempdir()}: {error}") from error
 
 
 class Column:
@@ -385,26 +394,27 @@ def checksum_of(array: npt.NDArray[Any]) -> str:
 def atomic_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Yield a new directory that takes the place of ``path`` when the block ends well, and vanishes when not.
 
-    An existing directory is replaced only if it is empty or one of ours (its ``summary.json`` says so).
+    An existing directory is replaced only if it is empty or one of ours (its ``summary.json`` says so). What a killed
+    process left of one goes.
 
     Raises:
         StoreError: the path is taken by something else, or cannot be written.
+        Locked: another process is at it.
     """
-    target = pathlib.Path(path)
-    check_replaceable(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise StoreError(f"cannot write beside {target}: {error}") from error
-    with told_when_full(target):
-        try:
-            made.chmod(0o777 & ~_umask())
-            yield made
-            put_in_place(made, target)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
+    with unfinished_directory(path) as made:
+        clear(made)
+        yield made
+
+
+def clear(folder: pathlib.Path, spared: pathlib.Path | None = None) -> None:
+    """Delete what is in a directory, but for one path."""
+    for path in folder.iterdir():
+        if path == spared:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def check_replaceable(target: pathlib.Path) -> None:
@@ -417,10 +427,12 @@ def check_replaceable(target: pathlib.Path) -> None:
         raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
 
 
-def put_in_place(made: pathlib.Path, target: pathlib.Path) -> None:
-    """Let a directory take the place of another, which vanishes."""
+def put_in_place(made: pathlib.Path, target: pathlib.Path, first: str | None = None) -> None:
+    """Let a directory take the place of another, which vanishes, a certain file first."""
     if target.exists():
         _exchange(made, target)
+        if first is not None:
+            (made / first).unlink(missing_ok=True)
         shutil.rmtree(made, ignore_errors=True)
     else:
         made.rename(target)
@@ -454,11 +466,15 @@ def _exchange(new: pathlib.Path, old: pathlib.Path) -> None:
             return
     except (OSError, AttributeError):
         pass
-    aside = pathlib.Path(tempfile.mkdtemp(prefix=f".{old.name}.", dir=old.parent)) / "old"
+    aside = _aside(old)
     old.rename(aside)
     new.rename(old)
     aside.rename(new)
-    aside.parent.rmdir()
+
+
+def _aside(target: pathlib.Path) -> pathlib.Path:
+    """Return where a directory is for the moment in which another one takes its place."""
+    return target.parent / f".{target.name}.replaced"
 
 
 def reserve(file: IO[bytes], size: int) -> None:
@@ -472,7 +488,7 @@ def reserve(file: IO[bytes], size: int) -> None:
 
 
 @contextlib.contextmanager
-def unfinished_directory(path: str | os.PathLike[str], valued: str) -> Iterator[pathlib.Path]:
+def unfinished_directory(path: str | os.PathLike[str], valued: str | None = None) -> Iterator[pathlib.Path]:
     """Yield a directory that takes the place of ``path`` when the block ends well.
 
     It is the same one, beside ``path``, until then: what a killed process left in it is there for the next. It is for
@@ -480,7 +496,7 @@ def unfinished_directory(path: str | os.PathLike[str], valued: str) -> Iterator[
 
     Args:
         path: the directory.
-        valued: that file, a path in it.
+        valued: that file, a path in it; None where there is no such.
 
     Raises:
         StoreError: the path is taken by something else, or cannot be written.
@@ -495,11 +511,13 @@ def unfinished_directory(path: str | os.PathLike[str], valued: str) -> Iterator[
     except OSError as error:
         raise StoreError(f"cannot write beside {target}: {error}") from error
     with told_when_full(target), locked_directory(made, target):
+        if is_ours(_aside(target)):  # a process was killed while it replaced one directory by another in three steps
+            _aside(target).rename(target if not target.exists() else made / "replaced")
         try:
             yield made
-            put_in_place(made, target)
+            put_in_place(made, target, valued)
         except BaseException as error:
-            if not (isinstance(error, KeyboardInterrupt) and (made / valued).exists()):
+            if not (isinstance(error, KeyboardInterrupt) and valued is not None and (made / valued).exists()):
                 shutil.rmtree(made, ignore_errors=True)
             raise
 
@@ -514,8 +532,13 @@ def unfinished(path: str | os.PathLike[str]) -> pathlib.Path:
 def locked_directory(made: pathlib.Path, target: pathlib.Path) -> Iterator[None]:
     """Make a directory, if it is not there, and keep others out of it; the lock goes with the process."""
     while True:
-        made.mkdir(exist_ok=True)
-        lock = os.open(made, os.O_RDONLY)
+        try:
+            made.mkdir(exist_ok=True)
+            lock = os.open(made, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StoreError(f"cannot write {target}: {error}") from error
         try:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -546,16 +569,11 @@ def told_when_full(target: str | os.PathLike[str]) -> Iterator[None]:
         raise StoreError(f"{message}: make room, or name another output") from error
 
 
-def _umask() -> int:
-    """Return the process's umask."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
     """Yield a binary file that takes the place of ``path`` when the block ends well, and vanishes when not.
+
+    Until then it stands beside it, under a name that is always the same: what a killed process left there goes.
 
     Args:
         path: the file.
@@ -563,21 +581,51 @@ def atomic_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterat
 
     Raises:
         StoreError: the file cannot be written.
+        Locked: another process is writing it.
     """
     target = pathlib.Path(path)
+    made = unfinished(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        file = open_locked(made, target)
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error}") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with file:
+        try:
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        pathlib.Path(name).chmod(0o666 & ~_umask())
-        pathlib.Path(name).replace(target)
-    except BaseException:
-        pathlib.Path(name).unlink(missing_ok=True)
-        raise
+            if fcntl is None:
+                file.close()  # Windows renames no open file; where there is a lock, it holds until the name is free
+            made.replace(target)
+        except BaseException:
+            made.unlink(missing_ok=True)
+            raise
+
+
+def open_locked(made: pathlib.Path, target: pathlib.Path) -> BinaryIO:
+    """Open a file for writing, empty it, and keep others out of it while it is open.
+
+    Raises:
+        OSError: it cannot be opened.
+        Locked: another process has it.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        file = os.fdopen(os.open(made, flags, 0o666), "wb")
+        try:
+            if fcntl is not None:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), made.stat()):  # else it was put in its place meanwhile
+                file.truncate()
+                return file
+        except BlockingIOError as error:
+            file.close()
+            raise Locked(f"another process is writing {target}: wait for it, or name another output") from error
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            file.close()
+            raise
+        file.close()

@@ -21,7 +21,7 @@ from dedup.formats.sinks import Checksum
 from dedup.publishing import fetched, published
 from dedup.rejoining import rejoin
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
-from dedup.store import REMOVED, atomic_directory, atomic_file
+from dedup.store import REMOVED, atomic_directory, atomic_file, told_when_full
 from dedup.urls import Url, is_url, local_path, name_of
 
 
@@ -63,7 +63,7 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
                     restore(source / name, source / REMOVED / name, written.get(name), rows, file)
         return target
     written = read_written(beside(source, SUMMARY_FILE))
-    with atomic_file(target) as file:
+    with told_when_full(target), atomic_file(target) as file:
         for name, rows in removals_by_file([beside(source, REMOVALS_FILE), beside(source, REJECTS_FILE)], written):
             restore(source, beside(source, f"{REMOVED}{source.suffix}"), written.get(name), rows, file)
     return target
@@ -166,6 +166,8 @@ def restore_bytes(
         position = 0
         checksum = Checksum()
         for row in rows:
+            if "offset" not in row:
+                raise Corrupt(f"{path} is not what was written with these removals: clean again")
             position += copy(source, sink, row["offset"] - position, checksum)
             sink.write(raw_bytes(row))
             position += copy(source, None, row.get("added", 0), checksum)

@@ -5,21 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from endtoend import FERRY, dedup, files, generate, jsonl
+from endtoend import FERRY, dedup, files, jsonl
 from hypothesis import Phase, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -355,77 +350,6 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     with pytest.raises(StoreError, match=r"the disk is full, or the quota used up, while .*run was written: make room"):
         scan([*corpus, write(tmp_path / "in" / "d.jsonl", 4)], SMALL, out=tmp_path / "run")
     assert outcome(tmp_path / "run") == before
-    assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
-
-
-@pytest.fixture
-def little(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 20 MB."""
-    room = tmp_path / "little"
-    room.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(room)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield room
-    subprocess.run(["umount", str(room)], check=True)  # noqa: S607
-
-
-def test_a_disk_that_fills_up(tmp_path: Path, little: Path) -> None:
-    corpus = generate(tmp_path / "corpus.jsonl", 2)
-    dedup("scan", corpus, "-o", little / "run", "--allow")
-    before = outcome(little / "run")
-    more = generate(tmp_path / "more.jsonl", 12, 2)
-    for size in (19, 12, 6, 1):  # fills up at other places
-        ballast = little / "ballast"
-        free = os.statvfs(little).f_bavail * os.statvfs(little).f_frsize
-        ballast.write_bytes(bytes(max(0, free - size * 1_000_000)))
-        commands: list[list[str | Path]] = [
-            ["scan", corpus, more, "-o", little / "run"],
-            ["clean", more, "-o", little / "out.jsonl"],
-        ]
-        for arguments in commands:
-            failed = dedup(*arguments, "--allow", code=1)
-            assert b"disk is full" in failed.stderr, failed.stderr
-            assert outcome(little / "run") == before
-            assert sorted(path.name for path in little.iterdir()) == ["ballast", "run"]
-        ballast.unlink()
-
-
-OFTEN = """
-import runpy, sys
-import dedup.checkpoint
-dedup.checkpoint.PERIOD = 0.01
-sys.argv[0] = "dedup"
-runpy.run_module("dedup", run_name="__main__")
-"""
-
-
-def kill_at(seconds: float, arguments: Sequence[str | Path]) -> int:
-    """Run the command, its checkpoints near each other, and kill it after some time; return its exit code."""
-    with subprocess.Popen([sys.executable, "-c", OFTEN, *arguments], stdout=subprocess.DEVNULL) as process:
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()
-
-
-@pytest.mark.parametrize("score", [[], ["--score"]])
-def test_killed_at_random_moments(tmp_path: Path, score: list[str]) -> None:
-    parts = [generate(tmp_path / f"{k}.jsonl", 2, k) for k in range(3)]
-    arguments: list[str | Path] = ["scan", *parts, "--allow", "--batch-bytes", "100000", *score]
-    begun = time.monotonic()
-    dedup(*arguments, "-o", tmp_path / "whole")
-    whole = time.monotonic() - begun
-    moments, codes = random.Random(str(score)), []
-    for _ in range(12):
-        codes.append(kill_at(moments.uniform(0.3, 1.1) * whole, [*arguments, "-o", tmp_path / "run"]))
-        if codes[-1] == 0:
-            assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
-            shutil.rmtree(tmp_path / "run")
-    dedup(*arguments, "-o", tmp_path / "run")
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
-    assert -signal.SIGKILL in codes
     assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
 
 

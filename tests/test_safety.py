@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import random
-import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,82 +79,11 @@ def test_undo_wants_what_was_written(tmp_path: Path, harm: str, pack: Callable[[
         assert not (tmp_path / "back").exists()
 
 
-DIE = """
-import os, pathlib, runpy, sys
-left, replace = [int(sys.argv.pop(1))], pathlib.Path.replace
-def count(*paths):
-    left[0] -= 1
-    return replace(*paths) if left[0] >= 0 else os._exit(9)
-pathlib.Path.replace = count
-runpy.run_module("dedup", run_name="__main__")
-"""
-
-
-@pytest.mark.parametrize("steps", range(4))
-def test_a_crash_between_the_files_of_an_output_is_noticed(tmp_path: Path, steps: int) -> None:
-    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    path.write_bytes(COPIES)
-    clean(path, out)
-    old = files(tmp_path)
-    path.write_bytes(COPIES.replace(b"The", b"Her") + jsonl([{"text": "More of it."}]) + b"bad")
-    crashed = subprocess.run(
-        [sys.executable, "-c", DIE, str(steps), "clean", path, "-o", out], check=False, capture_output=True
-    )
-    assert crashed.returncode == 9
-    assert out.read_bytes() == old["out.jsonl"]  # the data come last
-    if steps == 0:
-        assert undo(out, tmp_path / "back").read_bytes() == COPIES
-    else:
-        with pytest.raises(Corrupt, match="not what was written with these removals"):
-            undo(out, tmp_path / "back")
-    clean(path, out)
-    assert undo(out, tmp_path / "back").read_bytes() == path.read_bytes()
-
-
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Write two corpora of some size."""
     folder = tmp_path_factory.mktemp("corpora")
     return generate(folder / "1.jsonl", 4, 1), generate(folder / "2.jsonl", 4, 2)
-
-
-def outcome(place: Path) -> dict[str, bytes]:
-    """Return what stands in a folder but for what killed runs left, and for times."""
-    found = {name: data for name, data in files(place).items() if not name.startswith(".")}
-    return {name: re.sub(rb'"seconds": [0-9.]+', b"", data) for name, data in found.items()}
-
-
-@pytest.mark.parametrize("what", ["run", "out", "out.jsonl"])
-def test_a_kill_leaves_the_old_output_or_the_new(tmp_path: Path, corpora: tuple[Path, Path], what: str) -> None:
-    old, new = corpora
-    place = tmp_path / "place"
-    place.mkdir()
-    make = scan if what == "run" else clean
-    arguments: list[str | Path] = ["scan", new, "-o", place / what]
-    if what != "run":
-        scan(new, out=tmp_path / "run")
-        arguments = ["clean", new, "-o", place / what, "--run", tmp_path / "run"]
-    code, seconds = stop(arguments, place)
-    assert code == 0
-    newer = outcome(place)
-    make(old, out=place / what)
-    older = outcome(place)
-    assert older != newer
-    moments = random.Random(6)
-    codes = []
-    for share in (0.0, 0.6, 1.0):
-        codes.append(stop(arguments, place, seconds=share * seconds * moments.random())[0])
-        found = outcome(place)
-        if what == "out.jsonl":  # four files, renamed one after the other; undo tells what does not belong together
-            assert found[what] in {older[what], newer[what]}
-        else:
-            assert found in (older, newer)
-    assert -signal.SIGKILL in codes
-    make(new, out=place / what)
-    assert outcome(place) == newer
-    if what != "run":
-        restored = undo(place / what, tmp_path / "back")
-        assert (restored / "2.jsonl" if restored.is_dir() else restored).read_bytes() == new.read_bytes()
 
 
 @pytest.mark.parametrize(("command", "watched"), [("scan", "place"), ("clean", "temporary"), ("clean", "place")])

@@ -10,7 +10,6 @@ import math
 import os
 import random
 import re
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from endtoend import CORPUS, command, dedup, files, jsonl, rows, stop, unpacked
+from endtoend import CORPUS, command, dedup, files, jsonl, rows, unpacked
 
 import dedup as dedup_package
 from dedup import GuardRail, Run, Settings, SettingsError, clean, scan, score, undo
@@ -593,40 +592,3 @@ def test_settings_off_the_scale(name: str, value: float) -> None:
         Settings(**{name: value})  # type: ignore[arg-type]
     assert Settings(filler=0, min_substance=100).scores
     assert not Settings(filler=80).scores
-
-
-def outcome(place: Path) -> dict[str, bytes]:
-    """Return what stands in a folder but for what killed runs left, and for times."""
-    found = {name: data for name, data in files(place).items() if not name.startswith(".")}
-    return {name: re.sub(rb'"seconds": [0-9.]+', b"", data) for name, data in found.items()}
-
-
-@pytest.mark.parametrize("what", ["out", "out.jsonl"])
-def test_a_kill_leaves_the_old_output_or_the_new(tmp_path: Path, what: str) -> None:
-    place, path, old = tmp_path / "place", tmp_path / "in.jsonl", tmp_path / "old.jsonl"
-    place.mkdir()
-    path.write_bytes(b"".join(jsonl({**row, "id": f"{k}-{row['id']}"} for row in ARTICLES) for k in range(12)))
-    old.write_bytes(jsonl(ARTICLES[:20]))
-    options = ["--drop-filler", "--filler", "80.05", "--min-substance", "70.05", "--allow"]
-    settings = Settings(drop=FILLER, filler=80.05, min_substance=70.05, allow=True)
-    scan(path, settings, out=tmp_path / "run")
-    arguments: list[str | Path] = ["clean", path, "-o", place / what, "--run", tmp_path / "run", *options]
-    code, seconds = stop(arguments, place)
-    assert code == 0
-    newer = outcome(place)
-    clean(old, place / what, settings)
-    older = outcome(place)
-    assert older != newer
-    moments, codes = random.Random(4), []
-    for share in (0.0, 0.5, 1.0):
-        codes.append(stop(arguments, place, seconds=share * seconds * moments.random())[0])
-        found = outcome(place)
-        if what == "out.jsonl":  # files that are renamed one after the other; undo tells what does not belong together
-            assert found[what] in {older[what], newer[what]}
-        else:
-            assert found in (older, newer)
-    assert -signal.SIGKILL in codes
-    clean(path, place / what, run=tmp_path / "run", settings=settings)
-    assert outcome(place) == newer
-    restored = undo(place / what, tmp_path / "back")
-    assert (restored / "in.jsonl" if restored.is_dir() else restored).read_bytes() == path.read_bytes()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-import tempfile
 
 from dedup.errors import InputError
 from dedup.formats.base import opened, printable
@@ -12,6 +12,7 @@ from dedup.formats.columnar import Columnar
 from dedup.formats.compression import detect_codec
 from dedup.formats.ipc import ArrowFile
 from dedup.formats.parquet import ParquetFile
+from dedup.store import temporary_directory
 
 PARQUET = (b"PAR1", b"PARE")  # the latter is encrypted, footer and all
 FEATHER = b"FEA1"  # of the first version
@@ -38,11 +39,12 @@ def open_table(kind: type[Columnar], path: str, file: int) -> Columnar:
     if path != "-":
         check_readable(path, printable(path))
         return kind(path, file)
-    kept = tempfile.NamedTemporaryFile(prefix="dedup-")  # noqa: SIM115 - it goes with the reader
-    shutil.copyfileobj(sys.stdin.buffer, kept, 1 << 20)
-    kept.flush()
-    check_readable(kept.name, "<stdin>")
-    reader = kind(kept.name, file)
+    kept = temporary_directory()  # it goes with the reader
+    copy = os.path.join(kept.path, "stdin")
+    with open(copy, "wb") as target:
+        shutil.copyfileobj(sys.stdin.buffer, target, 1 << 20)
+    check_readable(copy, "<stdin>")
+    reader = kind(copy, file)
     reader.path, reader.name, reader.lent = "<stdin>", f"stdin{reader.suffixes[0]}", kept
     return reader
 
