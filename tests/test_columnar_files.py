@@ -9,7 +9,7 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from columnar import FORMATS, Format, assert_same, facts, read, strings, write
 from endtoend import FERRY, dedup, files, jsonl, rows
+from fuzz.mutations import encoded, thrift_of
 
 from dedup import Corrupt, InputError, NotFound, SchemaError, Settings, SettingsError, clean, scan, undo
 from dedup.formats import Input, narrow, open_inputs
@@ -154,6 +155,36 @@ def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
     failed = dedup("clean", path, "-o", tmp_path / f"out.{form}", code=1)
     assert failed.stderr.startswith(f"dedup: {path}: ".encode())
     assert list(tmp_path.iterdir()) == [path]
+
+
+def fewer_rows(data: bytes) -> Iterator[bytes]:
+    """Yield a Parquet file of three rows of ours with one number in it after the other changed to four."""
+    for start, end in thrift_of(data)[0]:
+        if data[start:end] == encoded(2 * 3):
+            yield data[:start] + encoded(2 * 4) + data[end:]
+
+
+def test_rows_that_are_missing_are_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    write(path, COPIES, [3])
+    whole = scan(path).documents.num_rows
+    changed = list(fewer_rows(path.read_bytes()))
+    assert len(changed) > 5
+    told = []
+    for data in changed:
+        path.write_bytes(data)
+        for narrowed in (True, False):
+            read: list[int] = [0]
+            try:
+                (source,) = open_inputs(path)
+                source = narrow(source, Settings()) if narrowed else source
+                for chunk in source.chunks(1):
+                    assert chunk.read >= read[-1]
+                    read.append(chunk.read)
+                assert len(read) == 1 + whole
+            except InputError as error:
+                told.append(str(error))
+    assert any("row group 0 does not hold as many rows as it tells" in error for error in told)
 
 
 @pytest.mark.parametrize("form", FORMATS)

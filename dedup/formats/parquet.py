@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dedup.errors import InputError
 from dedup.formats.columnar import Columnar, Group, readable, reading
 from dedup.formats.layout import check_sound, holds_dictionary
 from dedup.formats.sinks import Checked
@@ -49,24 +50,31 @@ class ParquetFile(Columnar):
             yield pq.ParquetFile(file, **options)
 
     def groups(self, size: int) -> Iterator[tuple[Group, int]]:
-        """Read row groups, a batch at a time."""
+        """Read row groups, a batch at a time.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         total, done = max(1, self._metadata.num_rows), 0
         options = self.times if self.chosen is None else {}
         with reading(self.path, self.kind), self._open(**options) as opened:
             schema = opened.schema_arrow
             for number in range(opened.num_row_groups):
-                batch = None
+                left = self._metadata.row_group(number).num_rows
                 for batch in opened.iter_batches(
                     self._rows_at_a_time(number, size), [number], self.chosen, use_threads=False
                 ):
                     for column in batch.columns:
                         if holds_dictionary(column.type):  # Arrow does not look whether its indices are in it
                             check_sound(column)
-                    done += batch.num_rows
-                    yield Group(number, batch), (self.size or 0) * done // total
-                if batch is None and self.chosen is None:
+                    done, left = done + batch.num_rows, left - batch.num_rows
+                    yield Group(number, batch), (self.size or 0) * min(done, total) // total
+                if left:  # Arrow says nothing where a column ends too early
+                    raise InputError(f"row group {number} does not hold as many rows as it tells", self.path)
+                if not self._metadata.row_group(number).num_rows and self.chosen is None:
                     empty = [pa.nulls(0, field.type) for field in schema]
-                    yield Group(number, pa.RecordBatch.from_arrays(empty, schema=schema)), 0
+                    batch = pa.RecordBatch.from_arrays(empty, schema=schema)
+                    yield Group(number, batch), (self.size or 0) * min(done, total) // total
 
     def _rows_at_a_time(self, number: int, size: int) -> int:
         """Return how many rows of a row group to read at a time.
