@@ -187,6 +187,16 @@ def test_rows_that_are_missing_are_told_of(tmp_path: Path) -> None:
     assert any("row group 0 does not hold as many rows as it tells" in error for error in told)
 
 
+@pytest.mark.parametrize("form", FORMATS[1:])
+def test_times_of_no_zone_are_told_of(tmp_path: Path, form: Format) -> None:
+    path = tmp_path / f"in.{form}"
+    times = pa.array([1, 2, 3], pa.timestamp("us", "Nowhere/Here"))
+    write(path, COPIES.append_column("when", times), [3])
+    with pytest.raises(InputError, match=r"column 'when' \(timestamp.*\) cannot be read as strings .*: convert it"):
+        scan(path, Settings(newest="when", survivor="newest"))
+    assert scan(path).documents.num_rows == 3
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_columns_that_cannot_be_used(tmp_path: Path, form: Format) -> None:
     path = tmp_path / f"in.{form}"
