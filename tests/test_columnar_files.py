@@ -24,7 +24,7 @@ from fuzz.mutations import encoded, thrift_of
 from dedup import Corrupt, InputError, NotFound, SchemaError, Settings, SettingsError, clean, scan, undo
 from dedup.formats import Input, narrow, open_inputs
 from dedup.formats.columnar import Columnar
-from dedup.formats.ipc import codec_of
+from dedup.formats.messages import codec_of
 
 WINTER = "In winter the boat stays in the yard, where its planks are caulked anew."
 KIOSK = "Tickets are sold on board and in the kiosk beside the old customs house."

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import io
 import itertools
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from dedup.errors import InputError
 from dedup.formats.columnar import Columnar, Group, readable, reading
 from dedup.formats.layout import check_sound, holds_dictionary
+from dedup.formats.pages import GuardedFile, find_columns
 from dedup.formats.sinks import Checked
 
 # Rows read at a time: what a page takes says little about how much text it stands for.
@@ -38,6 +38,7 @@ class ParquetFile(Columnar):
 
     def __init__(self, path: str, file: int) -> None:
         super().__init__(path, file)
+        self._columns: frozenset[int] | None = None
         with reading(self.path, self.kind), self._open() as opened:
             self._metadata: pq.FileMetaData = opened.metadata
             self.schema = readable(opened.schema_arrow)
@@ -46,8 +47,14 @@ class ParquetFile(Columnar):
     def _open(self, **options: Any) -> Iterator[pq.ParquetFile]:
         """Open the file."""
         options |= {"arrow_extensions_enabled": True, "pre_buffer": False, "buffer_size": BUFFER}
-        with pa.OSFile(os.fsencode(self._path)) as file:
-            yield pq.ParquetFile(file, **options)
+        with open(self._path, "rb") as file:
+            guarded = GuardedFile(file, self.path)
+            options["thrift_container_size_limit"] = guarded.most_elements()
+            opened = pq.ParquetFile(pa.PythonFile(guarded, "r"), **options)
+            if self._columns is None:
+                self._columns = find_columns(guarded.footer())
+            guarded.columns = self._columns
+            yield opened
 
     def groups(self, size: int) -> Iterator[tuple[Group, int]]:
         """Read row groups, a batch at a time.
