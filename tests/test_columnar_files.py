@@ -495,9 +495,12 @@ def test_times_beyond_nanoseconds_come_back(tmp_path: Path) -> None:
         assert pq.ParquetFile(out, coerce_int96_timestamp_unit=unit).read().equals(table.slice(0, 3))
 
 
-def test_what_cannot_be_written_again_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [pa.ArrowNotImplementedError, OSError])  # of which it has errors without a number
+def test_what_cannot_be_written_again_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise pa.ArrowNotImplementedError("Unhandled type")
+        raise error("Unhandled type")
 
     write(path := tmp_path / "in.parquet", COPIES, [3])
     run = scan(path, ALL, out=tmp_path / "run")

@@ -30,7 +30,7 @@ class GuardedFile:
     It reads the pages of a column one behind the other: what it reads elsewhere than where it stopped begins with one.
 
     Args:
-        file: the file, which can be read anywhere.
+        file: the file, which can be read from anywhere.
         path: what to call it in messages.
 
     Attributes:
@@ -41,9 +41,9 @@ class GuardedFile:
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self.columns: frozenset[int] | None = None
-        self._number = file.fileno()
+        self._file = file
         self._path = path
-        self._size = os.fstat(self._number).st_size
+        self._size = file.seek(0, os.SEEK_END)
         self._at = 0
         self._pages: dict[int, set[int]] = {}  # where a column was read to, and where its next page begins
 
@@ -63,7 +63,7 @@ class GuardedFile:
             InputError: a page begins among them that takes more memory than it may.
         """
         left = self._size - self._at
-        data = os.pread(self._number, max(0, left if size < 0 else min(size, left)), self._at)
+        data = self._read(self._at, max(0, left if size < 0 else min(size, left)))
         if self.columns is not None and data:
             self._look(self._at, self._at + len(data), self.columns)
         self._at += len(data)
@@ -72,15 +72,20 @@ class GuardedFile:
     def close(self) -> None:
         """Leave it to the owner."""
 
+    def _read(self, at: int, size: int) -> bytes:
+        """Return bytes from somewhere."""
+        self._file.seek(at)
+        return self._file.read(size)
+
     def _length(self) -> int:
         """Return how long the footer is."""
-        end = os.pread(self._number, FOOTER_END, max(0, self._size - FOOTER_END))
+        end = self._read(max(0, self._size - FOOTER_END), FOOTER_END)
         return min(max(0, self._size - FOOTER_END), int.from_bytes(end[:4], "little"))
 
     def footer(self) -> bytes:
         """Return the footer."""
         length = self._length()
-        return os.pread(self._number, length, self._size - FOOTER_END - length)
+        return self._read(max(0, self._size - FOOTER_END - length), length)
 
     def most_elements(self) -> int:
         """Return how many elements a list in the footer may have, for each of which Arrow makes room at once."""
@@ -104,7 +109,7 @@ class GuardedFile:
         """Return where the page after another begins; None where no header can be read, of which Arrow will tell."""
         size = FIRST
         while True:
-            data = os.pread(self._number, size, page)
+            data = self._read(page, size)
             try:
                 length, unfolded, stored = read_header(data)
                 break
