@@ -1,5 +1,5 @@
 # One word runs all checks: `make check` (in an environment with `pip install -e '.[dev]'`).
-.PHONY: check format lint types layers docs tests corpus
+.PHONY: check format lint types layers docs tests corpus fuzz
 
 check: lint types layers docs corpus tests
 
@@ -25,3 +25,8 @@ corpus:
 
 tests:
 	pytest -n auto
+
+
+# hostile inputs for every reader, an hour or two: its head says more; the tests have a short version
+fuzz:
+	python tests/fuzz/run.py

@@ -74,8 +74,9 @@ def rejoin(
         lines.check_end()
         sink.close()
     except (InputError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
-        sink.drop()
         raise Corrupt(f"{path} and its removals do not belong together ({error}): clean again") from error
+    finally:
+        sink.drop()
 
 
 def opened(path: pathlib.Path) -> Columnar:

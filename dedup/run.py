@@ -79,8 +79,10 @@ class Run:
             summary = json.loads((root / SUMMARY_FILE).read_bytes())
         except FileNotFoundError as error:
             raise NotFound(f"{root} is no run directory: it has no {SUMMARY_FILE}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Corrupt(f"{root / SUMMARY_FILE} is damaged: scan again") from error
+        if not isinstance(summary, dict):
+            raise Corrupt(f"{root / SUMMARY_FILE} is damaged: scan again")
         check_format(summary, str(root))
         return cls(root, summary)
 
@@ -104,20 +106,39 @@ class Run:
         """What to call it in messages."""
         return str(self.path) if self.url is None else self.url
 
+    def _table(self, name: str) -> pa.Table:
+        """Read one of the tables."""
+        with self._reading(name) as path:
+            return pq.read_table(path, memory_map=True)
+
+    @contextlib.contextmanager
+    def _reading(self, name: str) -> Iterator[pathlib.Path]:
+        """Yield the path of a file of the run, and say what is wrong with it.
+
+        Raises:
+            Corrupt: it is damaged, or not there.
+        """
+        path = self.path / name
+        try:
+            yield path
+        except (pa.ArrowException, OSError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+            told = " ".join(str(error).split()) or type(error).__name__
+            raise Corrupt(f"{path} is damaged or missing ({told}): scan again") from error
+
     @functools.cached_property
     def verdicts(self) -> pa.Table:
         """One row a block: doc, block, start, end, kind, action, reason, partner_*, similarity, cluster."""
-        return pq.read_table(self.path / VERDICTS_FILE, memory_map=True)
+        return self._table(VERDICTS_FILE)
 
     @functools.cached_property
     def documents(self) -> pa.Table:
         """One row a document: doc, action, reason, partner_doc, similarity, cluster, blocks."""
-        return pq.read_table(self.path / DOCUMENTS_FILE, memory_map=True)
+        return self._table(DOCUMENTS_FILE)
 
     @functools.cached_property
     def templates(self) -> pa.Table:
         """One row a template that recurs: see ``TEMPLATES`` in ``dedup.schema``."""
-        return pq.read_table(self.path / TEMPLATES_FILE, memory_map=True)
+        return self._table(TEMPLATES_FILE)
 
     @property
     def rejects(self) -> list[dict[str, Any]]:
@@ -125,29 +146,32 @@ class Run:
         path = self.path / REJECTS_FILE
         if not path.exists():
             return []
-        with path.open(encoding="utf-8") as file:
+        with self._reading(REJECTS_FILE), path.open(encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
     @property
     def settings(self) -> Settings:
         """Settings it was made with."""
-        chosen = self.summary["settings"]
-        return Settings(**{**chosen, "drop": frozenset(chosen["drop"])})
+        with self._reading(SUMMARY_FILE):
+            chosen = self.summary["settings"]
+            return Settings(**{**chosen, "drop": frozenset(chosen["drop"])})
 
     @property
     def alarms(self) -> list[str]:
         """Guard rails that the run hit."""
-        return list(self.summary["alarms"])
+        with self._reading(SUMMARY_FILE):
+            return list(self.summary["alarms"])
 
     def input_order(self) -> I64:
         """Return int64[docs], the row in ``documents`` of each document of the input, in input order."""
         path = self.path / ORDER_FILE
         if not path.exists():
             return np.arange(self.documents.num_rows)
-        order: I64 = np.load(path)
-        rows = np.empty_like(order)
-        rows[order] = np.arange(order.size)
-        return rows
+        with self._reading(ORDER_FILE):
+            order: I64 = np.load(path)
+            rows = np.empty_like(order)
+            rows[order] = np.arange(order.size)
+            return rows
 
 
 def fetch_run(url: str, folder: pathlib.Path) -> None:
@@ -248,7 +272,7 @@ def raw_fields(raw: bytes) -> dict[str, str]:
 
 def raw_bytes(row: dict[str, Any]) -> bytes:
     """Read back what ``raw_fields`` wrote."""
-    return base64.b64decode(row["raw_base64"]) if "raw_base64" in row else str(row["raw"]).encode()
+    return base64.b64decode(row["raw_base64"], validate=True) if "raw_base64" in row else str(row["raw"]).encode()
 
 
 def reject_row(reject: Reject) -> dict[str, Any]:

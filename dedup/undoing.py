@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import heapq
 import io
 import itertools
@@ -23,6 +24,9 @@ from dedup.rejoining import rejoin
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
 from dedup.store import REMOVED, atomic_directory, atomic_file, told_when_full
 from dedup.urls import Url, is_url, local_path, name_of
+
+# What the system answers to names that no file of an output has.
+BAD_NAME = {errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
 
 
 def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathlib.Path:
@@ -51,6 +55,28 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
         return cast("pathlib.Path", Url(os.fspath(out)))
     if not source.exists():
         raise NotFound(f"{source} does not exist")
+    with told_when_nonsense(source):
+        return put_back(source, target)
+
+
+@contextlib.contextmanager
+def told_when_nonsense(source: pathlib.Path) -> Iterator[None]:
+    """Say what an output is whose removals, rejects or summary hold what ``clean`` never writes.
+
+    Raises:
+        Corrupt: they do.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in BAD_NAME:
+            raise
+        told = f"{type(error).__name__}: {error}"
+        raise Corrupt(f"{source} does not hold what was written with its removals ({told}): clean again") from error
+
+
+def put_back(source: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+    """Write the output ``source`` with what was removed; see ``undo``."""
     if source.is_dir():
         written = read_written(source / SUMMARY_FILE)
         with atomic_directory(target) as made:
@@ -72,12 +98,14 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
 def read_written(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Read size and checksum of each file that ``clean`` wrote, from the summary beside them."""
     try:
-        written: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["outputs"]
+        written: Any = json.loads(path.read_bytes())["outputs"]
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: without it nothing can be restored") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Corrupt(f"{path} is damaged, or not of a cleaned corpus") from error
-    return written
+    if not isinstance(written, dict) or not all(isinstance(one, dict) for one in written.values()):
+        raise Corrupt(f"{path} is damaged, or not of a cleaned corpus")
+    return cast("dict[str, dict[str, Any]]", written)
 
 
 def removals_by_file(

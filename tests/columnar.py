@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from dedup.formats.ipc import FILE_MAGIC, codec_of
+from dedup.formats.ipc import FILE_MAGIC
 from dedup.formats.layout import as_bytes
+from dedup.formats.messages import codec_of
 
 Format = Literal["parquet", "arrow", "arrows"]
 FORMATS: tuple[Format, ...] = ("parquet", "arrow", "arrows")

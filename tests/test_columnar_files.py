@@ -9,7 +9,7 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 from columnar import FORMATS, Format, assert_same, facts, read, strings, write
 from endtoend import FERRY, dedup, files, jsonl, rows
+from fuzz.mutations import encoded, thrift_of
 
 from dedup import Corrupt, InputError, NotFound, SchemaError, Settings, SettingsError, clean, scan, undo
 from dedup.formats import Input, narrow, open_inputs
 from dedup.formats.columnar import Columnar
-from dedup.formats.ipc import codec_of
+from dedup.formats.messages import codec_of
 
 WINTER = "In winter the boat stays in the yard, where its planks are caulked anew."
 KIOSK = "Tickets are sold on board and in the kiosk beside the old customs house."
@@ -154,6 +155,46 @@ def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
     failed = dedup("clean", path, "-o", tmp_path / f"out.{form}", code=1)
     assert failed.stderr.startswith(f"dedup: {path}: ".encode())
     assert list(tmp_path.iterdir()) == [path]
+
+
+def fewer_rows(data: bytes) -> Iterator[bytes]:
+    """Yield a Parquet file of three rows of ours with one number in it after the other changed to four."""
+    for start, end in thrift_of(data)[0]:
+        if data[start:end] == encoded(2 * 3):
+            yield data[:start] + encoded(2 * 4) + data[end:]
+
+
+def test_rows_that_are_missing_are_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    write(path, COPIES, [3])
+    whole = scan(path).documents.num_rows
+    changed = list(fewer_rows(path.read_bytes()))
+    assert len(changed) > 5
+    told = []
+    for data in changed:
+        path.write_bytes(data)
+        for narrowed in (True, False):
+            read: list[int] = [0]
+            try:
+                (source,) = open_inputs(path)
+                source = narrow(source, Settings()) if narrowed else source
+                for chunk in source.chunks(1):
+                    assert chunk.read >= read[-1]
+                    read.append(chunk.read)
+                assert len(read) == 1 + whole
+            except InputError as error:
+                told.append(str(error))
+    assert any("row group 0 does not hold as many rows as it tells" in error for error in told)
+
+
+@pytest.mark.parametrize("form", FORMATS[1:])
+def test_times_of_no_zone_are_told_of(tmp_path: Path, form: Format) -> None:
+    path = tmp_path / f"in.{form}"
+    times = pa.array([1, 2, 3], pa.timestamp("us", "Nowhere/Here"))
+    write(path, COPIES.append_column("when", times), [3])
+    with pytest.raises(InputError, match=r"column 'when' \(timestamp.*\) cannot be read as strings .*: convert it"):
+        scan(path, Settings(newest="when", survivor="newest"))
+    assert scan(path).documents.num_rows == 3
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -454,9 +495,12 @@ def test_times_beyond_nanoseconds_come_back(tmp_path: Path) -> None:
         assert pq.ParquetFile(out, coerce_int96_timestamp_unit=unit).read().equals(table.slice(0, 3))
 
 
-def test_what_cannot_be_written_again_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [pa.ArrowNotImplementedError, OSError])  # of which it has errors without a number
+def test_what_cannot_be_written_again_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise pa.ArrowNotImplementedError("Unhandled type")
+        raise error("Unhandled type")
 
     write(path := tmp_path / "in.parquet", COPIES, [3])
     run = scan(path, ALL, out=tmp_path / "run")

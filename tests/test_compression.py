@@ -209,6 +209,18 @@ def test_a_stream_that_wants_too_much_memory() -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
+def test_bytes_that_are_read_again_count_once(codec: Codec) -> None:
+    packed = pack(numbered(3000), codec)
+    packed = packed[: 2 * len(packed) // 3]
+    stream, counts = Decompressed(io.BytesIO(packed), codec), [0]
+    while stream.read(1000):
+        counts.append(stream.consumed)
+    assert stream.damage is not None
+    assert counts == sorted(counts)
+    assert counts[-1] <= stream.consumed <= len(packed)
+
+
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("torn", [False, True])
 def test_bombs_come_in_pieces(codec: Codec, torn: bool) -> None:
     total, zeros = 150, bytes(MEGABYTE)

@@ -336,11 +336,18 @@ def test_fields_are_those_of_the_extraction(tmp_path: Path) -> None:
     path = tmp_path / "a.warc"
     path.write_bytes(packed(CRAWL, None))
     documents, rejects = parsed(path, settings=Settings(id="title"))
-    assert [row[0] for row in documents] == ["One", "a.warc.jsonl:2", "a.warc.jsonl:3"]
+    assert [row[0] for row in documents] == ["One", "a.warc.jsonl:10", "a.warc.jsonl:11"]
+    assert (documents, rejects) == parsed(path, 1, Settings(id="title"))
     documents, rejects = parsed(path, settings=Settings(text="body"))
     assert documents == []
-    assert rejects[2] == (3, "field 'body' is missing (fields there: id, text, source, date, title)")
-    assert [line for line, _ in rejects] == [9, 13, 3, 10, 11]
+    assert rejects[0] == (3, "field 'body' is missing (fields there: id, text, source, date, title)")
+    assert [line for line, _ in rejects] == [3, 9, 10, 11, 13]
+    assert (documents, rejects) == parsed(path, 1, Settings(text="body"))
+    library.clean(path, tmp_path / "out", Settings(text="body"))
+    told = rows(tmp_path / "out" / "rejects.jsonl")
+    assert [(row["line"], row["error"]) for row in told] == rejects
+    library.undo(tmp_path / "out", tmp_path / "back")
+    assert len(rows(tmp_path / "back" / "a.warc.jsonl")) == 3
 
 
 @pytest.mark.parametrize("codec", [None, "gzip", "zstd", "lz4"])

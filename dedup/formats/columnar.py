@@ -295,7 +295,9 @@ class TableSink:
         """
         try:
             yield
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno:  # the system's own
+                raise
             told = f"its tables cannot be written as {self._source.kind} again ({error}): leave out what is named"
             raise InputError(told, self._source.path) from error
 

@@ -54,11 +54,13 @@ class Decompressed:
         self._piece = b""
         self._at = 0  # bytes of the piece that were given
         self._damage: str | None = None
+        self._consumed = 0
 
     @property
     def consumed(self) -> int:
-        """Bytes of the file read so far."""
-        return self._source.given
+        """Bytes of the file read so far; those that are read again near damage count once."""
+        self._consumed = max(self._consumed, self._source.given)
+        return self._consumed
 
     @property
     def damage(self) -> str | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from dedup.formats.base import Chunk, Cut, Edited, Parsed, Removed
 from dedup.formats.jsonl import LineRecords
+from dedup.formats.objects import Origin
 from dedup.schema import Reject
 from dedup.settings import Settings
 
@@ -102,18 +105,33 @@ class Extracted(LineRecords):
         if chunk.damage:
             return super().parse(chunk, settings)
         lines = self._lines(chunk)
-        parsed = super().parse(self._as_lines(lines), settings)
+        origin = Origin(self._file, self.path, self.name, np.array(lines.numbers, np.int64))
+        parsed = self._parse(self._as_lines(lines), settings, origin)
         rejects = [reject._replace(line=lines.numbers[reject.line - 1]) for reject in parsed.rejects]
-        return Parsed(parsed.documents, lines.rejects + rejects)
+        return Parsed(parsed.documents, sorted(lines.rejects + rejects, key=lambda reject: reject.line))
 
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans and lines out of the extraction; a record without one leaves nothing to put back."""
         if chunk.damage:
             return Edited([], [Removed(self.name, 0, b"", -1, -1)])
         lines = self._lines(chunk)
-        without = frozenset(line for line, number in enumerate(lines.numbers, 1) if number in rejected)
-        edited = super().edit(self._as_lines(lines), cuts, without, settings)
-        return Edited(edited.pieces, [Removed(self.name, 0, b"", -1, -1) for _ in lines.rejects] + edited.removed)
+        without = [line for line, number in enumerate(lines.numbers, 1) if number in rejected]
+        edited = super().edit(self._as_lines(lines), cuts, frozenset(without), settings)
+        return Edited(edited.pieces, self._in_order(lines, edited.removed, without))
+
+    def _in_order(self, lines: Lines, removed: list[Removed], without: list[int]) -> list[Removed]:
+        """Put what was rejected in the order of the records: those without an extraction among the lines removed."""
+        unread = collections.deque(reject.line for reject in lines.rejects)
+        numbers = iter(lines.numbers[line - 1] for line in without)
+        found: list[Removed] = []
+        for one in removed:
+            number = next(numbers) if one.doc < 0 else -1
+            while unread and unread[0] < number:
+                unread.popleft()
+                found.append(Removed(self.name, one.offset, b"", -1, -1))
+            found.append(one)
+        end = found[-1].offset if found else 0
+        return found + [Removed(self.name, end, b"", -1, -1) for _ in unread]
 
     def _as_lines(self, lines: Lines) -> Chunk:
         return Chunk(self._file, 1, len(lines.numbers), lines.data, 0)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
 from dedup.errors import InputError
 from dedup.formats.columnar import Columnar, Group, arrow_file, readable, reading
 from dedup.formats.layout import check_sound, one_batch
+from dedup.formats.messages import check_file, check_stream, codec_of
 from dedup.formats.sinks import Checked
 from dedup.ranges import opened_at_random
 from dedup.urls import is_url
@@ -20,10 +19,6 @@ from dedup.urls import is_url
 FILE_MAGIC = b"ARROW1\0\0"
 FILE_SUFFIXES = (".arrow", ".feather", ".ipc", ".arrows")
 STREAM_SUFFIXES = (".arrows", ".arrow", ".ipc", ".feather")
-CONTINUATION = -1  # what a message begins with, before the length of its header
-DICTIONARY_BATCH, RECORD_BATCH = 2, 3  # kinds of messages
-CODECS = ("lz4", "zstd")
-LARGEST_HEADER = 1 << 28
 
 
 class ArrowFile(Columnar):
@@ -38,12 +33,22 @@ class ArrowFile(Columnar):
             self._streamed = stream.read(len(FILE_MAGIC)) != FILE_MAGIC
             stream.seek(0 if self._streamed else len(FILE_MAGIC))
             self._codec = codec_of(stream)
+        self._check()
         self.one_dictionary = not self._streamed
         if self._streamed:
             self.suffixes = STREAM_SUFFIXES
         with self._open() as (reader, _):
             self.schema = readable(reader.schema)
             self._metadata = None if self._streamed else reader.metadata
+
+    def _check(self) -> None:
+        """Check what the file tells of its batches before Arrow makes room for them.
+
+        Raises:
+            InputError: they would take more memory than they may.
+        """
+        with open(self._path, "rb") as stream:
+            (check_stream if self._streamed else check_file)(stream, self.path)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[Any, pa.NativeFile]]:
@@ -124,58 +129,3 @@ class ArrowWriter:
 
     def drop(self) -> None:
         """Give up."""
-
-
-class FlatTable:
-    """A table of a flatbuffer: where its fields stand."""
-
-    def __init__(self, data: bytes, position: int) -> None:
-        self._data = data
-        self._position = position
-
-    @classmethod
-    def root(cls, data: bytes) -> FlatTable:
-        """Return the table that a buffer is about."""
-        return cls(data, struct.unpack_from("<I", data)[0])
-
-    def read(self, field: int, kind: str) -> int | None:
-        """Return a number (its kind as for ``struct``), None where there is none."""
-        position = self._find(field)
-        return None if position is None else int(struct.unpack_from(f"<{kind}", self._data, position)[0])
-
-    def table(self, field: int) -> FlatTable | None:
-        """Return a table, None where there is none."""
-        position = self._find(field)
-        if position is None:
-            return None
-        return FlatTable(self._data, position + struct.unpack_from("<I", self._data, position)[0])
-
-    def _find(self, field: int) -> int | None:
-        vtable = self._position - struct.unpack_from("<i", self._data, self._position)[0]
-        size = struct.unpack_from("<H", self._data, vtable)[0]
-        place = 4 + 2 * field
-        offset = struct.unpack_from("<H", self._data, vtable + place)[0] if place < size else 0
-        return self._position + offset if offset else None
-
-
-def codec_of(stream: BinaryIO) -> str | None:
-    """Return how the first batch of a stream is compressed, which Arrow does not tell: ``lz4``, ``zstd`` or None.
-
-    Columns stand there as Message.fbs of Arrow has them: kind of a message 1, the message 2, bytes that follow 3;
-    data of a dictionary 1; compression of a batch 3, and its codec 0.
-    """
-    try:
-        while True:
-            begin, size = struct.unpack("<iI", stream.read(8))
-            if begin != CONTINUATION or not 0 < size <= LARGEST_HEADER:
-                return None
-            message = FlatTable.root(stream.read(size))
-            kind, batch = message.read(1, "B"), message.table(2)
-            if kind == DICTIONARY_BATCH and batch is not None:
-                batch = batch.table(1)
-            if kind in {DICTIONARY_BATCH, RECORD_BATCH} and batch is not None:
-                compression = batch.table(3)
-                return None if compression is None else CODECS[compression.read(0, "b") or 0]
-            stream.seek(max(0, message.read(3, "q") or 0), os.SEEK_CUR)
-    except (struct.error, IndexError, OSError, ValueError):  # whoever reads the stream in earnest will complain
-        return None

@@ -58,7 +58,10 @@ class LineRecords:
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the records of a chunk."""
-        origin = Origin(self._file, self.path, self.name)
+        return self._parse(chunk, settings, Origin(self._file, self.path, self.name))
+
+    def _parse(self, chunk: Chunk, settings: Settings, origin: Origin) -> Parsed:
+        """Read the records of a chunk that come from somewhere."""
         if chunk.damage:
             damaged = [Reject(self._file, chunk.line, self.path, chunk.damage, chunk.data)] if chunk.records else []
             return documents_of([], np.empty(0, np.int64), damaged, bytes, origin, settings)

@@ -36,11 +36,13 @@ class Origin(NamedTuple):
         file: number of the input.
         path: what to call it in messages.
         name: what its records are called by that have no id.
+        numbers: int64, what number each line stands for in such a name; None where that is the line's own.
     """
 
     file: int
     path: str
     name: str
+    numbers: I64 | None = None
 
 
 @functools.lru_cache
@@ -179,6 +181,7 @@ def with_names(ids: pa.Array, numbers: I64, origin: Origin) -> pa.Array:
     if not ids.null_count:
         return ids
     name = printable(origin.name)
+    numbers = numbers if origin.numbers is None else origin.numbers[numbers - 1]
     return ids.fill_null(pa.array([f"{name}:{number}" for number in numbers], pa.large_string()))
 
 

@@ -13,9 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dedup.formats.columnar import Columnar, Group, arrow_file, readable, reading
+from dedup.errors import InputError
+from dedup.formats.columnar import Columnar, Group, readable, reading
 from dedup.formats.layout import check_sound, holds_dictionary
+from dedup.formats.pages import GuardedFile, find_columns
 from dedup.formats.sinks import Checked
+from dedup.ranges import opened_at_random
 from dedup.urls import is_url
 
 # Rows read at a time: what a page takes says little about how much text it stands for.
@@ -39,6 +42,7 @@ class ParquetFile(Columnar):
     def __init__(self, path: str, file: int) -> None:
         super().__init__(path, file)
         self._metadata: pq.FileMetaData = None
+        self._columns: frozenset[int] | None = None
         with reading(self.path, self.kind), self._open() as opened:
             self._metadata = opened.metadata
             self.schema = readable(opened.schema_arrow)
@@ -51,28 +55,41 @@ class ParquetFile(Columnar):
             columns = len(self.chosen or ()) or (1 if self._metadata is None else self._metadata.num_columns)
             options["buffer_size"] = max(BUFFER, min(REMOTE_BUFFER, REMOTE_BUFFERS // max(1, columns)))
             options["metadata"] = self._metadata
-        with arrow_file(self._path) as file:
-            yield pq.ParquetFile(file, **options)
+        with opened_at_random(self._path) if is_url(self._path) else open(self._path, "rb") as file:
+            guarded = GuardedFile(file, self.path)
+            options["thrift_container_size_limit"] = guarded.most_elements()
+            opened = pq.ParquetFile(pa.PythonFile(guarded, "r"), **options)
+            if self._columns is None:
+                self._columns = find_columns(guarded.footer())
+            guarded.columns = self._columns
+            yield opened
 
     def groups(self, size: int) -> Iterator[tuple[Group, int]]:
-        """Read row groups, a batch at a time."""
+        """Read row groups, a batch at a time.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         total, done = max(1, self._metadata.num_rows), 0
         options = self.times if self.chosen is None else {}
         with reading(self.path, self.kind), self._open(**options) as opened:
             schema = opened.schema_arrow
             for number in range(opened.num_row_groups):
-                batch = None
+                left = self._metadata.row_group(number).num_rows
                 for batch in opened.iter_batches(
                     self._rows_at_a_time(number, size), [number], self.chosen, use_threads=False
                 ):
                     for column in batch.columns:
                         if holds_dictionary(column.type):  # Arrow does not look whether its indices are in it
                             check_sound(column)
-                    done += batch.num_rows
-                    yield Group(number, batch), (self.size or 0) * done // total
-                if batch is None and self.chosen is None:
+                    done, left = done + batch.num_rows, left - batch.num_rows
+                    yield Group(number, batch), (self.size or 0) * min(done, total) // total
+                if left:  # Arrow says nothing where a column ends too early
+                    raise InputError(f"row group {number} does not hold as many rows as it tells", self.path)
+                if not self._metadata.row_group(number).num_rows and self.chosen is None:
                     empty = [pa.nulls(0, field.type) for field in schema]
-                    yield Group(number, pa.RecordBatch.from_arrays(empty, schema=schema)), 0
+                    batch = pa.RecordBatch.from_arrays(empty, schema=schema)
+                    yield Group(number, batch), (self.size or 0) * min(done, total) // total
 
     def _rows_at_a_time(self, number: int, size: int) -> int:
         """Return how many rows of a row group to read at a time.

@@ -65,10 +65,10 @@ def documents_of(table: pa.Table, line: int, file: int, path: str, prefix: str, 
         InputError: a column is of a type that cannot be used.
     """
     check_columns(table.schema, path, settings)
-    texts = cast("pa.LargeStringArray", as_strings(table[settings.text]))
+    texts = cast("pa.LargeStringArray", strings_of(table, settings.text, path))
     rows = np.arange(line, line + table.num_rows)
     names, *others = (
-        as_strings(table[name]) if name in table.column_names else None
+        strings_of(table, name, path) if name is not None and name in table.column_names else None
         for name in (settings.id, settings.source, settings.newest)
     )
     errors: dict[int, tuple[str, bytes]] = {}
@@ -96,6 +96,21 @@ def documents_of(table: pa.Table, line: int, file: int, path: str, prefix: str, 
     data, bounds = utf8_of(texts)
     filled = (nothing if column is None else column for column in others)
     return Parsed(Documents(names, data, bounds, *filled), rejects if errors else [])
+
+
+def strings_of(table: pa.Table, name: str, path: str) -> pa.LargeStringArray | None:
+    """Return a column of a table as strings, see ``as_strings``.
+
+    Raises:
+        InputError: Arrow cannot write its values, times of a zone that does not exist say.
+    """
+    try:
+        return as_strings(table[name])
+    except pa.ArrowException as error:
+        told = " ".join(str(error).split())
+        raise InputError(
+            f"column {name!r} ({table.schema.field(name).type}) cannot be read as strings ({told}): convert it", path
+        ) from error
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:
