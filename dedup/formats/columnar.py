@@ -187,6 +187,11 @@ class Columnar(abc.ABC):
         return TableSink(self, file, removed, settings.text)
 
 
+def read_anywhere(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    """Open a file or URL to be read here and there."""
+    return opened_at_random(path) if is_url(path) else open(path, "rb")
+
+
 @contextlib.contextmanager
 def arrow_file(path: str, *, ahead: bool = False) -> Iterator[pa.NativeFile]:
     """Open a file or URL for Arrow to read.

@@ -9,12 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from dedup.errors import InputError
-from dedup.formats.columnar import Columnar, Group, arrow_file, readable, reading
+from dedup.formats.columnar import Columnar, Group, arrow_file, read_anywhere, readable, reading
 from dedup.formats.layout import check_sound, one_batch
 from dedup.formats.messages import check_file, check_stream, codec_of
 from dedup.formats.sinks import Checked
-from dedup.ranges import opened_at_random
-from dedup.urls import is_url
 
 FILE_MAGIC = b"ARROW1\0\0"
 FILE_SUFFIXES = (".arrow", ".feather", ".ipc", ".arrows")
@@ -29,7 +27,7 @@ class ArrowFile(Columnar):
 
     def __init__(self, path: str, file: int) -> None:
         super().__init__(path, file)
-        with opened_at_random(path) if is_url(path) else open(path, "rb") as stream:
+        with read_anywhere(path) as stream:
             self._streamed = stream.read(len(FILE_MAGIC)) != FILE_MAGIC
             stream.seek(0 if self._streamed else len(FILE_MAGIC))
             self._codec = codec_of(stream)
@@ -47,7 +45,7 @@ class ArrowFile(Columnar):
         Raises:
             InputError: they would take more memory than they may.
         """
-        with open(self._path, "rb") as stream:
+        with read_anywhere(self._path) as stream:
             (check_stream if self._streamed else check_file)(stream, self.path)
 
     @contextlib.contextmanager

@@ -14,11 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dedup.errors import InputError
-from dedup.formats.columnar import Columnar, Group, readable, reading
+from dedup.formats.columnar import Columnar, Group, read_anywhere, readable, reading
 from dedup.formats.layout import check_sound, holds_dictionary
 from dedup.formats.pages import GuardedFile, find_columns
 from dedup.formats.sinks import Checked
-from dedup.ranges import opened_at_random
 from dedup.urls import is_url
 
 # Rows read at a time: what a page takes says little about how much text it stands for.
@@ -55,7 +54,7 @@ class ParquetFile(Columnar):
             columns = len(self.chosen or ()) or (1 if self._metadata is None else self._metadata.num_columns)
             options["buffer_size"] = max(BUFFER, min(REMOTE_BUFFER, REMOTE_BUFFERS // max(1, columns)))
             options["metadata"] = self._metadata
-        with opened_at_random(self._path) if is_url(self._path) else open(self._path, "rb") as file:
+        with read_anywhere(self._path) as file:
             guarded = GuardedFile(file, self.path)
             options["thrift_container_size_limit"] = guarded.most_elements()
             opened = pq.ParquetFile(pa.PythonFile(guarded, "r"), **options)
