@@ -19,7 +19,7 @@ import xxhash
 
 from dedup.arrays import I64
 from dedup.corpus import Corpus
-from dedup.errors import Corrupt, NotFound, SettingsMismatch
+from dedup.errors import Corrupt, InputError, NotFound, SettingsMismatch
 from dedup.formats import Chunk, Input, Parsed
 from dedup.frequencies import DocumentFrequencies
 from dedup.lsh import Scheme, collision_probability, schemes
@@ -30,7 +30,7 @@ from dedup.store import SKETCHES, atomic_file
 from dedup.version import __version__
 
 STATE, REJECTS = "state.json", "rejects"
-FORMAT = 1
+FORMAT = 2
 PERIOD = 10.0  # seconds between checkpoints
 PIECE = 1 << 24
 # settings that sketches depend on, beside how they are banded
@@ -42,17 +42,20 @@ class Read(msgspec.Struct):
     """How far an input was read.
 
     Attributes:
-        path: what it is called.
+        path: what it is called; ``name``, that of its output, which documents without an id are called by.
         size: its bytes, None where not known.
         stamp: changes when it does; None where it cannot be read again.
+        batch_bytes: bytes of a chunk.
         chunks: how many of its chunks were read; ``done``, whether that is all.
         texts: of its documents.
         rejects: records that could not be used; ``reject_bytes``, what they take up where they are written down.
     """
 
     path: str
+    name: str
     size: int | None
     stamp: str | None
+    batch_bytes: int
     chunks: int = 0
     done: bool = False
     texts: TextsSum = msgspec.field(default_factory=TextsSum)
@@ -76,7 +79,6 @@ class State(msgspec.Struct):
         settings: those that sketches depend on.
         schemes: bands, rows and permutations of blocks; of documents.
         scored: whether what substance is scored by is there.
-        batch_bytes: bytes of a chunk.
         reads: inputs, in the order in which their documents stand in the columns.
         columns: what each column holds.
         frequencies: file with the document frequencies of terms, None where they are not counted; its checksum.
@@ -88,7 +90,6 @@ class State(msgspec.Struct):
     settings: dict[str, Any]
     schemes: list[tuple[int, int, int]]
     scored: bool
-    batch_bytes: int
     reads: list[Read] = []
     columns: dict[str, list[Span]] = {}
     frequencies: str | None = None
@@ -108,16 +109,20 @@ class Ledger:
         stored: those of ``reads``, in the order in which their documents stand in the corpus.
     """
 
-    def __init__(self, inputs: list[Input], known: Iterable[Read], rejects: pathlib.Path) -> None:
+    def __init__(self, inputs: list[Input], known: Iterable[Read], rejects: pathlib.Path, batch_bytes: int) -> None:
         self.inputs = inputs
+        self._batch_bytes = batch_bytes
         self.reads: list[Read | None] = [None] * len(inputs)
         self.stored: list[Read] = []
         self._stamps = [one.stamp() for one in inputs]
         places = collections.defaultdict[Any, list[int]](list)
         for k in reversed(range(len(inputs))):
-            places[inputs[k].path, self._stamps[k]].append(k)
+            places[inputs[k].path, inputs[k].name, self._stamps[k]].append(k)
         for read in known:
-            self.reads[places[read.path, read.stamp].pop()] = read
+            found = places[read.path, read.name, read.stamp]
+            if not found:
+                raise InputError("changed while it was read: scan again when nothing writes to it", read.path)
+            self.reads[found.pop()] = read
             self.stored.append(read)
         self._rejects = rejects
         with rejects.open("ab") as file:
@@ -140,7 +145,7 @@ class Ledger:
         for k in [*begun, *(k for k, read in enumerate(self.reads) if read is None)]:
             source, read = self.inputs[k], self.reads[k]
             if read is None:
-                read = self.reads[k] = Read(source.path, source.size, self._stamps[k])
+                read = self.reads[k] = Read(source.path, source.name, source.size, self._stamps[k], self._batch_bytes)
                 self.stored.append(read)
             yield source, read
 
@@ -150,6 +155,13 @@ class Ledger:
             with self._rejects.open("ab") as file:
                 read.rejects += len(rejects)
                 read.reject_bytes += file.write(b"".join(json_line(reject_row(one)) for one in rejects))
+
+    def first_reject(self) -> dict[str, Any] | None:
+        """Return the first record that could not be used; None where there is none."""
+        with self._rejects.open("rb") as file:
+            line = file.readline()
+        found: dict[str, Any] | None = msgspec.json.decode(line) if line else None
+        return found
 
     def write_rejects(self, target: pathlib.Path) -> int:
         """Write the records that could not be used in the order of the inputs, if there are any; return how many."""
@@ -189,7 +201,7 @@ class Sketchbook:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         keys = [key_of(scheme) for scheme in schemes(settings)]
-        return cls(path, State(FORMAT, __version__, settings_of(settings), keys, settings.scores, settings.batch_bytes))
+        return cls(path, State(FORMAT, __version__, settings_of(settings), keys, settings.scores))
 
     @classmethod
     def read(cls, path: pathlib.Path) -> Sketchbook | None:
@@ -230,14 +242,18 @@ class Sketchbook:
         reason = self.unlike(settings)
         if reason is not None or all(isinstance(one, Kept) for one in inputs):
             return reason
-        stamps = collections.Counter((one.path, one.stamp()) for one in inputs)
+        stamps = collections.Counter((one.path, one.name, one.stamp()) for one in inputs)
         for read in self.state.reads:
-            if read.stamp is None or not stamps[read.path, read.stamp]:
-                gone = read.path not in {one.path for one in inputs}
-                return f"{read.path} {'is not among the inputs' if gone else 'has changed'}"
-            stamps[read.path, read.stamp] -= 1
-            if not read.done and settings.batch_bytes != self.state.batch_bytes:
-                return f"made with batch_bytes={self.state.batch_bytes}"
+            key = read.path, read.name, read.stamp
+            if read.stamp is None or not stamps[key]:
+                names = {one.name for one in inputs if one.path == read.path}
+                if not names:
+                    return f"{read.path} is not among the inputs"
+                told = "has changed" if read.name in names else f"is told apart from others as {names.pop()} now"
+                return f"{read.path} {told}"
+            stamps[key] -= 1
+            if not read.done and settings.batch_bytes != read.batch_bytes:
+                return f"made with batch_bytes={read.batch_bytes}"
         return None
 
     def unlike(self, settings: Settings) -> str | None:
@@ -313,7 +329,8 @@ class Sketchbook:
                 np.savez(file, **corpus.frequencies.arrays())  # type: ignore[arg-type]
             written = (self.path / state.frequencies).read_bytes()
             state.frequencies_checksum = xxhash.xxh3_64_intdigest(written)
-        state.reads, state.schemes = ledger.stored, [key_of(one) for one in scheme]
+        state.reads = [read for read in ledger.stored if read.chunks or read.done]  # others may yet change
+        state.schemes = [key_of(one) for one in scheme]
         unused = set(state.columns) - set(columns)
         for name in unused:
             del state.columns[name]
@@ -376,7 +393,7 @@ class Kept:
     """An input whose sketches rest; it is not read."""
 
     def __init__(self, read: Read) -> None:
-        self.path, self.size, self.name, self._stamp = read.path, read.size, "", read.stamp
+        self.path, self.name, self.size, self._stamp = read.path, read.name, read.size, read.stamp
 
     def stamp(self) -> str | None:
         """Return what it was."""

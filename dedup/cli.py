@@ -155,7 +155,8 @@ def reported_errors() -> Iterator[None]:
         click.echo(f"dedup: {error}", err=True)
         sys.exit(EXIT_USAGE)
     except DedupError as error:
-        click.echo(f"dedup: {error}", err=True)
+        for line in (str(error), *getattr(error, "__notes__", ())):
+            click.echo(f"dedup: {line}", err=True)
         sys.exit(EXIT_ERROR)
     except KeyboardInterrupt:
         click.echo("dedup: interrupted; nothing was written", err=True)

@@ -274,7 +274,7 @@ def match_documents(
         )  # fmt: skip
         return {name: np.atleast_1d(value) for name, value in found._asdict().items()}
 
-    key = f"{__version__} {len(bands)} {checksum_of(bits)} {checksum_of(order)} {rules}"
+    key = f"{__version__} {len(bands)} {checksum_of(bands[0])} {checksum_of(bits)} {checksum_of(order)} {rules}"
     found = corpus.workspace.remembered("documents" if everything else "standing", key, make)
     matches = Matches(
         found["keepers"], found["similarity"], found["variants"], found["resembled"], int(found["compared"][0]),

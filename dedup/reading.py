@@ -77,9 +77,11 @@ def sketch_corpus(
     for_blocks, for_docs = schemes(settings) if book is None else book.schemes(settings)
     corpus = Corpus(workspace, for_blocks, for_docs, settings.min_tokens)
     known = [] if book is None else book.state.reads
-    ledger = Ledger(
-        [narrow(one, settings) for one in inputs], known, (workspace.path if book is None else book.path) / REJECTS
-    )
+    rejects = (workspace.path if book is None else book.path) / REJECTS
+    ledger = Ledger([narrow(one, settings) for one in inputs], known, rejects, settings.batch_bytes)
+    reject = ledger.first_reject() if settings.strict else None
+    if reject is not None:
+        raise InputError(reject["error"], reject["file"], reject["line"])
     scored = settings.scores
     if book is not None:
         scored |= book.state.scored

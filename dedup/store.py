@@ -427,13 +427,13 @@ def check_replaceable(target: pathlib.Path) -> None:
         raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
 
 
-def put_in_place(made: pathlib.Path, target: pathlib.Path, first: str | None = None) -> None:
-    """Let a directory take the place of another, which vanishes, a certain file first."""
+def put_in_place(made: pathlib.Path, target: pathlib.Path) -> None:
+    """Let a directory take the place of another, which vanishes."""
     if target.exists():
         _exchange(made, target)
-        if first is not None:
-            (made / first).unlink(missing_ok=True)
-        shutil.rmtree(made, ignore_errors=True)
+        # under its name somebody might take it for what a killed process left, and go on in what is being deleted
+        with contextlib.closing(temporary_directory(target.parent)) as away:
+            made.rename(away.path / target.name)
     else:
         made.rename(target)
 
@@ -492,7 +492,7 @@ def unfinished_directory(path: str | os.PathLike[str], valued: str | None = None
     """Yield a directory that takes the place of ``path`` when the block ends well.
 
     It is the same one, beside ``path``, until then: what a killed process left in it is there for the next. It is for
-    one process at a time. On errors it vanishes; where the user interrupts, it stays if it has a file of value.
+    one process at a time. On errors it vanishes, unless it has a file of value by then, and the disk is not full.
 
     Args:
         path: the directory.
@@ -515,10 +515,13 @@ def unfinished_directory(path: str | os.PathLike[str], valued: str | None = None
             _aside(target).rename(target if not target.exists() else made / "replaced")
         try:
             yield made
-            put_in_place(made, target, valued)
+            put_in_place(made, target)
         except BaseException as error:
-            if not (isinstance(error, KeyboardInterrupt) and valued is not None and (made / valued).exists()):
+            full = isinstance(error, OSError) and error.errno in FULL
+            if full or valued is None or not (made / valued).exists():
                 shutil.rmtree(made, ignore_errors=True)
+            else:
+                error.add_note(f"what was done so far is kept in {made}: the same command goes on from there")
             raise
 
 
@@ -530,27 +533,42 @@ def unfinished(path: str | os.PathLike[str]) -> pathlib.Path:
 
 @contextlib.contextmanager
 def locked_directory(made: pathlib.Path, target: pathlib.Path) -> Iterator[None]:
-    """Make a directory, if it is not there, and keep others out of it; the lock goes with the process."""
-    while True:
-        try:
-            made.mkdir(exist_ok=True)
-            lock = os.open(made, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise StoreError(f"cannot write {target}: {error}") from error
-        try:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(lock).st_ino == made.stat().st_ino:  # else it was put in its place meanwhile
-                yield
-                return
-        except BlockingIOError as error:
-            raise Locked(f"another process is writing {target}: wait for it, or name another output") from error
-        except FileNotFoundError:
-            continue
-        finally:
-            os.close(lock)
+    """Make a directory, if it is not there, and keep others out of it; the lock goes with the process.
+
+    Raises:
+        StoreError: it cannot be made.
+        Locked: another process is at it.
+    """
+    lock = None
+    while lock is None:
+        lock = try_to_lock(made, target)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def try_to_lock(made: pathlib.Path, target: pathlib.Path) -> int | None:
+    """Return a descriptor with which a directory is locked; None where it was put in its place meanwhile."""
+    try:
+        made.mkdir(exist_ok=True)
+        lock = os.open(made, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot write {target}: {error}") from error
+    try:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_ino == made.stat().st_ino:
+            return lock
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Locked(f"another process is writing {target}: wait for it, or name another output") from error
+    except FileNotFoundError:
+        pass
+    os.close(lock)
+    return None
 
 
 @contextlib.contextmanager

@@ -45,12 +45,15 @@ def sentence(random: random.Random) -> str:
     return f"The keeper of the {place} counted {number} times each {thing} that the storm had left on the old stones"
 
 
-def write(path: Path, seed: int, docs: int = 40) -> Path:
-    """Write JSON lines: documents with copies and near-copies of their own and of other files, and a bad record."""
+def write(path: Path, seed: int, docs: int = 40, *, named: bool = True) -> Path:
+    """Write JSON lines: documents with copies and near-copies of their own and of other files, and a bad record.
+
+    Those that are not named have no ids.
+    """
     own = random.Random(seed)
     records = [
         {
-            "id": f"{seed}-{k}",
+            **({"id": f"{seed}-{k}"} if named else {}),
             "source": f"s{k % 3}",
             "text": "\n\n".join(sentence(own) for _ in range(own.randint(1, 5))),
         }
@@ -328,10 +331,74 @@ def test_an_input_that_changes_while_it_is_read(corpus: list[Path], tmp_path: Pa
                 with path.open("r+b") as file:
                     file.truncate(path.stat().st_size + (100 if what == "grows" else -100))
 
-    with pytest.raises(InputError, match=r"d\.jsonl: changed while it was read"):
+    with pytest.raises(InputError, match=r"d\.jsonl: changed while it was read") as caught:
         scan([*corpus, path], SMALL, out=tmp_path / "run", progress=progress)
     assert outcome(tmp_path / "run") == before
+    assert caught.value.__notes__ == [
+        f"what was done so far is kept in {tmp_path / '.run.unfinished'}: the same command goes on from there"
+    ]
+    inputs = [*corpus, path] if path.exists() else corpus
+    scan(inputs, SMALL, out=tmp_path / "run")
+    assert outcome(tmp_path / "run") == fresh(inputs, tmp_path, SMALL)
     assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+def test_an_error_costs_nothing_of_what_was_read(corpus: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "in" / "z.csv"
+    bad.write_text("name\nnobody\n")
+    with pytest.raises(InputError, match=r"z\.csv") as caught:
+        scan([*corpus, bad], SMALL, out=tmp_path / "run")
+    assert "the same command goes on from there" in caught.value.__notes__[0]
+    bad.write_text("text\nnobody\n")
+    stages, progress = counted()
+    scan([*corpus, bad], SMALL, out=tmp_path / "run", progress=progress)
+    assert stages.count("reading") == 1
+    assert outcome(tmp_path / "run") == fresh([*corpus, bad], tmp_path, SMALL)
+
+
+def test_strict_scans_stop_at_what_was_set_aside_before(corpus: list[Path], tmp_path: Path) -> None:
+    scan(corpus, SMALL, out=tmp_path / "run")
+    before = outcome(tmp_path / "run")
+    with pytest.raises(InputError, match=r"a\.jsonl:21: field 'text' is no string"):
+        scan(corpus, dataclasses.replace(SMALL, strict=True), out=tmp_path / "run")
+    assert outcome(tmp_path / "run") == before
+
+
+def test_files_that_others_are_told_apart_from_are_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "dedup")
+    paths = [tmp_path / name / "a.jsonl" for name in "xy"]
+    for seed, path in enumerate(paths):
+        path.parent.mkdir()
+        write(path, seed, named=False)
+    scan(paths[0], SMALL, out=tmp_path / "run")
+    scan(paths[::-1], SMALL, out=tmp_path / "run")
+    assert "is told apart from others as a-2.jsonl now" in caplog.text
+    assert outcome(tmp_path / "run") == fresh(paths[::-1], tmp_path, SMALL)
+
+
+def test_other_bands_of_documents_are_matched_again(tmp_path: Path) -> None:
+    """As many bands, of other lengths: 9 of 13 and of 14 rows."""
+    words, chance = [f"word{k}" for k in range(3000)], random.Random(4)
+    texts = []
+    for _ in range(60):
+        text = chance.sample(words, 300)
+        texts += [
+            " ".join(word if chance.random() > 0.011 else chance.choice(words) for word in text) for _ in range(5)
+        ]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(jsonl({"text": text} for text in texts))
+    settings = [Settings(doc_threshold=0.9, doc_recall=recall, allow=True) for recall in (0.895, 0.92)]
+    scan(path, settings[0], out=tmp_path / "run")
+    scan(tmp_path / "run", settings[1])
+    assert outcome(tmp_path / "run") == fresh([path], tmp_path, settings[1])
+
+
+def test_what_fails_under_a_lock_is_not_taken_for_the_lock(tmp_path: Path) -> None:
+    made = tmp_path / ".run.unfinished"
+    with pytest.raises(FileNotFoundError, match="gone"), store.locked_directory(made, tmp_path / "run"):
+        raise FileNotFoundError("gone")
+    with pytest.raises(BlockingIOError, match="busy"), store.locked_directory(made, tmp_path / "run"):
+        raise BlockingIOError("busy")
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(
@@ -361,11 +428,15 @@ def test_any_way_to_the_same_corpus(tmp_path_factory: pytest.TempPathFactory, da
     (room / "in").mkdir()
     names = data.draw(st.permutations("abcd"))
     run, inputs = room / "run", list[Path]()
+    named = data.draw(st.booleans())
     for seed, name in enumerate(names):
-        inputs = sorted([*inputs, write(room / "in" / name, seed, docs=12)])
-        for batches in data.draw(st.lists(st.integers(0, 6), max_size=2)):
+        path = room / "in" / name / "x.jsonl"  # all of one name
+        path.parent.mkdir()
+        inputs = sorted([*inputs, write(path, seed, docs=12, named=named)])
+        for batches in data.draw(st.lists(st.integers(0, 6), max_size=3)):
+            size = data.draw(st.sampled_from([700, 2000]))
             with contextlib.suppress(KeyboardInterrupt):
-                scan(inputs, SMALL, out=run, progress=interrupt_after(batches))
+                scan(inputs, dataclasses.replace(SMALL, batch_bytes=size), out=run, progress=interrupt_after(batches))
         if run.exists() and data.draw(st.booleans()):
             scan(run, dataclasses.replace(SMALL, threshold=data.draw(st.sampled_from([0.5, 0.9]))))
     settings = dataclasses.replace(SMALL, threshold=0.5)
@@ -396,10 +467,10 @@ def test_the_command_goes_on_and_says_so(corpus: list[Path], tmp_path: Path) -> 
 
 
 def test_positions_are_those_of_the_inputs(tmp_path: Path) -> None:
-    reads = [checkpoint.Read(str(k), 1, str(k)) for k in range(3)]
+    reads = [checkpoint.Read(str(k), str(k), 1, str(k), 1) for k in range(3)]
     for read, docs in zip(reads, (2, 0, 3), strict=True):
         read.texts.add(np.arange(docs, dtype=np.uint64))
-    ledger = checkpoint.Ledger([checkpoint.Kept(reads[k]) for k in (2, 0, 1)], reads, tmp_path / "rejects")
+    ledger = checkpoint.Ledger([checkpoint.Kept(reads[k]) for k in (2, 0, 1)], reads, tmp_path / "rejects", 1)
     assert ledger.positions().tolist() == [3, 4, 0, 1, 2]
 
 

@@ -14,8 +14,8 @@ import pytest
 from endtoend import COMPILING, CORPUS, FERRY, command, dedup, files, generate, jsonl, rows
 
 import dedup as library
-from dedup import Settings
-from dedup.cli import Size, cli
+from dedup import Settings, StoreError
+from dedup.cli import Size, cli, reported_errors
 from dedup.settings import REMOVABLE
 from dedup.version import __version__
 
@@ -179,3 +179,11 @@ def test_kernels_are_compiled_once_with_a_line_that_says_so(tmp_path: Path) -> N
     for complaint in (COMPILING, b""):
         done = subprocess.run(command("compare", a, a), capture_output=True, check=True, env=environment)
         assert done.stderr == complaint
+
+
+def test_notes_are_told_with_the_error(capsys: pytest.CaptureFixture[str]) -> None:
+    error = StoreError("cannot")
+    error.add_note("but can")
+    with pytest.raises(SystemExit), reported_errors():
+        raise error
+    assert capsys.readouterr().err == "dedup: cannot\ndedup: but can\n"
