@@ -77,6 +77,24 @@ def unpack(data: bytes, codec: Codec, size: int = MEGABYTE, *, pipe: int = 0) ->
     return b"".join(parts), stream.damage
 
 
+class Shrinking(io.BytesIO):
+    """A file that is cut off when it is read again from its begin."""
+
+    def __init__(self, data: bytes, left: int) -> None:
+        super().__init__(data)
+        self._left, self._far = left, 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if self._far > MEGABYTE // 8 and offset == 0:
+            self.truncate(self._left)
+        return super().seek(offset, whence)
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self._far = max(self._far, self.tell())
+        return data
+
+
 def numbered(count: int, seed: int = 1) -> bytes:
     """Write lines that do not compress to nothing."""
     some = random.Random(seed)
@@ -165,6 +183,18 @@ def test_damage_is_told_and_keeps_what_stands_before_it(codec: Codec, pipe: int)
         # what a decoder gives when it fails is lost where nothing can be read again
         assert len(found) >= least or pipe
         assert found[: len(data)] == data[: len(found)]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("left", [0, 1000, 100_000])
+def test_what_gets_shorter_while_it_is_read(codec: Codec, left: int) -> None:
+    data = numbered(30_000)
+    packed = bytearray(pack(data, codec))
+    middle = len(packed) // 2
+    packed[middle : middle + 500] = (b"\xff" if codec == "lz4" else b"\0") * 500
+    stream = Decompressed(Shrinking(bytes(packed), left), codec)
+    assert sum(map(len, iter(lambda: stream.read(MEGABYTE), b""))) <= 2 * len(data)
+    assert stream.damage is not None
 
 
 def test_gzip_salvages_to_the_last_byte() -> None:

@@ -252,19 +252,21 @@ class Member:
             skip: bytes of the member that were yielded.
             errors: what it raises.
         """
-        decoder, done = self._copy, self._before
+        decoder, done, end = self._copy, self._before, 0  # it has read the source up to there
         if decoder is None:
             if not self._source.again:
                 return
             end = self._source.given - len(self._data)
             self._source.rewind(begin)
             decoder, done = maker(), 0
-            while self._source.given < end:
-                data = self._source.read(min(READ, end - self._source.given))
+        with contextlib.suppress(*errors):
+            # a file that is written to meanwhile may end before, or hold something else
+            while self._source.given < end and (data := self._source.read(min(READ, end - self._source.given))):
                 while data or not decoder.needs_input:
                     done += len(decoder.decompress(data, PIECE))
                     data = b""
-        with contextlib.suppress(*errors):
+            if self._source.given < end:
+                return
             for k in range(len(self._data)):
                 data = self._data[k : k + 1]
                 while data or not decoder.needs_input:
@@ -307,8 +309,8 @@ def salvage_frames(source: Source, codec: str, given: int) -> Iterator[bytes]:
         with contextlib.suppress(OSError, pa.ArrowException):
             stream = open_frames(source, codec)
             left = given
-            while left:
-                left -= len(stream.read(min(PIECE, left)))
+            while left and (passed := len(stream.read(min(PIECE, left)))):  # the file may be shorter by now
+                left -= passed
             while data := stream.read(step):
                 given += len(data)
                 yield data
