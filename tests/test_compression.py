@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
 import gzip
 import io
 import lzma
@@ -22,8 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup as library
-from dedup import Settings
-from dedup.formats import lines, open_inputs, text
+from dedup import NotFound, Settings
+from dedup.formats import base, lines, open_inputs, text
 from dedup.formats.compression import (
     HEAD,
     Codec,
@@ -183,6 +184,41 @@ def test_damage_is_told_and_keeps_what_stands_before_it(codec: Codec, pipe: int)
         # what a decoder gives when it fails is lost where nothing can be read again
         assert len(found) >= least or pipe
         assert found[: len(data)] == data[: len(found)]
+
+
+class Failing(io.FileIO):
+    """A file on a disk that gives only its first bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > MEGABYTE // 4:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size)
+
+
+@pytest.mark.parametrize("codec", [None, *CODECS])
+@pytest.mark.parametrize("name", ["in.jsonl", "in.json", "in.csv", "in.txt", "in.html"])
+def test_a_failing_disk_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: Codec | None, name: str
+) -> None:
+    noise = random.Random(1).randbytes(MEGABYTE // 2).hex()
+    lines = [noise[k : k + 64] for k in range(0, len(noise), 64)]
+    begin, between, end = {"in.jsonl": ('{"text": "', '"}\n{"text": "', '"}'), "in.json": ('[{"text": "', '"}, {"text": "', '"}]')}.get(name, ("text\n", "\n", ""))  # fmt: skip
+    data = f"{begin}{between.join(lines)}{end}".encode()
+    path = tmp_path / name
+    path.write_bytes(pack(data, codec) if codec else data)
+    monkeypatch.setattr(base, "open", lambda path, _: Failing(path), raising=False)
+    pread = os.pread
+
+    def failing_pread(number: int, size: int, at: int) -> bytes:
+        if at > MEGABYTE // 4:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(number, size, at)
+
+    monkeypatch.setattr(os, "pread", failing_pread)
+    with pytest.raises(NotFound, match=f"cannot read {path}: Input/output error"):
+        (source,) = open_inputs(path)
+        for chunk in source.chunks(MEGABYTE // 8):
+            assert chunk.damage is None
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -157,24 +157,24 @@ def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[int, Chunk]]
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
-    """Open a file or URL for reading; ``-`` is standard input.
+    """Open a file or URL for reading, and nothing else; ``-`` is standard input.
 
     Raises:
-        NotFound: it cannot be read.
+        NotFound: it cannot be opened or, later on, read.
     """
-    if path == "-":
-        yield sys.stdin.buffer
-        return
     if is_url(path):
         with opened_url(path) as remote:
             yield remote
         return
     try:
-        file = open(path, "rb")  # noqa: SIM115 - what fails later is no failure to open it
+        file = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 - standard input stays open
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
-    with file:
-        yield file
+    with contextlib.nullcontext(file) if path == "-" else file:
+        try:
+            yield file
+        except OSError as error:
+            raise unreadable(path, error) from error
 
 
 def size_of(path: str) -> int | None:
@@ -192,8 +192,9 @@ def size_of(path: str) -> int | None:
 
 
 def unreadable(path: str, error: Exception) -> NotFound:
-    """Say that a file or directory cannot be read."""
-    return NotFound(f"cannot read {printable(path)}: {getattr(error, 'strerror', None) or error}")
+    """Say that a file, directory or standard input (``-``) cannot be read."""
+    told = "<stdin>" if path == "-" else printable(path)
+    return NotFound(f"cannot read {told}: {getattr(error, 'strerror', None) or error}")
 
 
 def stamp_of(path: str | os.PathLike[str]) -> str | None:

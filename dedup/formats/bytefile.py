@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from dedup.formats.base import opened, printable, size_of, stamp_of, unreadable
+from dedup.formats.base import opened, printable, size_of, stamp_of
 from dedup.formats.compression import Codec, Decompressed, detect_codec, open_stream
 from dedup.ranges import RemoteFile
 from dedup.urls import is_url, name_of
@@ -99,10 +99,7 @@ def head_of(path: str) -> bytes:
     with opened(path) as file:
         if is_url(path):
             return head_of_object(file)
-        try:
-            return open_stream(file)[0].read(HEAD)
-        except OSError as error:
-            raise unreadable(path, error) from error
+        return open_stream(file)[0].read(HEAD)
 
 
 def head_of_object(file: BinaryIO) -> bytes:

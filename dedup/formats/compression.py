@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
-from dedup.formats.decoders import PIECE, Damage, Source, read_pieces
+from dedup.formats.decoders import PIECE, Damage, Source, Unread, read_pieces
 
 Codec = Literal["gzip", "zstd", "bzip2", "xz", "lz4"]
 MAGIC: dict[bytes, Codec] = {
@@ -68,7 +68,11 @@ class Decompressed:
         return None if self._at < len(self._piece) else self._damage
 
     def _fill(self) -> bool:
-        """Have bytes at hand; return whether there are any."""
+        """Have bytes at hand; return whether there are any.
+
+        Raises:
+            OSError: the system could not read the file.
+        """
         while self._at == len(self._piece):
             try:
                 self._piece, self._at = next(self._pieces), 0
@@ -77,6 +81,8 @@ class Decompressed:
             except Damage as damage:
                 self._damage = str(damage)
                 return False
+            except Unread as failed:
+                raise failed.error from None
         return True
 
     def _take(self, end: int) -> bytes:

@@ -21,6 +21,18 @@ class Damage(Exception):
     """Why a stream ends too early, told after all that could be read."""
 
 
+class Unread(Exception):
+    """The system could not read a file: no damage, though decoders tell of that by the same errors.
+
+    Args:
+        error: what it said.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Source:
     """Bytes of a file from where it stands, counted.
 
@@ -56,13 +68,20 @@ class Source:
         self._slow = after
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes; fewer at the end, and where they come through a pipe."""
+        """Return the next bytes; fewer at the end, and where they come through a pipe.
+
+        Raises:
+            Unread: the system says no.
+        """
         if self._slow is not None:
             size = max(1, min(size, self._slow - self.given))
         if self._head:
             data, self._head = self._head[:size], self._head[size:]
         else:
-            data = self._file.read(size)
+            try:
+                data = self._file.read(size)
+            except OSError as error:
+                raise Unread(error) from error
         self.given += len(data)
         return data
 
@@ -169,6 +188,7 @@ def read_pieces(source: Source, codec: str) -> Iterator[bytes]:
 
     Raises:
         Damage: it is truncated or corrupt; all that could be read was yielded before.
+        Unread: the system could not read it.
     """
     return read_members(source, codec) if codec in MEMBERS else read_frames(source, codec)
 
