@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import stat
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
@@ -16,6 +15,7 @@ import xxhash
 
 from dedup.arrays import I64
 from dedup.errors import NotFound
+from dedup.formats.stdin import standard_input
 from dedup.ranges import opened as opened_url
 from dedup.remote import size_of as size_of_url
 from dedup.remote import stamp_of as stamp_of_url
@@ -167,7 +167,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
             yield remote
         return
     try:
-        file = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 - standard input stays open
+        file = standard_input() if path == "-" else open(path, "rb")  # noqa: SIM115 - standard input stays open
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
     with contextlib.nullcontext(file) if path == "-" else file:

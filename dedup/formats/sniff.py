@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 
 from dedup.errors import InputError
 from dedup.formats.base import opened, printable
@@ -12,6 +11,7 @@ from dedup.formats.columnar import Columnar
 from dedup.formats.compression import detect_codec
 from dedup.formats.ipc import ArrowFile
 from dedup.formats.parquet import ParquetFile
+from dedup.formats.stdin import standard_input
 from dedup.store import temporary_directory
 
 PARQUET = (b"PAR1", b"PARE")  # the latter is encrypted, footer and all
@@ -42,7 +42,7 @@ def open_table(kind: type[Columnar], path: str, file: int) -> Columnar:
     kept = temporary_directory()  # it goes with the reader
     copy = os.path.join(kept.path, "stdin")
     with open(copy, "wb") as target:
-        shutil.copyfileobj(sys.stdin.buffer, target, 1 << 20)
+        shutil.copyfileobj(standard_input(), target, 1 << 20)
     check_readable(copy, "<stdin>")
     reader = kind(copy, file)
     reader.path, reader.name, reader.lent = "<stdin>", f"stdin{reader.suffixes[0]}", kept
