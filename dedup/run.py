@@ -143,11 +143,18 @@ class Run:
     @property
     def rejects(self) -> list[dict[str, Any]]:
         """Records that could not be used: file, line, error and the raw record."""
+        return list(self.read_rejects())
+
+    def read_rejects(self) -> Iterator[dict[str, Any]]:
+        """Yield what ``rejects`` lists, one at a time: there may be as many as there are records.
+
+        Raises:
+            Corrupt: their file is damaged.
+        """
         path = self.path / REJECTS_FILE
-        if not path.exists():
-            return []
-        with self._reading(REJECTS_FILE), path.open(encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        if path.exists():
+            with self._reading(REJECTS_FILE), path.open(encoding="utf-8") as file:
+                yield from map(json.loads, file)
 
     @property
     def settings(self) -> Settings:
