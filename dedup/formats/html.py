@@ -16,6 +16,7 @@ from dedup.formats.tags import check_page
 from dedup.urls import folder_name, join, name_of
 
 LONGEST_PAGE = 1 << 23  # bytes
+ADDED = ".jsonl"  # to the name of a page, for that of its output
 META = 1 << 12  # bytes in which a page may name its encoding
 LONGEST_TITLE = 1000  # characters
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -71,8 +72,7 @@ class Pages(Extracted):
         self._root = "" if names is None else path
         self._names = [path] if names is None else list(names)
         name = "stdin.html" if path == "-" else folder_name(path) if names else name_of(path)
-        self._name = name
-        super().__init__("<stdin>" if path == "-" else printable(path), f"{name}.jsonl", file, self._read, self._show)
+        super().__init__("<stdin>" if path == "-" else printable(path), f"{name}{ADDED}", file, self._read, self._show)
         self.size = None if path == "-" else sum(size_of(join(self._root, one)) or 0 for one in self._names)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
@@ -99,9 +99,8 @@ class Pages(Extracted):
         if damage is not None:
             raise ValueError(damage)
         page = read_page(data, None)
-        return Extract(
-            printable(name) if self._root else printable(self._name), page.text, page.host, page.date, page.title
-        )
+        told = name if self._root else self.name.removesuffix(ADDED)  # that told it from others of its name
+        return Extract(printable(told), page.text, page.host, page.date, page.title)
 
     def _show(self, record: Any) -> tuple[str, bytes]:
         """Return the path of a page; the page is still there."""
