@@ -430,3 +430,11 @@ def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     for form in (None, "csv", "parquet"):
         with pytest.raises(NotFound, match="cannot read <stdin>: it is closed"):
             library.scan("-", Settings(format=cast("Any", form)))
+
+
+def test_inputs_that_go_before_they_are_read(tmp_path: Path) -> None:
+    path = put(tmp_path / "in.jsonl", LINE)
+    inputs = open_inputs(path)
+    path.unlink()
+    with pytest.raises(NotFound, match=f"cannot read {path}: No such file"):
+        library.scan(inputs)

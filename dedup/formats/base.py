@@ -198,12 +198,19 @@ def unreadable(path: str, error: Exception) -> NotFound:
 
 
 def stamp_of(path: str | os.PathLike[str]) -> str | None:
-    """Return what changes when a file does; None for standard input (``-``), pipes and the like."""
+    """Return what changes when a file does; None for standard input (``-``), pipes and the like.
+
+    Raises:
+        NotFound: it is not there.
+    """
     if path == "-":
         return None
     if is_url(path):
         return stamp_of_url(os.fspath(path))
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise unreadable(os.fspath(path), error) from error
     return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
 
 
