@@ -331,13 +331,8 @@ def json_line(row: dict[str, Any]) -> bytes:
         return json.dumps(row).encode() + b"\n"
 
 
-def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """Write rows as JSON lines."""
-    return map(json_line, rows)
-
-
 __all__ = [
     "DOCUMENTS", "DOCUMENTS_FILE", "ORDER_FILE", "REJECTS_FILE", "REMOVALS_FILE", "SUMMARY_FILE", "TEMPLATES_FILE",
-    "VERDICTS", "VERDICTS_FILE", "Run", "TextsSum", "hash_texts", "json_line", "json_lines", "raw_bytes", "raw_fields",
+    "VERDICTS", "VERDICTS_FILE", "Run", "TextsSum", "hash_texts", "json_line", "raw_bytes", "raw_fields",
     "reject_row", "summary_bytes", "texts_digest", "write_table",
 ]  # fmt: skip
