@@ -26,7 +26,7 @@ import dedup as library
 from dedup import NotFound, Settings
 from dedup.formats import base, lines, open_inputs, text
 from dedup.formats.compression import (
-    HEAD,
+    START,
     Codec,
     Decompressed,
     compress_to,
@@ -107,7 +107,7 @@ def test_each_is_told_by_content_and_comes_back(codec: Codec) -> None:
     data = numbered(5000)
     packed = pack(data, codec)
     assert pack(data, codec) == packed
-    assert detect_codec(packed[:HEAD]) == codec
+    assert detect_codec(packed[:START]) == codec
     assert detect_codec(pack(b"", codec)) == codec
     for size in (1000, MEGABYTE):
         for pipe in (0, 700):

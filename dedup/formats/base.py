@@ -193,8 +193,7 @@ def size_of(path: str) -> int | None:
 
 def unreadable(path: str, error: Exception) -> NotFound:
     """Say that a file, directory or standard input (``-``) cannot be read."""
-    told = "<stdin>" if path == "-" else printable(path)
-    return NotFound(f"cannot read {told}: {getattr(error, 'strerror', None) or error}")
+    return NotFound(f"cannot read {told(path)}: {getattr(error, 'strerror', None) or error}")
 
 
 def stamp_of(path: str | os.PathLike[str]) -> str | None:
@@ -249,6 +248,11 @@ def printable(name: str) -> str:
     if is_url(name):
         name = hide(name)
     return name.encode(errors="backslashreplace").decode()
+
+
+def told(path: str) -> str:
+    """Return what to call a path in messages: ``-`` is standard input."""
+    return "<stdin>" if path == "-" else printable(path)
 
 
 def pack(

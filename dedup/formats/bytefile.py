@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from dedup.formats.base import opened, printable, size_of, stamp_of, unreadable
+from dedup.formats.base import opened, size_of, stamp_of, told, unreadable
 from dedup.formats.compression import Codec, Decompressed, detect_codec, open_stream
 from dedup.formats.stdin import looked_at
 from dedup.ranges import RemoteFile
@@ -29,7 +29,7 @@ class ByteFile:
     codec: Codec | None = None
 
     def __init__(self, path: str, file: int) -> None:
-        self.path = "<stdin>" if path == "-" else printable(path)
+        self.path = told(path)
         self.name = self.stdin_name if path == "-" else name_of(path)
         self.size = size_of(path)
         self._path = path

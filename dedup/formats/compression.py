@@ -21,7 +21,7 @@ MAGIC: dict[bytes, Codec] = {
 }
 SKIPPED = b"\x50\x2a\x4d\x18"  # frames of zstd and lz4 that are to be skipped begin so, but for four bits
 SUFFIXES = (".gz", ".zst", ".zstd", ".bz2", ".xz", ".lz4")
-HEAD = 1 << 12  # bytes that are looked at to know what a file is
+START = 1 << 12  # bytes that are looked at to know how a file is compressed
 
 
 def detect_codec(head: bytes) -> Codec | None:
@@ -127,7 +127,7 @@ class Decompressed:
 
 def open_stream(file: BinaryIO) -> tuple[Decompressed, Codec | None]:
     """Return a stream over what a file holds, and how that is compressed."""
-    head = file.read(HEAD)
+    head = file.read(START)
     codec = detect_codec(head)
     if file.seekable():
         file.seek(-len(head), 1)

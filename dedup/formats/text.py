@@ -20,6 +20,7 @@ from dedup.formats.base import (
     size_of,
     stamp_of,
     stamp_of_all,
+    told,
 )
 from dedup.formats.compression import Codec, Decompressed, open_stream
 from dedup.schema import Reject
@@ -43,7 +44,7 @@ class TextTree:
     """
 
     def __init__(self, path: str, file: int, names: Sequence[str] | None = None) -> None:
-        self.path = "<stdin>" if path == "-" else printable(path)
+        self.path = told(path)
         self.codec: Codec | None = None
         self._file = file
         self._given = path
