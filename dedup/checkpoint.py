@@ -171,7 +171,9 @@ class Ledger:
             with self._rejects.open("rb") as file, target.open("wb") as out:
                 for read in filter(None, self.reads):
                     file.seek(starts[id(read)])
-                    out.write(file.read(read.reject_bytes))
+                    left = read.reject_bytes
+                    while left and (data := file.read(min(PIECE, left))):
+                        left -= out.write(data)
         return self.rejected
 
     def positions(self) -> I64:

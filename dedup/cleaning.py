@@ -239,7 +239,7 @@ def check_unchanged(run: Run, opened: Inputs, settings: Settings) -> None:
 
 def rejected_rows(run: Run) -> set[int]:
     """Return the 1-based numbers of the records of a table that could not be used."""
-    return {row["line"] for row in run.rejects}
+    return {row["line"] for row in run.read_rejects()}
 
 
 def removal_counts(run: Run) -> dict[str, Any]:

@@ -369,7 +369,7 @@ def score_command(
         with shown_progress() as progress:
             run = scan_for_scores(list(inputs), settings, progress)
         tell_unused(run)
-        if run.rejects and not run.documents.num_rows:
+        if run.summary["rejects"] and not run.documents.num_rows:
             raise InputError("no record could be used", inputs[0])
         rows = ranked_blocks(run, below) if by_block else ranked_articles(run, below, explain=explain)
         if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,10 @@ def tell_unused(run: Run) -> None:
     if "ignored" in run.summary:
         ignored = run.summary["ignored"]
         click.echo(f"dedup: {sum(ignored.values()):,} files ignored, {told_ignored(ignored)}", err=True)
-    rejects = run.rejects
-    for reject in rejects[:TOLD_REJECTS]:
+    for reject in itertools.islice(run.read_rejects(), TOLD_REJECTS):
         click.echo(f"dedup: {reject['file']}:{reject['line']}: {reject['error']}", err=True)
-    if len(rejects) > TOLD_REJECTS:
-        click.echo(f"dedup: {len(rejects):,} records could not be used in all", err=True)
+    if run.summary["rejects"] > TOLD_REJECTS:
+        click.echo(f"dedup: {run.summary['rejects']:,} records could not be used in all", err=True)
 
 
 def show_scores(rows: Iterable[dict[str, Any]], *, by_block: bool) -> None:

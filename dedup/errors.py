@@ -34,7 +34,8 @@ class InputError(DedupError, ValueError):
     Args:
         message: what is wrong and what to do about it.
         path: the file, or None where there is none.
-        line: 1-based line (JSON lines) or row (tables), or None.
+        line: 1-based number of the record, or None: of its line (JSON lines, CSV), row (tables), element (JSON arrays),
+            record (WARC) or file (of a directory of texts or pages).
     """
 
     def __init__(self, message: str, path: str | None = None, line: int | None = None) -> None:
@@ -51,7 +52,7 @@ class SchemaError(InputError):
         field: the missing field.
         existing: the fields that are there.
         path: the file, or None.
-        line: 1-based line or row, or None.
+        line: 1-based number of the record, or None, see ``InputError``.
     """
 
     def __init__(self, field: str, existing: Sequence[str], path: str | None = None, line: int | None = None) -> None:

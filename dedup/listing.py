@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from dedup.arrays import U8
+from dedup.arrays import U8, U64
 from dedup.blocks import split_blocks
-from dedup.formats import chunks_of, narrow, open_inputs
+from dedup.errors import InputError
+from dedup.formats import Chunk, chunks_of, narrow, open_inputs
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import IDEOGRAPH
 from dedup.kernels.template import LINK, LITERAL, NUMBER, TITLE
 from dedup.pipeline import scan
 from dedup.reading import Progress, pool_of, silent
-from dedup.run import Run
+from dedup.run import Run, TextsSum, hash_texts, texts_digest
+from dedup.schema import Documents
 from dedup.settings import Settings
 from dedup.sketch import tokenize_blocks, tokenize_texts
 from dedup.templates import find_templates
@@ -90,7 +92,9 @@ def headers(inputs: Any, settings: Settings | None = None, *, progress: Progress
     settings = dataclasses.replace(settings or Settings(), allow=True)
     run = scan(inputs, settings, progress=progress)
     wanted = lines_wanted(run)
-    lines = read_lines(inputs, settings, wanted, progress or silent)
+    lines, digest = read_lines(inputs, settings, wanted, progress or silent)
+    if digest != run.summary["texts"]:
+        raise InputError("the inputs changed while they were read: list their headers when nothing writes to them")
     return [told(row, lines.get(row["template"], [])) for row in run.templates.to_pylist()]
 
 
@@ -118,19 +122,27 @@ def lines_wanted(run: Run) -> dict[int, list[tuple[str, int]]]:
 
 def read_lines(
     inputs: Any, settings: Settings, wanted: dict[int, list[tuple[str, int]]], progress: Progress
-) -> dict[str, list[list[tuple[str, int]]]]:
-    """Read lines again: for each template, lines as pieces of text and what each is (LITERAL or a slot)."""
+) -> tuple[dict[str, list[list[tuple[str, int]]]], str]:
+    """Read lines again.
+
+    Returns:
+        For each template, lines as pieces of text and what each is (LITERAL or a slot); a checksum of all texts.
+    """
     opened = [narrow(one, settings) for one in open_inputs(inputs, settings.format)]
     total = sum(one.size or 0 for one in opened)
     lines: dict[str, list[list[tuple[str, int]]]] = {}
+    texts = [TextsSum() for _ in opened]
     first = 0
+
+    def parse(work: tuple[int, Chunk]) -> tuple[int, int, Documents, U64]:
+        number, chunk = work
+        documents = opened[number].parse(chunk, settings).documents
+        return number, chunk.read, documents, hash_texts(documents)
+
     with pool_of(settings.workers) as pool:
         work = chunks_of(opened, settings.batch_bytes)
-        parsed = ordered_map(
-            pool, lambda one: (one[1].read, opened[one[0]].parse(one[1], settings)), work, settings.workers
-        )
-        for read, batch in parsed:
-            documents = batch.documents
+        for number, read, documents, hashes in ordered_map(pool, parse, work, settings.workers):
+            texts[number].add(hashes)
             for doc in range(len(documents.ids)):
                 if first + doc in wanted:
                     data = documents.data[documents.bounds[doc] : documents.bounds[doc + 1]]
@@ -138,7 +150,7 @@ def read_lines(
                         lines.setdefault(name, []).append(line)
             first += len(documents.ids)
             progress("reading lines", read, total)
-    return lines
+    return lines, texts_digest(texts)
 
 
 def split_lines(

@@ -360,7 +360,6 @@ _ROUND = re.compile(
     rf"(?i)(?:insert|add|embed|place)\s.*\b(?:{_NOUN})\b.*|.*\b{_NOUN}\b.*\b(?:goes?\shere|to\scome|to\sbe\s(?:added|confirmed|inserted)|tb[dc])\b.*|"
     rf"(?:the\s)?(?:{_MEDIA})\s(?:here|pending)\b.*"
 )
-_IDENTIFIER = r"[^\W\d][\w-]*(?:\.[\w-]+)*"
 _DOUBLE_BRACES = re.compile(
     r"(?<![{=\\A-Za-z0-9_])\$?\{\{(?![{<%#/!])\s{0,3}"
     r"(?:\$?[^\W\d][\w-]{0,60}(?:\.[\w-]{1,60}){0,6}(?:\(['\"][\w.-]{0,80}['\"]\))?(?:\s\|\s\w{1,40})?"

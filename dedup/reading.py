@@ -16,7 +16,7 @@ from dedup.background import identify
 from dedup.blocks import split_blocks
 from dedup.checkpoint import REJECTS, Ledger, Read, Sketchbook
 from dedup.corpus import Corpus, Fresh, Looks, Said
-from dedup.errors import InputError
+from dedup.errors import InputError, NotFound
 from dedup.formats import Chunk, Input, narrow
 from dedup.frequencies import count_terms_of
 from dedup.kernels.shape import CHARS, LETTERS
@@ -177,7 +177,7 @@ def check_unchanged(source: Input, read: Read) -> None:
     """
     try:
         same = source.stamp() == read.stamp
-    except OSError:
+    except NotFound:
         same = False
     if not same:
         raise InputError("changed while it was read: scan again when nothing writes to it", source.path)

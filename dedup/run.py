@@ -143,11 +143,18 @@ class Run:
     @property
     def rejects(self) -> list[dict[str, Any]]:
         """Records that could not be used: file, line, error and the raw record."""
+        return list(self.read_rejects())
+
+    def read_rejects(self) -> Iterator[dict[str, Any]]:
+        """Yield what ``rejects`` lists, one at a time: there may be as many as there are records.
+
+        Raises:
+            Corrupt: their file is damaged.
+        """
         path = self.path / REJECTS_FILE
-        if not path.exists():
-            return []
-        with self._reading(REJECTS_FILE), path.open(encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        if path.exists():
+            with self._reading(REJECTS_FILE), path.open(encoding="utf-8") as file:
+                yield from map(json.loads, file)
 
     @property
     def settings(self) -> Settings:
@@ -324,13 +331,8 @@ def json_line(row: dict[str, Any]) -> bytes:
         return json.dumps(row).encode() + b"\n"
 
 
-def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """Write rows as JSON lines."""
-    return map(json_line, rows)
-
-
 __all__ = [
     "DOCUMENTS", "DOCUMENTS_FILE", "ORDER_FILE", "REJECTS_FILE", "REMOVALS_FILE", "SUMMARY_FILE", "TEMPLATES_FILE",
-    "VERDICTS", "VERDICTS_FILE", "Run", "TextsSum", "hash_texts", "json_line", "json_lines", "raw_bytes", "raw_fields",
+    "VERDICTS", "VERDICTS_FILE", "Run", "TextsSum", "hash_texts", "json_line", "raw_bytes", "raw_fields",
     "reject_row", "summary_bytes", "texts_digest", "write_table",
 ]  # fmt: skip

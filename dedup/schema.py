@@ -129,7 +129,7 @@ class Reject(NamedTuple):
 
     Attributes:
         file: number of the input file.
-        line: 1-based line or row in it.
+        line: 1-based number of the record in it, see ``InputError``.
         path: the file.
         error: what is wrong with the record.
         raw: the record as it stands in the file.

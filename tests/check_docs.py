@@ -23,7 +23,8 @@ WIDTH = 110
 def help_page() -> str:
     """Return the help of all commands as one page."""
     parts = ["# Command line\n\nWritten by `python tests/check_docs.py --write` from `--help`.\n"]
-    root = click.Context(cli, info_name="dedup", terminal_width=WIDTH, max_content_width=WIDTH)
+    settings = {**cli.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    root = click.Context(cli, info_name="dedup", **settings)
     parts.append(f"## dedup\n\n```text\n{cli.get_help(root)}\n```\n")
     for name in cli.list_commands(root):
         command = cli.get_command(root, name)

@@ -8,6 +8,7 @@ import json
 import random
 import re
 import shutil
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from dedup import (
     scan,
     store,
 )
+from dedup.display import tell_unused
+from dedup.schema import Reject
 
 SMALL = Settings(batch_bytes=2000, allow=True)
 PLACES = ["harbour", "mill", "market", "chapel", "bridge", "quarry", "school", "ferry", "tower", "well"]
@@ -472,6 +475,31 @@ def test_positions_are_those_of_the_inputs(tmp_path: Path) -> None:
         read.texts.add(np.arange(docs, dtype=np.uint64))
     ledger = checkpoint.Ledger([checkpoint.Kept(reads[k]) for k in (2, 0, 1)], reads, tmp_path / "rejects", 1)
     assert ledger.positions().tolist() == [3, 4, 0, 1, 2]
+
+
+def test_however_many_records_are_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkpoint, "PIECE", 1 << 16)
+    read = checkpoint.Read("in.jsonl", 1, "1")
+    ledger = checkpoint.Ledger([checkpoint.Kept(read)], [read], tmp_path / "rejects")
+    for k in range(100):
+        ledger.set_aside(read, [Reject(0, k * 100 + j, "in.jsonl", "broken", b"x" * 2000) for j in range(1, 101)])
+    tracemalloc.start()
+    try:
+        assert ledger.write_rejects(tmp_path / "rejects.jsonl") == 10_000
+        run = Run(tmp_path, {"rejects": 10_000})
+        tell_unused(run)
+        assert sum(row["line"] for row in run.read_rejects()) == sum(range(10_001))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "rejects.jsonl").read_bytes() == (tmp_path / "rejects").read_bytes()
+    assert (tmp_path / "rejects").stat().st_size > 20_000_000
+    assert capsys.readouterr().err.splitlines() == [
+        *(f"dedup: in.jsonl:{k}: broken" for k in (1, 2, 3)),
+        "dedup: 10,000 records could not be used in all",
+    ]
 
 
 def test_runs_are_told(corpus: list[Path], tmp_path: Path) -> None:

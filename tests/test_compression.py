@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
 import gzip
 import io
 import lzma
@@ -22,10 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup as library
-from dedup import Settings
-from dedup.formats import lines, open_inputs, text
+from dedup import NotFound, Settings
+from dedup.formats import base, lines, open_inputs, text
 from dedup.formats.compression import (
-    HEAD,
+    START,
     Codec,
     Decompressed,
     compress_to,
@@ -77,6 +78,24 @@ def unpack(data: bytes, codec: Codec, size: int = MEGABYTE, *, pipe: int = 0) ->
     return b"".join(parts), stream.damage
 
 
+class Shrinking(io.BytesIO):
+    """A file that is cut off when it is read again from its begin."""
+
+    def __init__(self, data: bytes, left: int) -> None:
+        super().__init__(data)
+        self._left, self._far = left, 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if self._far > MEGABYTE // 8 and offset == 0:
+            self.truncate(self._left)
+        return super().seek(offset, whence)
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self._far = max(self._far, self.tell())
+        return data
+
+
 def numbered(count: int, seed: int = 1) -> bytes:
     """Write lines that do not compress to nothing."""
     some = random.Random(seed)
@@ -88,7 +107,7 @@ def test_each_is_told_by_content_and_comes_back(codec: Codec) -> None:
     data = numbered(5000)
     packed = pack(data, codec)
     assert pack(data, codec) == packed
-    assert detect_codec(packed[:HEAD]) == codec
+    assert detect_codec(packed[:START]) == codec
     assert detect_codec(pack(b"", codec)) == codec
     for size in (1000, MEGABYTE):
         for pipe in (0, 700):
@@ -165,6 +184,57 @@ def test_damage_is_told_and_keeps_what_stands_before_it(codec: Codec, pipe: int)
         # what a decoder gives when it fails is lost where nothing can be read again
         assert len(found) >= least or pipe
         assert found[: len(data)] == data[: len(found)]
+
+
+class Failing(io.FileIO):
+    """A file on a disk that gives only its first bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > MEGABYTE // 4:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size)
+
+
+@pytest.mark.parametrize("codec", [None, *CODECS])
+@pytest.mark.parametrize("name", ["in.jsonl", "in.json", "in.csv", "in.txt", "in.html"])
+def test_a_failing_disk_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: Codec | None, name: str
+) -> None:
+    noise = random.Random(1).randbytes(MEGABYTE // 2).hex()
+    lines = [noise[k : k + 64] for k in range(0, len(noise), 64)]
+    json = {"in.jsonl": ('{"text": "', '"}\n{"text": "', '"}'), "in.json": ('[{"text": "', '"}, {"text": "', '"}]')}
+    begin, between, end = json.get(name, ("text\n", "\n", ""))
+    data = f"{begin}{between.join(lines)}{end}".encode()
+    path = tmp_path / name
+    path.write_bytes(pack(data, codec) if codec else data)
+    monkeypatch.setattr(base, "open", lambda path, _: Failing(path), raising=False)
+    pread = os.pread
+
+    def failing_pread(number: int, size: int, at: int) -> bytes:
+        if at > MEGABYTE // 4:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(number, size, at)
+
+    monkeypatch.setattr(os, "pread", failing_pread)
+
+    def damage_in() -> list[str | None]:
+        (source,) = open_inputs(path)
+        return [chunk.damage for chunk in source.chunks(MEGABYTE // 8)]
+
+    with pytest.raises(NotFound, match=f"cannot read {path}: Input/output error"):
+        damage_in()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("left", [0, 1000, 100_000])
+def test_what_gets_shorter_while_it_is_read(codec: Codec, left: int) -> None:
+    data = numbered(30_000)
+    packed = bytearray(pack(data, codec))
+    middle = len(packed) // 2
+    packed[middle : middle + 500] = (b"\xff" if codec == "lz4" else b"\0") * 500
+    stream = Decompressed(Shrinking(bytes(packed), left), codec)
+    assert sum(map(len, iter(lambda: stream.read(MEGABYTE), b""))) <= 2 * len(data)
+    assert stream.damage is not None
 
 
 def test_gzip_salvages_to_the_last_byte() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from endtoend import command, dedup, files, rows, zstd
+from endtoend import command, dedup, files, jsonl, rows, zstd
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -333,21 +333,29 @@ def test_crawls_through_standard_input(tmp_path: Path) -> None:
 
 
 def test_fields_are_those_of_the_extraction(tmp_path: Path) -> None:
-    path = tmp_path / "a.warc"
+    path, beside = tmp_path / "a.warc", tmp_path / "in.jsonl"
     path.write_bytes(packed(CRAWL, None))
-    documents, rejects = parsed(path, settings=Settings(id="title"))
-    assert [row[0] for row in documents] == ["One", "a.warc.jsonl:10", "a.warc.jsonl:11"]
-    assert (documents, rejects) == parsed(path, 1, Settings(id="title"))
-    documents, rejects = parsed(path, settings=Settings(text="body"))
-    assert documents == []
-    assert rejects[0] == (3, "field 'body' is missing (fields there: id, text, source, date, title)")
-    assert [line for line, _ in rejects] == [3, 9, 10, 11, 13]
-    assert (documents, rejects) == parsed(path, 1, Settings(text="body"))
-    library.clean(path, tmp_path / "out", Settings(text="body"))
-    told = rows(tmp_path / "out" / "rejects.jsonl")
-    assert [(row["line"], row["error"]) for row in told] == rejects
+    beside.write_bytes(jsonl([{"body": f"Nothing of this stands elsewhere: {SENTENCES[1]}", "key": "k", "site": "s"}]))
+    named = Settings(text="body", id="key", source="site", newest="date")
+    for size in (1, 1 << 21):
+        assert parsed(path, size, named) == parsed(path)
+    run = library.clean([path, beside], tmp_path / "out", named).run
+    assert run.documents["doc"].to_pylist() == [*library.scan(path).documents["doc"].to_pylist(), "k"]
     library.undo(tmp_path / "out", tmp_path / "back")
-    assert len(rows(tmp_path / "back" / "a.warc.jsonl")) == 3
+    assert (tmp_path / "back" / "in.jsonl").read_bytes() == beside.read_bytes()
+
+
+def test_pages_of_one_name(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "index.html" for folder in "abc"]
+    for k, path in enumerate(paths):
+        path.parent.mkdir()
+        path.write_bytes(page(*story(k)))
+    run = library.clean(paths, tmp_path / "out").run
+    assert run.documents["doc"].to_pylist() == ["index.html", "index-2.html", "index-3.html"]
+    assert run.summary["duplicate_ids"] == 0
+    assert rows(tmp_path / "out" / "index-2.html.jsonl")[0]["id"] == "index-2.html"
+    run = library.scan(str(tmp_path / "*" / "index.html"))
+    assert run.documents["doc"].to_pylist() == [f"{folder}/index.html" for folder in "abc"]
 
 
 @pytest.mark.parametrize("codec", [None, "gzip", "zstd", "lz4"])

@@ -10,7 +10,7 @@ import pytest
 from endtoend import dedup, jsonl
 from test_boilerplate import page, prose, site
 
-from dedup import Header, NotFound, headers, scan
+from dedup import Header, InputError, NotFound, headers, scan
 from dedup.settings import Settings
 
 MENU = "Home | World News | Sport and Leisure | Contact"
@@ -106,3 +106,15 @@ def test_standard_input_is_refused(tmp_path: Path) -> None:
     assert b"read twice" in refused.stderr
     with pytest.raises(NotFound):
         headers(tmp_path / "absent.jsonl")
+
+
+def test_inputs_that_change_between_the_two_readings(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(jsonl(records()))
+
+    def change(stage: str, *_: object) -> None:
+        if stage == "writing verdicts":
+            path.write_bytes(jsonl(records()[1:]))
+
+    with pytest.raises(InputError, match="changed while they were read"):
+        headers(path, progress=change)

@@ -10,11 +10,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from endtoend import FERRY, RECORD, bad_records, dedup, files, jsonl, limited, rows, unpacked, zstd
 
 import dedup as library
-from dedup import InputError, NotFound, Settings
+from dedup import InputError, NotFound, SchemaError, Settings
 from dedup.formats import open_inputs
 
 GOOD = jsonl([RECORD])[:-1]
@@ -333,3 +335,52 @@ def test_two_files_of_one_name(tmp_path: Path) -> None:
     assert [row["file"] for row in rows(tmp_path / "out" / "rejects.jsonl")] == names
     back = library.undo(tmp_path / "out", tmp_path / "back")
     assert files(back) == {name: path.read_bytes() for name, path in zip(names, paths, strict=True)}
+
+
+LACKING = [{"id": str(k), "body": f"{FERRY} {k}"} for k in range(3)]
+
+
+def written(folder: Path, form: str, records: list[dict[str, str]]) -> Path:
+    """Write records in a format."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"in.{form}"
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist(records), path)
+    elif form == "csv":
+        lines = [",".join(records[0]), *(",".join(record.values()) for record in records)]
+        path.write_text("\n".join(lines))
+    else:
+        path.write_bytes(json.dumps(records).encode() if form == "json" else jsonl(records))
+    return path
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet"])
+def test_a_file_without_the_field_of_texts_stops_the_scan_whatever_its_format(tmp_path: Path, form: str) -> None:
+    path = written(tmp_path / "in", form, LACKING)
+    (tmp_path / "in" / "a.jsonl").write_bytes(jsonl([RECORD]))
+    for given in (path, path.parent, [path.parent / "a.jsonl", path]):
+        with pytest.raises(SchemaError) as caught:
+            library.scan(given)
+        assert str(caught.value) == f"{path}: field 'text' is missing (fields there: id, body)"
+        assert (caught.value.path, caught.value.existing) == (str(path), ("id", "body"))
+    assert library.scan(path, Settings(text="body")).summary["documents"] == 3
+    done = dedup("clean", path, "-o", tmp_path / "out", code=1)
+    assert done.stderr.decode() == f"dedup: {path}: field 'text' is missing (fields there: id, body)\n"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_a_file_of_which_some_records_have_a_text_is_read(tmp_path: Path, form: str) -> None:
+    path = written(tmp_path, form, [*LACKING, RECORD, *LACKING])
+    assert len(library.scan(path).rejects) == 6
+    with pytest.raises(SchemaError):  # the first record read is all there is to tell by
+        library.scan(path, Settings(batch_bytes=1))
+    # of what is behind the first records nothing is concluded
+    path.write_bytes(path.read_bytes().replace(b'"body"', b'"text"', 1))
+    assert len(library.scan(path, Settings(batch_bytes=1)).rejects) == 5
+
+
+def test_dicts_without_the_field_of_texts() -> None:
+    with pytest.raises(SchemaError, match=r"^<records>: field 'text' is missing \(fields there: id, body\)$"):
+        library.scan(LACKING)
+    assert len(library.scan([*LACKING, RECORD]).rejects) == 3
+    assert library.scan([]).summary["documents"] == 0

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
 import collections
 import gzip
+import io
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import pytest
-from endtoend import FERRY, RECORD, dedup, files, jsonl, rows, zstd
+from endtoend import FERRY, RECORD, command, dedup, files, jsonl, rows, zstd
 
 import dedup as library
 from dedup import InputError, NotFound, Settings, SettingsError
@@ -364,3 +368,73 @@ def test_readers_are_inputs(tmp_path: Path) -> None:
     assert open_inputs(readers) == readers
     assert library.scan(readers).documents["doc"].to_pylist() == ["good", "a.txt"]
     assert isinstance(open_inputs([])[0], Records)
+
+
+class Slow(io.RawIOBase):
+    """A pipe through which a few bytes come at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._data.read(min(len(buffer), 700))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("seekable", [False, True])
+def test_standard_input_is_told_by_as_much_as_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, seekable: bool
+) -> None:
+    # by the first 8 kB these are no fields: the first record goes on behind
+    data = f"id,{'note ' * 3},text\n".encode() + b"".join(
+        b'%d,"%s","%s"\n' % (k, b"a note\n" * 3000, f"{FERRY} {k}".encode()) for k in range(9)
+    )
+    path = tmp_path / "in"
+    path.write_bytes(bz2.compress(data) if packed else data)
+    with path.open("rb") as file:
+        pipe = file if seekable else io.BufferedReader(Slow(path.read_bytes()))
+        stdin = io.TextIOWrapper(pipe)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        run = library.scan("-")
+        assert run.documents["doc"].to_pylist() == [str(k) for k in range(9)]
+        assert not run.rejects
+        stdin.detach()
+
+
+def test_standard_input_is_read_from_where_it_stands(tmp_path: Path) -> None:
+    for name, code in (("jsonl", []), ("csv", ["--format", "csv"])):
+        path = tmp_path / f"in.{name}"
+        header = b"id,text\n" if code else b""
+        record = b'%d,"%s"\n' if code else b'{"id": %d, "text": "%s"}\n'
+        path.write_bytes(b"what is no record\n" + header + b"".join(record % (k, FERRY.encode()) for k in range(3)))
+        with path.open("rb", buffering=0) as file:
+            file.seek(len(b"what is no record\n"))
+            done = subprocess.run(
+                command("scan", "-", "-o", tmp_path / name, "--json", *code),
+                stdin=file,
+                capture_output=True,
+                check=True,
+            )
+        assert json.loads(done.stdout)["rejects"] == 0
+        assert library.Run.open(tmp_path / name).documents["doc"].to_pylist() == ["0", "1", "2"]
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    for form in (None, "csv", "parquet"):
+        with pytest.raises(NotFound, match="cannot read <stdin>: it is closed"):
+            library.scan("-", Settings(format=cast("Any", form)))
+
+
+def test_inputs_that_go_before_they_are_read(tmp_path: Path) -> None:
+    path = put(tmp_path / "in.jsonl", LINE)
+    inputs = open_inputs(path)
+    path.unlink()
+    with pytest.raises(NotFound, match=f"cannot read {path}: No such file"):
+        library.scan(inputs)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dedup.arrays import I64
 from dedup.errors import InputError
-from dedup.formats.base import BETWEEN, LONGEST, Chunk, Cut, Edited, Parsed, opened
+from dedup.formats.base import BETWEEN, LONGEST, Chunk, Cut, Edited, Parsed, opened, pack
 from dedup.formats.bytefile import BOM, HEAD, ByteFile, Pieces
 from dedup.formats.editing import Editor
 from dedup.formats.objects import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
@@ -111,7 +111,7 @@ class JsonArray(ByteFile):
         if chunk.damage:
             raw = raw_of(chunk.line) if elements.marks.size else elements.data.strip(BLANKS)
             damaged = Reject(self._file, chunk.line, self.path, chunk.damage, raw)
-            return documents_of([], np.empty(0, np.int64), [damaged], bytes, origin, settings)
+            return Parsed(pack([], [], [], []), [damaged])
         decoder = decoder_for(settings)
         records = decode_together(elements.data, elements.views(), decoder)
         numbers = np.arange(chunk.line, chunk.line + elements.marks.size)
@@ -120,7 +120,8 @@ class JsonArray(ByteFile):
             raws = ((number, raw_of(number)) for number in numbers.tolist())
             records, numbers, rejects = decode_one_by_one(((n, raw, raw) for n, raw in raws), decoder, origin)
         spread = b"\n" in elements.data
-        parsed = documents_of(records, numbers, rejects, raw_of, origin, settings, spread=spread)
+        first = chunk.line == 1
+        parsed = documents_of(records, numbers, rejects, raw_of, origin, settings, first=first, spread=spread)
         return parsed._replace(rejects=list(placed(parsed.rejects, elements, chunk.line)))
 
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import stat
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
@@ -16,6 +15,7 @@ import xxhash
 
 from dedup.arrays import I64
 from dedup.errors import NotFound
+from dedup.formats.stdin import standard_input
 from dedup.ranges import opened as opened_url
 from dedup.remote import size_of as size_of_url
 from dedup.remote import stamp_of as stamp_of_url
@@ -157,24 +157,24 @@ def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[int, Chunk]]
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
-    """Open a file or URL for reading; ``-`` is standard input.
+    """Open a file or URL for reading, and nothing else; ``-`` is standard input.
 
     Raises:
-        NotFound: it cannot be read.
+        NotFound: it cannot be opened or, later on, read.
     """
-    if path == "-":
-        yield sys.stdin.buffer
-        return
     if is_url(path):
         with opened_url(path) as remote:
             yield remote
         return
     try:
-        file = open(path, "rb")  # noqa: SIM115 - what fails later is no failure to open it
+        file = standard_input() if path == "-" else open(path, "rb")  # noqa: SIM115 - standard input stays open
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
-    with file:
-        yield file
+    with contextlib.nullcontext(file) if path == "-" else file:
+        try:
+            yield file
+        except OSError as error:
+            raise unreadable(path, error) from error
 
 
 def size_of(path: str) -> int | None:
@@ -192,17 +192,24 @@ def size_of(path: str) -> int | None:
 
 
 def unreadable(path: str, error: Exception) -> NotFound:
-    """Say that a file or directory cannot be read."""
-    return NotFound(f"cannot read {printable(path)}: {getattr(error, 'strerror', None) or error}")
+    """Say that a file, directory or standard input (``-``) cannot be read."""
+    return NotFound(f"cannot read {told(path)}: {getattr(error, 'strerror', None) or error}")
 
 
 def stamp_of(path: str | os.PathLike[str]) -> str | None:
-    """Return what changes when a file does; None for standard input (``-``), pipes and the like."""
+    """Return what changes when a file does; None for standard input (``-``), pipes and the like.
+
+    Raises:
+        NotFound: it is not there.
+    """
     if path == "-":
         return None
     if is_url(path):
         return stamp_of_url(os.fspath(path))
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise unreadable(os.fspath(path), error) from error
     return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
 
 
@@ -241,6 +248,11 @@ def printable(name: str) -> str:
     if is_url(name):
         name = hide(name)
     return name.encode(errors="backslashreplace").decode()
+
+
+def told(path: str) -> str:
+    """Return what to call a path in messages: ``-`` is standard input."""
+    return "<stdin>" if path == "-" else printable(path)
 
 
 def pack(

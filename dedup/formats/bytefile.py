@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from dedup.formats.base import opened, printable, size_of, stamp_of, unreadable
+from dedup.formats.base import opened, size_of, stamp_of, told, unreadable
 from dedup.formats.compression import Codec, Decompressed, detect_codec, open_stream
+from dedup.formats.stdin import looked_at
 from dedup.ranges import RemoteFile
 from dedup.urls import is_url, name_of
 
@@ -28,7 +29,7 @@ class ByteFile:
     codec: Codec | None = None
 
     def __init__(self, path: str, file: int) -> None:
-        self.path = "<stdin>" if path == "-" else printable(path)
+        self.path = told(path)
         self.name = self.stdin_name if path == "-" else name_of(path)
         self.size = size_of(path)
         self._path = path
@@ -99,10 +100,20 @@ def head_of(path: str) -> bytes:
     with opened(path) as file:
         if is_url(path):
             return head_of_object(file)
+        return open_stream(file)[0].read(HEAD)
+
+
+def head_of_stdin() -> bytes:
+    """Return what ``head_of`` does of standard input; that can be read all the same.
+
+    Raises:
+        NotFound: it cannot be read.
+    """
+    with looked_at() as file:
         try:
             return open_stream(file)[0].read(HEAD)
         except OSError as error:
-            raise unreadable(path, error) from error
+            raise unreadable("-", error) from error
 
 
 def head_of_object(file: BinaryIO) -> bytes:

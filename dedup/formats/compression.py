@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
-from dedup.formats.decoders import PIECE, Damage, Source, read_pieces
+from dedup.formats.decoders import PIECE, Damage, Source, Unread, read_pieces
 
 Codec = Literal["gzip", "zstd", "bzip2", "xz", "lz4"]
 MAGIC: dict[bytes, Codec] = {
@@ -21,7 +21,7 @@ MAGIC: dict[bytes, Codec] = {
 }
 SKIPPED = b"\x50\x2a\x4d\x18"  # frames of zstd and lz4 that are to be skipped begin so, but for four bits
 SUFFIXES = (".gz", ".zst", ".zstd", ".bz2", ".xz", ".lz4")
-HEAD = 1 << 12  # bytes that are looked at to know what a file is
+START = 1 << 12  # bytes that are looked at to know how a file is compressed
 
 
 def detect_codec(head: bytes) -> Codec | None:
@@ -68,7 +68,11 @@ class Decompressed:
         return None if self._at < len(self._piece) else self._damage
 
     def _fill(self) -> bool:
-        """Have bytes at hand; return whether there are any."""
+        """Have bytes at hand; return whether there are any.
+
+        Raises:
+            OSError: the system could not read the file.
+        """
         while self._at == len(self._piece):
             try:
                 self._piece, self._at = next(self._pieces), 0
@@ -77,6 +81,8 @@ class Decompressed:
             except Damage as damage:
                 self._damage = str(damage)
                 return False
+            except Unread as failed:
+                raise failed.error from None
         return True
 
     def _take(self, end: int) -> bytes:
@@ -121,7 +127,7 @@ class Decompressed:
 
 def open_stream(file: BinaryIO) -> tuple[Decompressed, Codec | None]:
     """Return a stream over what a file holds, and how that is compressed."""
-    head = file.read(HEAD)
+    head = file.read(START)
     codec = detect_codec(head)
     if file.seekable():
         file.seek(-len(head), 1)

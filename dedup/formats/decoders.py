@@ -21,6 +21,18 @@ class Damage(Exception):
     """Why a stream ends too early, told after all that could be read."""
 
 
+class Unread(Exception):
+    """The system could not read a file: no damage, though decoders tell of that by the same errors.
+
+    Args:
+        error: what it said.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Source:
     """Bytes of a file from where it stands, counted.
 
@@ -56,13 +68,20 @@ class Source:
         self._slow = after
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes; fewer at the end, and where they come through a pipe."""
+        """Return the next bytes; fewer at the end, and where they come through a pipe.
+
+        Raises:
+            Unread: the system says no.
+        """
         if self._slow is not None:
             size = max(1, min(size, self._slow - self.given))
         if self._head:
             data, self._head = self._head[:size], self._head[size:]
         else:
-            data = self._file.read(size)
+            try:
+                data = self._file.read(size)
+            except OSError as error:
+                raise Unread(error) from error
         self.given += len(data)
         return data
 
@@ -169,6 +188,7 @@ def read_pieces(source: Source, codec: str) -> Iterator[bytes]:
 
     Raises:
         Damage: it is truncated or corrupt; all that could be read was yielded before.
+        Unread: the system could not read it.
     """
     return read_members(source, codec) if codec in MEMBERS else read_frames(source, codec)
 
@@ -252,19 +272,21 @@ class Member:
             skip: bytes of the member that were yielded.
             errors: what it raises.
         """
-        decoder, done = self._copy, self._before
+        decoder, done, end = self._copy, self._before, 0  # it has read the source up to there
         if decoder is None:
             if not self._source.again:
                 return
             end = self._source.given - len(self._data)
             self._source.rewind(begin)
             decoder, done = maker(), 0
-            while self._source.given < end:
-                data = self._source.read(min(READ, end - self._source.given))
+        with contextlib.suppress(*errors):
+            # a file that is written to meanwhile may end before, or hold something else
+            while self._source.given < end and (data := self._source.read(min(READ, end - self._source.given))):
                 while data or not decoder.needs_input:
                     done += len(decoder.decompress(data, PIECE))
                     data = b""
-        with contextlib.suppress(*errors):
+            if self._source.given < end:
+                return
             for k in range(len(self._data)):
                 data = self._data[k : k + 1]
                 while data or not decoder.needs_input:
@@ -307,8 +329,8 @@ def salvage_frames(source: Source, codec: str, given: int) -> Iterator[bytes]:
         with contextlib.suppress(OSError, pa.ArrowException):
             stream = open_frames(source, codec)
             left = given
-            while left:
-                left -= len(stream.read(min(PIECE, left)))
+            while left and (passed := len(stream.read(min(PIECE, left)))):  # the file may be shorter by now
+                left -= passed
             while data := stream.read(step):
                 given += len(data)
                 yield data

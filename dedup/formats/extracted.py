@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -106,7 +107,7 @@ class Extracted(LineRecords):
             return super().parse(chunk, settings)
         lines = self._lines(chunk)
         origin = Origin(self._file, self.path, self.name, np.array(lines.numbers, np.int64))
-        parsed = self._parse(self._as_lines(lines), settings, origin)
+        parsed = self._parse(self._as_lines(lines), with_own_fields(settings), origin)
         rejects = [reject._replace(line=lines.numbers[reject.line - 1]) for reject in parsed.rejects]
         return Parsed(parsed.documents, sorted(lines.rejects + rejects, key=lambda reject: reject.line))
 
@@ -116,7 +117,7 @@ class Extracted(LineRecords):
             return Edited([], [Removed(self.name, 0, b"", -1, -1)])
         lines = self._lines(chunk)
         without = [line for line, number in enumerate(lines.numbers, 1) if number in rejected]
-        edited = super().edit(self._as_lines(lines), cuts, frozenset(without), settings)
+        edited = super().edit(self._as_lines(lines), cuts, frozenset(without), with_own_fields(settings))
         return Edited(edited.pieces, self._in_order(lines, edited.removed, without))
 
     def _in_order(self, lines: Lines, removed: list[Removed], without: list[int]) -> list[Removed]:
@@ -135,6 +136,11 @@ class Extracted(LineRecords):
 
     def _as_lines(self, lines: Lines) -> Chunk:
         return Chunk(self._file, 1, len(lines.numbers), lines.data, 0)
+
+
+def with_own_fields(settings: Settings) -> Settings:
+    """Return settings by the names that the fields of an extraction have, whatever they are called in other inputs."""
+    return dataclasses.replace(settings, text="text", id="id", source="source")
 
 
 def stay_quiet(name: str) -> None:

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from dedup.errors import MissingExtra
-from dedup.formats.base import Chunk, opened, printable, size_of, stamp_of, stamp_of_all
+from dedup.formats.base import Chunk, opened, printable, size_of, stamp_of, stamp_of_all, told
 from dedup.formats.compression import open_stream
 from dedup.formats.extracted import EFFORT, Extract, Extracted, Raw, stay_quiet
 from dedup.formats.tags import check_page
 from dedup.urls import folder_name, join, name_of
 
 LONGEST_PAGE = 1 << 23  # bytes
+ADDED = ".jsonl"  # to the name of a page, for that of its output
 META = 1 << 12  # bytes in which a page may name its encoding
 LONGEST_TITLE = 1000  # characters
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -71,8 +72,7 @@ class Pages(Extracted):
         self._root = "" if names is None else path
         self._names = [path] if names is None else list(names)
         name = "stdin.html" if path == "-" else folder_name(path) if names else name_of(path)
-        self._name = name
-        super().__init__("<stdin>" if path == "-" else printable(path), f"{name}.jsonl", file, self._read, self._show)
+        super().__init__(told(path), f"{name}{ADDED}", file, self._read, self._show)
         self.size = None if path == "-" else sum(size_of(join(self._root, one)) or 0 for one in self._names)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
@@ -99,9 +99,8 @@ class Pages(Extracted):
         if damage is not None:
             raise ValueError(damage)
         page = read_page(data, None)
-        return Extract(
-            printable(name) if self._root else printable(self._name), page.text, page.host, page.date, page.title
-        )
+        own = name if self._root else self.name.removesuffix(ADDED)  # what tells it from others of its name
+        return Extract(printable(own), page.text, page.host, page.date, page.title)
 
     def _show(self, record: Any) -> tuple[str, bytes]:
         """Return the path of a page; the page is still there."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from dedup.errors import InputError
-from dedup.formats.base import Chunk, Cut, Edited, Parsed, opened
+from dedup.formats.base import Chunk, Cut, Edited, Parsed, opened, pack
 from dedup.formats.bytefile import BOM, ByteFile
 from dedup.formats.compression import open_stream
 from dedup.formats.editing import Editor
@@ -64,7 +64,7 @@ class LineRecords:
         """Read the records of a chunk that come from somewhere."""
         if chunk.damage:
             damaged = [Reject(self._file, chunk.line, self.path, chunk.damage, chunk.data)] if chunk.records else []
-            return documents_of([], np.empty(0, np.int64), damaged, bytes, origin, settings)
+            return Parsed(pack([], [], [], []), damaged)
         decoder = decoder_for(settings)
         lines: Sequence[bytes | memoryview] = views_of_lines(chunk)
         records = decode_together(chunk.data, lines, decoder)
@@ -75,9 +75,11 @@ class LineRecords:
             told = ((number, without_bom(line, number), line) for number, line in enumerate(whole, chunk.line))
             raws = (one for one in told if one[1].strip())
             records, numbers, rejects = decode_one_by_one(raws, decoder, origin)
-        return documents_of(
-            records, numbers, rejects, lambda number: bytes(lines[number - chunk.line]), origin, settings
-        )
+
+        def raw_of(number: int) -> bytes:
+            return bytes(lines[number - chunk.line])
+
+        return documents_of(records, numbers, rejects, raw_of, origin, settings, first=chunk.line == 1)
 
     def edit(self, chunk: Chunk, cuts: Sequence[Cut], rejected: frozenset[int], settings: Settings) -> Edited:
         """Cut spans out of the text literals, and lines."""

@@ -14,7 +14,7 @@ from dedup.kernels.lines import LF, count_byte
 
 
 class PlainLines:
-    """Lines of a plain file that can be read anywhere; copied once.
+    """Lines of a plain file that can be read anywhere, from where it stands; copied once.
 
     Attributes:
         consumed: bytes read so far.
@@ -24,6 +24,7 @@ class PlainLines:
 
     def __init__(self, file: BinaryIO) -> None:
         self.consumed = 0
+        self._begin = file.tell()
         self._number = file.fileno()
 
     def lines(self, size: int, longest: int) -> bytes:
@@ -38,7 +39,7 @@ class PlainLines:
         """Return how many bytes it takes to the next LF and with it, at most ``limit``."""
         length, step = 0, 1 << 16
         while length < limit and (
-            part := os.pread(self._number, min(step, limit - length), self.consumed + ahead + length)
+            part := os.pread(self._number, min(step, limit - length), self._begin + self.consumed + ahead + length)
         ):
             end = part.find(b"\n") + 1
             if end:
@@ -50,7 +51,7 @@ class PlainLines:
     def _read(self, size: int) -> bytes:
         """Return ``size`` bytes, fewer only at the end."""
         parts: list[bytes] = []
-        while size > 0 and (part := os.pread(self._number, size, self.consumed)):
+        while size > 0 and (part := os.pread(self._number, size, self._begin + self.consumed)):
             parts.append(part)
             self.consumed += len(part)
             size -= len(part)

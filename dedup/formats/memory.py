@@ -47,19 +47,28 @@ class Records:
             first += len(batch)
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
-        """Read the fields of records."""
+        """Read the fields of records.
+
+        Raises:
+            SchemaError: the first ones all lack the field of texts.
+        """
         texts: list[bytes] = []
         fields: tuple[list[str | None], ...] = ([], [], [])
         rejects: list[Reject] = []
+        lacking: list[SchemaError] = []
         for number, record in enumerate(chunk.data, chunk.line):
             try:
                 text, others = read_record(record, number, settings)
             except ValueError as error:
+                if chunk.line == 1 and isinstance(error, SchemaError):
+                    lacking.append(error)
                 rejects.append(Reject(self._file, number, self.path, str(error), repr(record).encode(errors="replace")))
                 continue
             texts.append(text)
             for column, value in zip(fields, others, strict=True):
                 column.append(value)
+        if len(lacking) == chunk.records:
+            raise SchemaError(settings.text, lacking[0].existing, self.path)
         return Parsed(pack(texts, *fields), rejects)
 
 

@@ -193,6 +193,7 @@ def documents_of(
     origin: Origin,
     settings: Settings,
     *,
+    first: bool,
     spread: bool = False,
 ) -> Parsed:
     """Decode the fields of records; set aside those whose fields are missing or of a wrong type.
@@ -204,8 +205,14 @@ def documents_of(
         raw_of: returns the bytes of the record of a number.
         origin: where they come from.
         settings: name the fields.
+        first: whether they are the first ones of a file, which should tell that the field of texts is there.
         spread: whether a record may go over several lines.
+
+    Raises:
+        SchemaError: the first records all lack the field of texts.
     """
+    if first and records and not any(len(memoryview(record.text)) for record in records):
+        raise SchemaError(settings.text, names_in(raw_of(int(numbers[0]))) or [], origin.path)
     texts, bounds, status = decode_values([record.text for record in records], spread=spread)
     ids, id_bounds, id_status = decode_values([record.id for record in records], spread=spread)
     number_id = np.zeros(len(records), np.bool_)
@@ -219,7 +226,7 @@ def documents_of(
         rejects.sort(key=lambda reject: reject.line)
         good = np.flatnonzero(~bad)
         left = [records[k] for k in good.tolist()]
-        return documents_of(left, numbers[good], rejects, raw_of, origin, settings, spread=spread)
+        return documents_of(left, numbers[good], rejects, raw_of, origin, settings, first=False, spread=spread)
     id_column = with_names(string_column(ids, id_bounds, id_status != MISSING), numbers, origin)
     optional = []
     for field in ("source", "age"):
@@ -234,16 +241,23 @@ def documents_of(
 def complaint(raw: bytes, status: int, settings: Settings) -> str:
     """Say what is wrong with a record's fields."""
     if status == MISSING:
-        try:
-            record = json.loads(raw.removeprefix(BOM))
-        except (ValueError, RecursionError):  # it has limits of its own
+        names = names_in(raw)
+        if names is None:
             return f"field {settings.text!r} is missing or null"
-        if settings.text not in record:
-            return str(SchemaError(settings.text, list(record)))
+        if settings.text not in names:
+            return str(SchemaError(settings.text, names))
         return f"field {settings.text!r} is null: a string is expected"
     if status == OTHER_TYPE:
         return f"field {settings.text!r} is no string"
     return f"field {settings.id!r} is neither a string nor a number"
+
+
+def names_in(raw: bytes) -> list[str] | None:
+    """Return what the fields of a record are called; None where Python cannot say, whose module has limits."""
+    try:
+        return list(json.loads(raw.removeprefix(BOM)))
+    except (ValueError, RecursionError):
+        return None
 
 
 def is_number(data: U8) -> bool:

@@ -6,15 +6,13 @@ A new one is an entry in ``FORMATS``, and its name in ``dedup.settings.FormatNam
 from __future__ import annotations
 
 import dataclasses
-import io
 import re
-import sys
 from collections.abc import Callable, Sequence
 
 from dedup.formats.array import JsonArray, is_array
 from dedup.formats.base import Input, printable
-from dedup.formats.bytefile import BOM, HEAD, head_of
-from dedup.formats.compression import SUFFIXES, open_stream, strip_suffix
+from dedup.formats.bytefile import BOM, HEAD, head_of, head_of_stdin
+from dedup.formats.compression import SUFFIXES, strip_suffix
 from dedup.formats.delimited import Delimited, Tabbed
 from dedup.formats.dialect import names_fields
 from dedup.formats.html import Pages, begins_page
@@ -119,12 +117,13 @@ def recognise(path: str, *, alone: bool = False) -> FormatName | None:
 
 
 def recognise_stdin() -> FormatName:
-    """Tell the format of standard input by what there is of it at once."""
-    stdin = sys.stdin.buffer if sys.stdin is not None else None
-    if not isinstance(stdin, io.BufferedReader):
-        return "jsonl"
-    head = open_stream(io.BytesIO(stdin.peek(HEAD)))[0].read(HEAD)
-    return tell([], head, "<stdin>", alone=True) or "jsonl"
+    """Tell the format of standard input by what comes first.
+
+    Raises:
+        NotFound: it cannot be read.
+        InputError: it is of no format, but so like one that it should be.
+    """
+    return tell([], head_of_stdin(), "<stdin>", alone=True) or "jsonl"
 
 
 def tell(keys: list[FormatName], head: bytes, path: str, *, alone: bool, data: bool = True) -> FormatName | None:

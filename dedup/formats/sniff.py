@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 
 from dedup.errors import InputError
-from dedup.formats.base import opened, printable
+from dedup.formats.base import opened, printable, told
 from dedup.formats.columnar import Columnar
 from dedup.formats.compression import detect_codec
 from dedup.formats.ipc import ArrowFile
 from dedup.formats.parquet import ParquetFile
+from dedup.formats.stdin import standard_input
 from dedup.store import temporary_directory
 
 PARQUET = (b"PAR1", b"PARE")  # the latter is encrypted, footer and all
 FEATHER = b"FEA1"  # of the first version
 ARROW = (b"ARROW1", b"\xff\xff\xff\xff", FEATHER)  # a stream begins with the mark before its first message's length
-LONGEST = 8  # bytes that are looked at
+MARK = 8  # bytes that are looked at
 
 
 def open_parquet(path: str, file: int) -> Columnar:
@@ -42,26 +42,26 @@ def open_table(kind: type[Columnar], path: str, file: int) -> Columnar:
     kept = temporary_directory()  # it goes with the reader
     copy = os.path.join(kept.path, "stdin")
     with open(copy, "wb") as target:
-        shutil.copyfileobj(sys.stdin.buffer, target, 1 << 20)
-    check_readable(copy, "<stdin>")
+        shutil.copyfileobj(standard_input(), target, 1 << 20)
+    check_readable(copy, told(path))
     reader = kind(copy, file)
-    reader.path, reader.name, reader.lent = "<stdin>", f"stdin{reader.suffixes[0]}", kept
+    reader.path, reader.name, reader.lent = told(path), f"stdin{reader.suffixes[0]}", kept
     return reader
 
 
-def check_readable(path: str, told: str) -> None:
+def check_readable(path: str, called: str) -> None:
     """Check that a file is not packed in a way that tables are not read in.
 
     Raises:
         InputError: it is.
     """
     with opened(path) as stream:
-        head = stream.read(LONGEST)
+        head = stream.read(MARK)
     if head.startswith(FEATHER):
-        raise InputError("Feather of the first version is not read: write it anew as Arrow or Parquet", told)
+        raise InputError("Feather of the first version is not read: write it anew as Arrow or Parquet", called)
     codec = detect_codec(head)
     if codec is not None:
-        raise InputError(f"tables are not read out of a {codec} stream: decompress the file", told)
+        raise InputError(f"tables are not read out of a {codec} stream: decompress the file", called)
 
 
 def open_columnar(path: str) -> Columnar | None:
@@ -71,7 +71,7 @@ def open_columnar(path: str) -> Columnar | None:
         InputError: it is one, but cannot be read.
     """
     with opened(path) as stream:
-        head = stream.read(LONGEST)
+        head = stream.read(MARK)
     if head.startswith(PARQUET):
         return open_parquet(path, 0)
     return open_arrow(path, 0) if head.startswith(ARROW) else None

@@ -20,7 +20,7 @@ from dedup.formats.base import (
     size_of,
     stamp_of,
     stamp_of_all,
-    unreadable,
+    told,
 )
 from dedup.formats.compression import Codec, Decompressed, open_stream
 from dedup.schema import Reject
@@ -44,7 +44,7 @@ class TextTree:
     """
 
     def __init__(self, path: str, file: int, names: Sequence[str] | None = None) -> None:
-        self.path = "<stdin>" if path == "-" else printable(path)
+        self.path = told(path)
         self.codec: Codec | None = None
         self._file = file
         self._given = path
@@ -104,10 +104,7 @@ class TextTree:
         path = self._path_of(name)
         with opened(path) as file:
             if self.is_tree and not is_url(path) and os.fstat(file.fileno()).st_size <= LONGEST:
-                try:
-                    data = file.read()
-                except OSError as error:
-                    raise unreadable(path, error) from error
+                data = file.read()
                 yield Chunk(self._file, number, 1, [(name, data)], read + len(data))
                 return
             stream, self.codec = (Decompressed(file, None), None) if self.is_tree else open_stream(file)

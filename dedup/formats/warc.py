@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from dedup.errors import MissingExtra
-from dedup.formats.base import LONGEST, Chunk, opened, printable, size_of, stamp_of
+from dedup.formats.base import LONGEST, Chunk, opened, printable, size_of, stamp_of, told
 from dedup.formats.compression import open_stream
 from dedup.formats.extracted import EFFORT, Extract, Extracted, Raw
 from dedup.formats.html import LONGEST_PAGE, host_of, need_extractor
@@ -37,7 +37,7 @@ class Warc(Extracted):
         need_extractor("warc")
         self._path = path
         name = "stdin.warc" if path == "-" else name_of(path)
-        super().__init__("<stdin>" if path == "-" else printable(path), f"{name}.jsonl", file, self._read, self._show)
+        super().__init__(told(path), f"{name}.jsonl", file, self._read, self._show)
         self.size = size_of(path)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
