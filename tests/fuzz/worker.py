@@ -16,7 +16,7 @@ import traceback
 from random import Random
 from typing import Any
 
-from fuzz.readers import READERS, Outcome, attempt, case
+from fuzz.readers import READERS, TRAPS, Outcome, attempt, case
 
 STATE = struct.Struct("<qd")  # number of the input at hand, and when it began
 ROOM = 6 << 30  # bytes of addresses that a process may take
@@ -45,6 +45,12 @@ class Watch:
         sys.unraisablehook = lambda told: self.unraised.append(
             f"not raised: {told.exc_type.__name__}: {told.exc_value}"
         )
+
+    def warm_up(self) -> None:
+        """Have modules and kernels loaded, which takes its time where a machine is busy."""
+        for number, data in enumerate(self.reader.mutator().seeds):
+            if self.reader.name != TRAPS:
+                self.attempt(data, Random(number))
 
     def attempt(self, data: bytes, rng: Random) -> tuple[Outcome, str | None, float, int]:
         """Try an input: what came of it, what is wrong with the reader, seconds, bytes."""
@@ -77,6 +83,7 @@ def told(error: BaseException) -> str:
 def work(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path) -> None:
     """Try inputs: for each line ``FIRST LAST`` on standard input those of these numbers; lines of JSON tell of them."""
     watch = Watch(name, folder)
+    watch.warm_up()
     say({"ready": True})
     for line in sys.stdin:
         first, last = map(int, line.split())
@@ -150,6 +157,7 @@ def guide(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path, corpus: 
             return bytes(atheris.Mutate(data, size))
         return mutator.mutate(rng, data)[:size]
 
+    watch.warm_up()
     say({"ready": True})
     sys.stdin.readline()
     # whoever started this process looks after time and memory
