@@ -18,7 +18,7 @@ from typing import Any
 
 from fuzz.readers import READERS, TRAPS, Outcome, attempt, case
 
-STATE = struct.Struct("<qd")  # number of the input at hand, and when it began
+STATE = struct.Struct("<qdd")  # number of the input at hand, when it began, and how long the process had worked then
 ROOM = 6 << 30  # bytes of addresses that a process may take
 GROWTH = 160 << 20  # bytes that an input may take beyond what was taken before
 TOLD = 0.5  # seconds between reports
@@ -91,12 +91,12 @@ def work(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path) -> None:
         reported = time.monotonic()
         for number in range(first, last):
             data, rng = case(name, seed, number)
-            state[: STATE.size] = STATE.pack(number, time.monotonic())
+            state[: STATE.size] = STATE.pack(number, time.monotonic(), time.process_time())
             add(sums, number, *watch.attempt(data, rng))
             if time.monotonic() - reported > TOLD or sums["failures"]:
                 say(sums)
                 sums, reported = new_sums(), time.monotonic()
-        state[: STATE.size] = STATE.pack(-1, 0)
+        state[: STATE.size] = STATE.pack(-1, 0, 0)
         say({**sums, "done": True})
 
 
@@ -137,7 +137,7 @@ def guide(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path, corpus: 
 
     def one_input(data: bytes) -> None:
         current.write_bytes(data)
-        state[: STATE.size] = STATE.pack(tried[0], time.monotonic())
+        state[: STATE.size] = STATE.pack(tried[0], time.monotonic(), time.process_time())
         rng = Random(f"{seed} {len(data)} {sum(data[:64])}")
         add(sums[0], tried[0], *watch.attempt(data, rng))
         for failure in sums[0]["failures"]:
@@ -147,7 +147,7 @@ def guide(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path, corpus: 
             say(sums[0])
             sums[0], reported[0] = new_sums(), time.monotonic()
         if tried[0] >= count:
-            state[: STATE.size] = STATE.pack(-1, 0)
+            state[: STATE.size] = STATE.pack(-1, 0, 0)
             say({**new_sums(), "done": True})
             os._exit(0)
 
