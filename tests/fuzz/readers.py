@@ -183,7 +183,8 @@ def check_bytes(source: File, again: Callable[[], File], content: dict[str, byte
         rng: chances.
     """
     settings = rng.choice(SETTINGS) if rng.random() < 0.3 else SETTINGS[0]
-    size = max(rng.choice(SIZES), (source.size or 0) // MOST_CHUNKS)
+    length = source.size or 0 if content is None else sum(map(len, content.values()))
+    size = max(rng.choice(SIZES), length // MOST_CHUNKS)
     rule = nothing if rng.random() < 0.5 else drawn_quickly(rng.randrange(1 << 30))
     one = walk(source, size, rule, settings)
     if isinstance(source, Extracted) and rng.random() < 0.8:  # which takes its time
