@@ -291,6 +291,20 @@ def test_bytes_that_are_read_again_count_once(codec: Codec) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
+def test_damage_leaves_no_memory_behind(codec: Codec) -> None:
+    def room() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+    packed = pack(numbered(30), codec)[:-9]
+    taken = []
+    for _ in range(2):
+        for _ in range(100):
+            unpack(packed, codec)
+        taken.append(room())
+    assert taken[1] - taken[0] < 50 * MEGABYTE
+
+
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("torn", [False, True])
 def test_bombs_come_in_pieces(codec: Codec, torn: bool) -> None:
     total, zeros = 150, bytes(MEGABYTE)

@@ -299,10 +299,10 @@ class Member:
 
 def read_frames(source: Source, codec: str) -> Iterator[bytes]:
     """Yield what frames hold, through Arrow; see ``read_pieces``."""
-    given = 0
+    given, room = 0, bytearray(PIECE)
     try:
         stream = open_frames(source, codec)
-        while data := stream.read(PIECE):
+        while data := fill(stream, room):
             given += len(data)
             yield data
     except (OSError, pa.ArrowException) as error:
@@ -314,6 +314,15 @@ def read_frames(source: Source, codec: str) -> Iterator[bytes]:
 def open_frames(source: Source, codec: str) -> Any:
     """Return Arrow's stream over frames."""
     return pa.CompressedInputStream(pa.PythonFile(source, "r"), codec)
+
+
+def fill(stream: Any, room: bytearray) -> bytes:
+    """Return the next bytes of a stream of Arrow's, as many as there is room for; fewer at the end.
+
+    Its ``read`` never gives back the room that it makes where it fails.
+    """
+    with memoryview(room) as view:
+        return bytes(view[: stream.readinto(view)])
 
 
 def salvage_frames(source: Source, codec: str, given: int) -> Iterator[bytes]:
@@ -329,8 +338,9 @@ def salvage_frames(source: Source, codec: str, given: int) -> Iterator[bytes]:
         with contextlib.suppress(OSError, pa.ArrowException):
             stream = open_frames(source, codec)
             left = given
-            while left and (passed := len(stream.read(min(PIECE, left)))):  # the file may be shorter by now
+            while left and (passed := len(fill(stream, bytearray(min(PIECE, left))))):  # the file may be shorter by now
                 left -= passed
-            while data := stream.read(step):
+            room = bytearray(step)
+            while data := fill(stream, room):
                 given += len(data)
                 yield data

@@ -36,7 +36,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 from fuzz.readers import NAMES, READERS, case  # noqa: E402 - found by the line above
 from fuzz.worker import STATE, Watch, new_sums  # noqa: E402
 
-HANG = 5.0  # seconds
+HANG = 5.0  # seconds that a process works on an input,
+IDLE = 12  # or, so many times as long, waits
 START = 300.0  # seconds that a process may take to load, compile kernels and make seeds
 BATCH = 500  # inputs that a process is asked for at a time
 LIFE = 20_000  # inputs after which a process is replaced
@@ -58,7 +59,7 @@ class Worker:
         self.corpus.mkdir(exist_ok=True)
         handle, shared = tempfile.mkstemp(dir=folder)
         self._state = pathlib.Path(shared)
-        os.write(handle, STATE.pack(-1, 0))
+        os.write(handle, STATE.pack(-1, 0, 0))
         os.close(handle)
         self._log = pathlib.Path(f"{shared}.log")
         call = f"import sys; sys.path[:0] = {sys.path[:2]!r}; from fuzz.worker import main; main(*{(name, seed, shared, engine, str(self.corpus), count)!r})"  # noqa: E501
@@ -93,15 +94,16 @@ class Worker:
             try:
                 report = self._reports.get(timeout=0.3)
             except queue.Empty:
-                number, begun = STATE.unpack(self._state.read_bytes()[: STATE.size])
+                number, begun, worked = STATE.unpack(self._state.read_bytes()[: STATE.size])
                 waited = time.monotonic() - (begun or self._begun)
-                if (number >= 0 and waited > HANG) or (not self._ready and waited > START):
+                hangs = waited > HANG and (self._worked() - worked > HANG or waited > IDLE * HANG)
+                if (number >= 0 and hangs) or (not self._ready and waited > START):
                     self._process.kill()
                     yield {**new_sums(), "crash": f"hang: more than {HANG:.0f} s", "number": number}
                     return
                 continue
             if report is None:
-                number, _ = STATE.unpack(self._state.read_bytes()[: STATE.size])
+                number, *_ = STATE.unpack(self._state.read_bytes()[: STATE.size])
                 code, said = self._process.wait(), self._log.read_text("utf-8", "replace")[-20000:]
                 yield {**new_sums(), "crash": f"{said}\nthe process ended with {code}", "number": number}
                 return
@@ -111,6 +113,13 @@ class Worker:
             yield report
             if report.get("done"):
                 return
+
+    def _worked(self) -> float:
+        """Return how many seconds the process has worked: where a machine is busy it waits, too."""
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return 0.0
 
     def current(self) -> bytes:
         """Return the input at hand, where atheris has drawn it."""

@@ -16,9 +16,9 @@ import traceback
 from random import Random
 from typing import Any
 
-from fuzz.readers import READERS, Outcome, attempt, case
+from fuzz.readers import READERS, TRAPS, Outcome, attempt, case
 
-STATE = struct.Struct("<qd")  # number of the input at hand, and when it began
+STATE = struct.Struct("<qdd")  # number of the input at hand, when it began, and how long the process had worked then
 ROOM = 6 << 30  # bytes of addresses that a process may take
 GROWTH = 160 << 20  # bytes that an input may take beyond what was taken before
 TOLD = 0.5  # seconds between reports
@@ -45,6 +45,12 @@ class Watch:
         sys.unraisablehook = lambda told: self.unraised.append(
             f"not raised: {told.exc_type.__name__}: {told.exc_value}"
         )
+
+    def warm_up(self) -> None:
+        """Have modules and kernels loaded, which takes its time where a machine is busy."""
+        for number, data in enumerate(self.reader.mutator().seeds):
+            if self.reader.name != TRAPS:
+                self.attempt(data, Random(number))
 
     def attempt(self, data: bytes, rng: Random) -> tuple[Outcome, str | None, float, int]:
         """Try an input: what came of it, what is wrong with the reader, seconds, bytes."""
@@ -77,6 +83,7 @@ def told(error: BaseException) -> str:
 def work(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path) -> None:
     """Try inputs: for each line ``FIRST LAST`` on standard input those of these numbers; lines of JSON tell of them."""
     watch = Watch(name, folder)
+    watch.warm_up()
     say({"ready": True})
     for line in sys.stdin:
         first, last = map(int, line.split())
@@ -84,12 +91,12 @@ def work(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path) -> None:
         reported = time.monotonic()
         for number in range(first, last):
             data, rng = case(name, seed, number)
-            state[: STATE.size] = STATE.pack(number, time.monotonic())
+            state[: STATE.size] = STATE.pack(number, time.monotonic(), time.process_time())
             add(sums, number, *watch.attempt(data, rng))
             if time.monotonic() - reported > TOLD or sums["failures"]:
                 say(sums)
                 sums, reported = new_sums(), time.monotonic()
-        state[: STATE.size] = STATE.pack(-1, 0)
+        state[: STATE.size] = STATE.pack(-1, 0, 0)
         say({**sums, "done": True})
 
 
@@ -130,7 +137,7 @@ def guide(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path, corpus: 
 
     def one_input(data: bytes) -> None:
         current.write_bytes(data)
-        state[: STATE.size] = STATE.pack(tried[0], time.monotonic())
+        state[: STATE.size] = STATE.pack(tried[0], time.monotonic(), time.process_time())
         rng = Random(f"{seed} {len(data)} {sum(data[:64])}")
         add(sums[0], tried[0], *watch.attempt(data, rng))
         for failure in sums[0]["failures"]:
@@ -140,7 +147,7 @@ def guide(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path, corpus: 
             say(sums[0])
             sums[0], reported[0] = new_sums(), time.monotonic()
         if tried[0] >= count:
-            state[: STATE.size] = STATE.pack(-1, 0)
+            state[: STATE.size] = STATE.pack(-1, 0, 0)
             say({**new_sums(), "done": True})
             os._exit(0)
 
@@ -150,6 +157,7 @@ def guide(name: str, seed: int, state: mmap.mmap, folder: pathlib.Path, corpus: 
             return bytes(atheris.Mutate(data, size))
         return mutator.mutate(rng, data)[:size]
 
+    watch.warm_up()
     say({"ready": True})
     sys.stdin.readline()
     # whoever started this process looks after time and memory
