@@ -46,7 +46,7 @@ from dedup.run import (
 )
 from dedup.schema import Reject
 from dedup.settings import FormatName, Settings
-from dedup.store import REMOVED, Workspace, atomic_directory, atomic_file, told_when_full
+from dedup.store import REMOVED, Workspace, atomic_directory, atomic_file, check_replaceable, told_when_full
 from dedup.threads import ordered_map
 from dedup.urls import Url, hide, is_below, is_url, local_path, name_of
 
@@ -143,6 +143,7 @@ def check_out(opened: Sequence[Input], out: str | os.PathLike[str] | None) -> No
 
     Raises:
         SettingsError: it cannot: there is none, or its name is that of another format, or a stream is to take tables.
+        StoreError: something else is there.
     """
     if out is None:
         raise SettingsError("out", None, "a path, since the input is one")
@@ -161,6 +162,8 @@ def check_out(opened: Sequence[Input], out: str | os.PathLike[str] | None) -> No
         raise SettingsError("out", shown, "written as the input is: end it as the input's name, or name a directory")
     if is_url(out):
         check_url(opened, os.fspath(out))
+    elif os.fspath(out) != "-" and not is_single(opened, out):
+        check_replaceable(pathlib.Path(local_path(os.fspath(out))), "cleaned")
 
 
 def check_url(opened: Sequence[Input], url: str) -> None:
@@ -169,7 +172,7 @@ def check_url(opened: Sequence[Input], url: str) -> None:
     Raises:
         StoreError: something else is there, or one of the inputs.
     """
-    check_target(url, single=is_single(opened, url))
+    check_target(url, "cleaned", single=is_single(opened, url))
     for one in opened:
         same = hide(url).rstrip("/") == one.path if is_single(opened, url) else is_below(one.path, hide(url))
         if same and (isinstance(one, Extracted) or not is_single(opened, url)):
@@ -319,7 +322,7 @@ def clean_to(
     """Clean files to where a path or a URL leads."""
     if not is_url(out):
         return clean_files(opened, local_path(os.fspath(out)), run, plan, settings, progress)
-    with published(os.fspath(out), single=is_single(opened, out)) as made:
+    with published(os.fspath(out), "cleaned", single=is_single(opened, out)) as made:
         cleaned = clean_files(opened, made, run, plan, settings, progress)
     return dataclasses.replace(cleaned, path=None, url=Url(os.fspath(out)))
 
@@ -371,6 +374,7 @@ def clean_files(
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
         if not is_url(one.path) and pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
             raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
+    check_replaceable(target, "cleaned")
     with atomic_directory(target) as made:
         with (
             (made / REMOVALS_FILE).open("wb") as rows,

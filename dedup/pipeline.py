@@ -48,7 +48,15 @@ from dedup.schema import (
     Reason,
 )
 from dedup.settings import Settings
-from dedup.store import SKETCHES, Workspace, clear, temporary_directory, told_when_full, unfinished_directory
+from dedup.store import (
+    SKETCHES,
+    Workspace,
+    check_replaceable,
+    clear,
+    temporary_directory,
+    told_when_full,
+    unfinished_directory,
+)
 from dedup.urls import is_url, local_path
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
@@ -104,6 +112,7 @@ def scan(
         settings = settings or Settings()
         opened = open_inputs(inputs, settings.format)
     if out is not None:
+        check_replaceable(pathlib.Path(out), "run")
         with unfinished_directory(out, f"{SKETCHES}/{STATE}") as made:
             base = old.path if old is not None else pathlib.Path(out) if keep else None
             _scan_into(made, opened, settings, progress or silent, base)
@@ -125,14 +134,14 @@ def scan(
 
 def _scan_to_store(inputs: Any, settings: Settings | None, url: str, *, keep: bool, progress: Progress | None) -> Run:
     """Scan into a directory of this machine, and from there into a store; the sketches go when all is there."""
-    check_target(url)
+    check_target(url, "run")
     local = scan_directory(url)
     stopped: GuardRail | None = None
     try:
         scan(inputs, settings, out=local, keep=keep, progress=progress)
     except GuardRail as error:
         stopped = error
-    publish(local, url, SUMMARY_FILE, without=[SKETCHES])
+    publish(local, url, SUMMARY_FILE, "run", without=[SKETCHES])
     shutil.rmtree(local.parent, ignore_errors=True)
     if stopped is not None:
         raise stopped

@@ -22,7 +22,15 @@ from dedup.formats.sinks import Checksum
 from dedup.publishing import fetched, published
 from dedup.rejoining import rejoin
 from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
-from dedup.store import REMOVED, atomic_directory, atomic_file, told_when_full
+from dedup.store import (
+    REMOVED,
+    atomic_directory,
+    atomic_file,
+    check_kind,
+    check_replaceable,
+    summary_in,
+    told_when_full,
+)
 from dedup.urls import Url, is_url, local_path, name_of
 
 # What the system answers to names that no file of an output has.
@@ -34,7 +42,7 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
 
     Args:
         cleaned: an output of ``clean``, file, directory or URL, not edited since.
-        out: where the restored file or directory goes, a path or URL.
+        out: where the restored file or directory goes, a path or URL; a directory must be empty, if it is there.
 
     Returns:
         ``out``, as a path, or as the URL that it is.
@@ -50,7 +58,7 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
             return undo(copy_of, out)
     source, target = (pathlib.Path(local_path(os.fspath(one))) for one in (cleaned, out))
     if is_url(out) and source.exists():
-        with published(os.fspath(out), single=not source.is_dir()) as made:
+        with published(os.fspath(out), "restored", single=not source.is_dir()) as made:
             undo(source, made)
         return cast("pathlib.Path", Url(os.fspath(out)))
     if not source.exists():
@@ -79,6 +87,7 @@ def put_back(source: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
     """Write the output ``source`` with what was removed; see ``undo``."""
     if source.is_dir():
         written = read_written(source / SUMMARY_FILE)
+        check_replaceable(target, "restored")
         with atomic_directory(target) as made:
             for name, rows in removals_by_file([source / REMOVALS_FILE, source / REJECTS_FILE], written):
                 path = made / name
@@ -89,10 +98,25 @@ def put_back(source: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
                     restore(source / name, source / REMOVED / name, written.get(name), rows, file)
         return target
     written = read_written(beside(source, SUMMARY_FILE))
+    check_file(source, target)
     with told_when_full(target), atomic_file(target) as file:
         for name, rows in removals_by_file([beside(source, REMOVALS_FILE), beside(source, REJECTS_FILE)], written):
             restore(source, beside(source, f"{REMOVED}{source.suffix}"), written.get(name), rows, file)
     return target
+
+
+def check_file(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Check that a restored file takes the place of no other that was cleaned, whose removals would be in vain.
+
+    Raises:
+        StoreError: it would.
+    """
+    try:
+        summary = summary_in(beside(target, SUMMARY_FILE).read_bytes())
+    except (OSError, ValueError):
+        return
+    if summary is not None and target.exists() and not target.samefile(source):
+        check_kind(str(target), summary, "restored")
 
 
 def read_written(path: pathlib.Path) -> dict[str, dict[str, Any]]:
