@@ -349,19 +349,29 @@ def clean_command(
 @click.option("--explain", is_flag=True, help="Tell why: with each article its three blocks of least substance.")
 @click.option("--below", type=click.FloatRange(0, 100), metavar="N", help="Tell of what has less substance only.")
 @with_scoring_settings
+@click.pass_context
 def score_command(
-    inputs: tuple[str, ...], as_json: bool, by_block: bool, explain: bool, below: float | None, **options: Any
+    context: click.Context,
+    /,
+    inputs: tuple[str, ...],
+    as_json: bool,
+    by_block: bool,
+    explain: bool,
+    below: float | None,
+    **options: Any,
 ) -> None:
     """Rank articles by how much they say, the least first.
 
     Substance is from 0 to 100: most paragraphs of real articles have about 80, filler is what has less than 50. Beside
     it stands the share of an article's characters in filler, boilerplate and repeats. Headings, blocks of fewer than 8
-    words, code, tables and lists of links are not scored. This is no detector of machine-written text.
+    words, code, tables and lists of links are not scored. This is no detector of machine-written text. Where INPUT is a
+    RUN that was scanned with --score, its scores are read.
     """
     with reported_errors():
         if below is not None and math.isnan(below):
             raise click.BadParameter("not a number", param_hint="--below")
-        settings = make_settings(options)
+        given = any(context.get_parameter_source(name) is not ParameterSource.DEFAULT for name in options)
+        settings = make_settings(options) if given else None
         get_ready(inputs)
         from dedup.scoring import ranked_articles, ranked_blocks, scan_for_scores
 

@@ -12,18 +12,20 @@ import numpy as np
 
 from dedup.arrays import U8
 from dedup.blocks import split_blocks
+from dedup.errors import InputError
 from dedup.formats import chunks_of, narrow, open_inputs
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import IDEOGRAPH
 from dedup.kernels.template import LINK, LITERAL, NUMBER, TITLE
 from dedup.pipeline import scan
 from dedup.reading import Progress, pool_of, silent
-from dedup.run import Run
+from dedup.run import Run, place_of_run
 from dedup.settings import Settings
 from dedup.sketch import tokenize_blocks, tokenize_texts
 from dedup.templates import find_templates
 from dedup.threads import ordered_map
 from dedup.unicode import character_kinds
+from dedup.urls import hide
 
 SLOTS = {int(NUMBER): "number", int(LINK): "link", int(TITLE): "title"}
 ANY = "any"  # what fills a slot that was learnt
@@ -80,18 +82,30 @@ def headers(inputs: Any, settings: Settings | None = None, *, progress: Progress
 
     Raises:
         NotFound: an input does not exist.
-        InputError: an input cannot be read, or is not the same when it is read again.
+        InputError: an input cannot be read, or is not the same when it is read again, or is a run, which has no texts.
 
     >>> found = headers([{"id": str(k), "source": "a.example", "text": f"{k} min read\n\n{body}"}
     ...                  for k, body in enumerate(["The kiln was cold.", "Rain fell on the pier.", "Nobody sang."])])
     >>> found[0].text, found[0].clusters, found[0].values
     ('{number} min read', 3, [['0', '1', '2']])
     """
+    check_no_run(inputs)
     settings = dataclasses.replace(settings or Settings(), allow=True)
     run = scan(inputs, settings, progress=progress)
     wanted = lines_wanted(run)
     lines = read_lines(inputs, settings, wanted, progress or silent)
     return [told(row, lines.get(row["template"], [])) for row in run.templates.to_pylist()]
+
+
+def check_no_run(inputs: Any) -> None:
+    """Check that no run is named, which a scan would decide again, and write.
+
+    Raises:
+        InputError: one is.
+    """
+    place = place_of_run(inputs)
+    if place is not None:
+        raise InputError("a run holds no texts: name the inputs that it was made from", hide(place))
 
 
 def lines_wanted(run: Run) -> dict[int, list[tuple[str, int]]]:

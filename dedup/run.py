@@ -38,8 +38,10 @@ from dedup.store import (
     REMOVALS_FILE,
     SUMMARY_FILE,
     TEMPLATES_FILE,
+    UNFINISHED,
     VERDICTS_FILE,
-    is_summary,
+    kind_of,
+    summary_in,
     temporary_directory,
 )
 from dedup.urls import WEB, hide, is_url, join, local_path
@@ -194,16 +196,11 @@ def check_format(summary: dict[str, Any], place: str) -> None:
         raise VersionMismatch(f"{place} has format {summary.get('format')}, this version reads {FORMAT}: scan again")
 
 
-def named_run(inputs: object) -> Run | None:
-    """Return the run that is named as an input, None where none is.
-
-    Raises:
-        VersionMismatch: another version of this package wrote it.
-        NotFound: it is in a store, where runs keep no sketches to go on from.
-    """
+def place_of_run(inputs: object) -> str | None:
+    """Return the path or URL of the run that is named as the one input, None where none is."""
     if isinstance(inputs, list | tuple) and len(inputs) == 1:
         inputs = inputs[0]
-    if not isinstance(inputs, str | os.PathLike):
+    if not isinstance(inputs, str | bytes | os.PathLike):
         return None
     path = os.fsdecode(inputs)
     if path.startswith(WEB) or path == "-":
@@ -213,14 +210,26 @@ def named_run(inputs: object) -> Run | None:
             data = read_bytes(join(path, SUMMARY_FILE)) or b""
         else:
             data = (pathlib.Path(local_path(path)) / SUMMARY_FILE).read_bytes()
-        summary = json.loads(data)
     except (OSError, ValueError, NotFound):  # whoever opens it as an input will complain
         return None
-    if not is_summary(data) or "texts" not in summary:
+    summary = summary_in(data)
+    return path if summary is not None and kind_of(summary) == "run" and not summary.get(UNFINISHED) else None
+
+
+def named_run(inputs: object) -> Run | None:
+    """Return the run that is named as the one input, to decide again, None where none is.
+
+    Raises:
+        VersionMismatch: another version of this package wrote it.
+        NotFound: it is in a store, where runs keep no sketches to go on from.
+        Corrupt: its summary is damaged.
+    """
+    path = place_of_run(inputs)
+    if path is None:
         return None
     if is_url(path):
         raise NotFound(f"{hide(path)} is a run in a store, where none keeps sketches: scan its inputs again")
-    return Run.open(inputs)
+    return Run.open(path)
 
 
 def write_table(
