@@ -49,6 +49,7 @@ from dedup.version import __version__
 
 FORMAT = 5
 LARGEST = (1 << 64) - 1
+OUTPUTS, LISTS = "outputs", "lists"  # in the summary of a cleaned corpus: its files, and the lists beside them
 
 
 @dataclasses.dataclass(frozen=True)

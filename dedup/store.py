@@ -432,17 +432,24 @@ def check_replaceable(target: pathlib.Path, kind: Kind | None = None) -> None:
     Raises:
         StoreError: something does.
     """
-    try:
-        there = target.exists()
-    except ValueError as error:
-        raise StoreError(f"{str(target)!r} can be no path: {error}") from error
-    if not there:
+    check_name(str(target))
+    if not target.exists():
         return
     if not is_ours(target):
         raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
     found = None if kind is None else summary_of(target)
     if found is not None:
         check_kind(str(target), found, kind)
+
+
+def check_name(path: str) -> None:
+    """Check that there can be such a path.
+
+    Raises:
+        StoreError: there cannot.
+    """
+    if not path or "\0" in path:
+        raise StoreError(f"{path!r} can be no output: name a path")
 
 
 def check_kind(place: str, summary: Mapping[str, Any], kind: Kind | None) -> None:

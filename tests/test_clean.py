@@ -313,9 +313,10 @@ def test_files_directories_and_pipes(tmp_path: Path, pack: Callable[[bytes], byt
     assert b"1 dropped" in piped.stderr
     assert clean(path, tmp_path / "new" / "out.gz").path == tmp_path / "new" / "out.gz"
     assert clean([path], tmp_path / "out").path == tmp_path / "out"
-    outs = [tmp_path / "piped", tmp_path / "new" / "out.gz", tmp_path / "out" / "in.jsonl"]
+    outs = [tmp_path / "piped", tmp_path / "out" / "in.jsonl", tmp_path / "new" / "out.gz"]
     assert [unpacked(out) for out in outs] == [CLEANED] * 3
-    assert len({out.read_bytes() for out in outs}) == 1
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    assert gzip.decompress(outs[2].read_bytes()) == CLEANED
     beside = {f"out.gz.{name}" for name in ("removals.jsonl", "rejects.jsonl", "summary.json")}
     assert set(files(tmp_path / "new")) == {"out.gz", *beside}
     assert unpacked(undo(tmp_path / "new" / "out.gz", tmp_path / "back.jsonl")) == COPIES
