@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import json
 import logging
 import os
 import pathlib
@@ -150,6 +151,12 @@ class Ledger:
             with self._rejects.open("ab") as file:
                 read.rejects += len(rejects)
                 read.reject_bytes += file.write(b"".join(json_line(reject_row(one)) for one in rejects))
+
+    def first_reject(self) -> dict[str, Any]:
+        """Return the first record that could not be used; there must be one."""
+        with self._rejects.open("rb") as file:
+            row: dict[str, Any] = json.loads(file.readline())
+            return row
 
     def write_rejects(self, target: pathlib.Path) -> int:
         """Write the records that could not be used in the order of the inputs, if there are any; return how many."""

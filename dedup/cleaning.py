@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -19,7 +20,19 @@ import pyarrow as pa
 from dedup.arrays import I64, U64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
-from dedup.formats import Chunk, Cut, Edited, File, Input, Inputs, Parsed, chunks_of, narrow, open_inputs
+from dedup.formats import (
+    Chunk,
+    Cut,
+    Edited,
+    File,
+    Input,
+    Inputs,
+    Parsed,
+    check_readable_twice,
+    chunks_of,
+    narrow,
+    open_inputs,
+)
 from dedup.formats.array import JsonArray
 from dedup.formats.base import BETWEEN, Removed
 from dedup.formats.columnar import Columnar
@@ -124,12 +137,13 @@ def clean(
             run = Run.open(run)
         as_format = settings.format if run is None else run.summary["settings"].get("format")
         opened = open_twice(inputs, as_format, workspace)
+        check_readable_twice(opened)
         if not dry_run and not isinstance(opened[0], Records | ArrowTable):
             check_out(opened, out)
         if run is None:
             run = scan(opened, settings, progress=progress)
         elif run.alarms and not settings.allow:
-            raise GuardRail(run.alarms)
+            raise GuardRail(run.alarms, run.summary)
         else:
             check_scores(run, settings)
             fields = {name: run.summary["settings"][name] for name in ("text", "id", "source", "newest")}
@@ -228,15 +242,17 @@ def check_scores(run: Run, settings: Settings) -> None:
 
 def is_iterable_of_dicts(inputs: object) -> bool:
     """Whether inputs are neither paths nor a table, and so to be kept for the second pass."""
-    if isinstance(inputs, str | os.PathLike | Mapping) or is_table(inputs):
+    if isinstance(inputs, str | bytes | os.PathLike | Mapping | AbstractSet) or is_table(inputs):
         return False
     return isinstance(inputs, Iterable)
 
 
 def open_twice(inputs: Any, as_format: FormatName | None, workspace: Workspace) -> Inputs:
     """Open inputs to be read twice: standard input, if it is among them, is copied to a file."""
-    given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    given = [inputs] if isinstance(inputs, str | bytes | os.PathLike) else inputs
     if not isinstance(given, list | tuple) or "-" not in [one for one in given if isinstance(one, str)]:
+        return open_inputs(inputs, as_format)
+    if list(given).count("-") > 1:  # before it is waited for
         return open_inputs(inputs, as_format)
     kept = workspace.path / "stdin"
     with kept.open("wb") as file:

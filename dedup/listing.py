@@ -13,7 +13,7 @@ import numpy as np
 from dedup.arrays import U8
 from dedup.blocks import split_blocks
 from dedup.errors import InputError
-from dedup.formats import chunks_of, narrow, open_inputs
+from dedup.formats import Inputs, check_readable_twice, chunks_of, narrow, open_inputs
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import IDEOGRAPH
 from dedup.kernels.template import LINK, LITERAL, NUMBER, TITLE
@@ -76,7 +76,7 @@ def headers(inputs: Any, settings: Settings | None = None, *, progress: Progress
     r"""List the repeated headers and other templates of a corpus, by source, the commonest first.
 
     Args:
-        inputs: as for ``scan``; read twice, so no iterator that ends.
+        inputs: as for ``scan``; read twice.
         settings: see ``Settings``.
         progress: see ``scan``.
 
@@ -91,9 +91,11 @@ def headers(inputs: Any, settings: Settings | None = None, *, progress: Progress
     """
     check_no_run(inputs)
     settings = dataclasses.replace(settings or Settings(), allow=True)
-    run = scan(inputs, settings, progress=progress)
+    opened = open_inputs(list(inputs) if isinstance(inputs, Iterator) else inputs, settings.format)
+    check_readable_twice(opened)
+    run = scan(opened, settings, progress=progress)
     wanted = lines_wanted(run)
-    lines = read_lines(inputs, settings, wanted, progress or silent)
+    lines = read_lines(opened, settings, wanted, progress or silent)
     return [told(row, lines.get(row["template"], [])) for row in run.templates.to_pylist()]
 
 
@@ -131,10 +133,10 @@ def lines_wanted(run: Run) -> dict[int, list[tuple[str, int]]]:
 
 
 def read_lines(
-    inputs: Any, settings: Settings, wanted: dict[int, list[tuple[str, int]]], progress: Progress
+    inputs: Inputs, settings: Settings, wanted: dict[int, list[tuple[str, int]]], progress: Progress
 ) -> dict[str, list[list[tuple[str, int]]]]:
     """Read lines again: for each template, lines as pieces of text and what each is (LITERAL or a slot)."""
-    opened = [narrow(one, settings) for one in open_inputs(inputs, settings.format)]
+    opened = [narrow(one, settings) for one in inputs]
     total = sum(one.size or 0 for one in opened)
     lines: dict[str, list[list[tuple[str, int]]]] = {}
     first = 0

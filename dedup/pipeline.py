@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import I64
-from dedup.checkpoint import STATE, Kept, go_on, open_sketches
+from dedup.checkpoint import STATE, Kept, Ledger, go_on, open_sketches
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
-from dedup.errors import GuardRail
+from dedup.errors import GuardRail, InputError
 from dedup.formats import Inputs, open_inputs
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.publishing import check_target, publish, scan_directory
@@ -39,7 +39,6 @@ from dedup.run import (
 )
 from dedup.schema import (
     BLOCK_SCORES,
-    DOC_REASONS,
     DOCUMENT_SCORES,
     DOCUMENTS,
     REASONS,
@@ -90,7 +89,7 @@ def scan(
 
     Raises:
         NotFound: an input does not exist.
-        InputError: an input cannot be read, or, in strict mode, a record is unusable.
+        InputError: an input cannot be read, or no record can be used, or, in strict mode, one cannot.
         MissingExtra: a format needs packages that are not installed.
         StoreError: the run directory cannot be written, or another process is at it.
         SettingsMismatch: the run that is decided on again has sketches that other settings need.
@@ -128,7 +127,7 @@ def scan(
             raise
         weakref.finalize(run, temporary.close)
     if run.alarms and not settings.allow:
-        raise GuardRail(run.alarms)
+        raise GuardRail(run.alarms, run.summary)
     return run
 
 
@@ -168,6 +167,8 @@ def _scan_into(
         kept, sizes = (None, None) if book is None else (book.path, book.state.sizes())
         workspace = stack.enter_context(Workspace(made, kept=kept, sizes=sizes, most=settings.room))
         corpus, ledger = sketch_corpus(inputs, settings, workspace, pool, progress, book)
+        if ledger.rejected and not corpus.doc_count:
+            raise unusable(ledger)
         progress("matching", ledger.size() or 0, None)
         positions = ledger.positions()
         decisions = decide(corpus, settings, positions, pool)
@@ -192,6 +193,13 @@ def _scan_into(
         (made / SUMMARY_FILE).write_bytes(summary_bytes(summary))
 
 
+def unusable(ledger: Ledger) -> InputError:
+    """Say why no record could be used, and name the first."""
+    first = ledger.first_reject()
+    message = f"{first['error']}: no record could be used, of {ledger.rejected:,}; see --text and --format"
+    return InputError(message, first["file"], first["line"])
+
+
 def with_scores(schema: pa.Schema, scores: pa.Schema, settings: Settings) -> pa.Schema:
     """Return the columns of a table, those of scores among them where substance is scored."""
     return pa.schema([*schema, *scores]) if settings.scores else schema
@@ -205,11 +213,11 @@ def tell_documents(
     docs = decisions.docs
     tables = document_verdicts(corpus, decisions, settings, order)
     write_table(made / DOCUMENTS_FILE, with_scores(DOCUMENTS, DOCUMENT_SCORES, settings), tables)
-    reasons = np.bincount(docs.reason, minlength=len(DOC_REASONS)).tolist()
+    reasons = np.bincount(docs.reason, minlength=len(REASONS)).tolist()
     return {
         "documents": corpus.doc_count,
         "documents_dropped": int((~docs.alive).sum()),
-        "documents_by_reason": {name: n for name, n in zip(DOC_REASONS, reasons, strict=True) if name and n},
+        "documents_by_reason": {name: n for name, n in zip(REASONS, reasons, strict=True) if name and n},
         "low_evidence": int((decisions.boilerplate.pages < LEAST_PAGES).sum()),
         "duplicate_ids": corpus.doc_count - len(corpus.ids.map().unique()),
         "largest_cluster": decisions.largest_cluster,

@@ -49,6 +49,13 @@ from dedup.version import __version__
 
 FORMAT = 5
 LARGEST = (1 << 64) - 1
+# What a summary of a run holds, and of what type.
+TOLD: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("documents", "documents_dropped", "blocks", "blocks_dropped", "bytes", "bytes_dropped"), int),
+    "documents_by_reason": dict, "blocks_by_reason": dict, "settings": dict, "inputs": list, "alarms": list,
+    "texts": str, "rejects": int, "seconds": (int, float), MADE_BY: str,
+    **dict.fromkeys(("low_evidence", "duplicate_ids", "pairs_skipped"), int),
+}  # fmt: skip
 OUTPUTS, LISTS = "outputs", "lists"  # in the summary of a cleaned corpus: its files, and the lists beside them
 
 
@@ -80,9 +87,9 @@ class Run:
         root = pathlib.Path(local_path(os.fspath(path)))
         try:
             summary = json.loads((root / SUMMARY_FILE).read_bytes())
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"{root} is no run directory: it has no {SUMMARY_FILE}") from error
-        except (ValueError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Corrupt(f"{root / SUMMARY_FILE} is damaged: scan again") from error
         if not isinstance(summary, dict):
             raise Corrupt(f"{root / SUMMARY_FILE} is damaged: scan again")
@@ -188,13 +195,20 @@ def fetch_run(url: str, folder: pathlib.Path) -> None:
 
 
 def check_format(summary: dict[str, Any], place: str) -> None:
-    """Check that this version reads a run.
+    """Check that a summary is that of a run, whole, and that this version reads it.
 
     Raises:
-        VersionMismatch: it does not.
+        NotFound: it is of a cleaned corpus.
+        VersionMismatch: this version does not read it.
+        Corrupt: something is missing.
     """
+    if kind_of(summary) == "cleaned":
+        raise NotFound(f"{place} is a cleaned corpus, no run: name what a scan wrote")
     if summary.get("format") != FORMAT:
         raise VersionMismatch(f"{place} has format {summary.get('format')}, this version reads {FORMAT}: scan again")
+    missing = [name for name, kind in TOLD.items() if not isinstance(summary.get(name), kind)]
+    if missing:
+        raise Corrupt(f"{place}: {SUMMARY_FILE} is damaged, it lacks {', '.join(missing)}: scan again")
 
 
 def place_of_run(inputs: object) -> str | None:

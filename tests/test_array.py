@@ -367,7 +367,7 @@ def test_the_command_line(tmp_path: Path, indent: int | None) -> None:
     data = json.dumps(records, indent=indent).encode()
     path.write_bytes(data)
     told = dedup("clean", path, "-o", out, "--allow", "--json")
-    assert json.loads(told.stdout)["documents_by_reason"] == {"exact_duplicate": 1}
+    assert json.loads(told.stdout)["documents_by_reason"] == {"exact_duplicate_document": 1}
     assert out.read_bytes() == json.dumps([records[0], {**records[1], "text": second}], indent=indent).encode()
     dedup("clean", "--undo", out, "-o", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == data

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,6 +17,7 @@ from test_compression import pack
 
 import dedup as library
 from dedup import Corrupt, InputError, Settings, SettingsMismatch, StoreError, clean, scan, undo
+from dedup.formats import open_inputs
 from dedup.formats.compression import Codec, detect_codec
 
 WINTER = "In winter the boat stays in the yard, where its planks are caulked anew."
@@ -227,3 +230,179 @@ def test_names_that_nothing_can_have(tmp_path: Path, out: str) -> None:
     clean(path, tmp_path / "cleaned.jsonl")
     with pytest.raises(StoreError, match="can be no output: name a path"):
         undo(tmp_path / "cleaned.jsonl", out)
+
+
+UNUSABLE: dict[str, tuple[bytes, str]] = {
+    "wrong field": (b'{"body": "A text."}\n', "field 'text' is missing (fields there: body)"),
+    "an object": (b'{"data": [{"text": "A text."}]}\n', "field 'text' is missing (fields there: data)"),
+    "binary": (b"PK\x03\x04\x00\xff\xfe", ""),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_where_nothing_can_be_used_nothing_is_written(tmp_path: Path, name: str) -> None:
+    data, complaint = UNUSABLE[name]
+    path, run, out = put(tmp_path / "in.data", data), tmp_path / "run", tmp_path / "out.jsonl"
+    good = put(tmp_path / "good.jsonl")
+    scan(good, out=run)
+    clean(good, out)
+    before = files(tmp_path)
+    commands: list[list[Any]]
+    commands = [["scan", path, "-o", run], ["clean", path, "-o", out], ["clean", path, "-n"], ["score", path]]
+    for arguments in commands:
+        told = dedup(*arguments, code=1).stderr.decode()
+        assert complaint in told
+        assert "no record could be used, of 1" in told
+        assert files(tmp_path) == before
+
+
+def test_rejects_are_told_with_their_place(tmp_path: Path) -> None:
+    path, run, out = put(tmp_path / "in.jsonl", MIXED), tmp_path / "run", tmp_path / "out"
+    places: dict[str, list[Any]] = {
+        f"see {run}/rejects.jsonl": ["scan", path, "-o", run],
+        f"see {out}/rejects.jsonl": ["clean", path, "-o", out],
+        f"see {out}.jsonl.rejects.jsonl": ["clean", path, "-o", f"{out}.jsonl"],
+        "": ["clean", path, "-n"],
+    }
+    for place, arguments in places.items():
+        done = dedup(*arguments)
+        assert f"dedup: {path}:4: ".encode() in done.stderr
+        (line,) = [one for one in done.stdout.decode().splitlines() if one.startswith("rejected records")]
+        assert line.endswith(place or " 1")
+        assert not place or Path(place.removeprefix("see ")).is_file()
+    assert b"rejects.jsonl" not in dedup("clean", path, "-o", "-").stderr
+
+
+def test_options_do_not_change_a_run_that_is_applied(tmp_path: Path) -> None:
+    path, run = put(tmp_path / "in.jsonl"), tmp_path / "run"
+    scan(path, Settings(threshold=0.9, text="text"), out=run)
+    asked = {"--threshold": "0.8", "--keep": "near_duplicate", "--text": "body", "--split": "lines", "--format": "csv"}
+    for option, value in asked.items():
+        told = dedup("clean", path, "-o", tmp_path / "out", "--run", run, option, value, code=2).stderr.decode()
+        assert f"{option}: the run has decided otherwise" in " ".join(told.split())
+    same = ["--threshold", "0.9", "--allow", "--threads", "1", "--batch-bytes", "1M", "--max-memory", "1G", "--strict"]
+    dedup("clean", path, "-o", tmp_path / "out", "--run", run, *same)
+    assert dedup("clean", path, "--run", tmp_path / "out", "-n", code=1).stderr.endswith(
+        b"out is a cleaned corpus, no run: name what a scan wrote\n"
+    )
+
+
+def test_a_guard_rail_shows_what_it_saw(tmp_path: Path) -> None:
+    path = put(tmp_path / "in.jsonl", jsonl([{"text": FERRY}] * 25))
+    told = dedup("clean", path, "-o", tmp_path / "out", code=3).stderr.decode()
+    assert "exact_duplicate_document" in told
+    assert "dedup scan INPUT -o RUN" in told
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_pipes_are_not_read_twice(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    opened = os.open(tmp_path / "pipe.jsonl", os.O_RDWR)
+    try:
+        for call in (lambda pipe: clean(pipe, tmp_path / "out"), library.headers):
+            with pytest.raises(InputError, match=r"pipe\.jsonl: can be read once only"):
+                call(tmp_path / "pipe.jsonl")
+    finally:
+        os.close(opened)
+    with pytest.raises(InputError, match="standard input can be named once"):
+        clean(["-", "-"], tmp_path / "out")
+
+
+def test_damaged_summaries_are_told(tmp_path: Path) -> None:
+    path, run = put(tmp_path / "in.jsonl"), tmp_path / "run"
+    scan(path, out=run)
+    summary = json.loads((run / "summary.json").read_bytes())
+    for harm in ("list", "settings", "inputs", "texts", "directory"):
+        (run / "summary.json").unlink()
+        if harm == "directory":
+            (run / "summary.json").mkdir()
+        else:
+            rest = {key: value for key, value in summary.items() if key != harm}
+            (run / "summary.json").write_text(json.dumps([] if harm == "list" else rest))
+        with pytest.raises(Corrupt, match=r"summary\.json is damaged"):
+            clean(path, tmp_path / "out", run=run)
+        assert "is damaged" in library.runs(run)[0]["state"]
+        if harm in {"settings", "inputs"}:
+            with pytest.raises(Corrupt, match="it lacks"):
+                scan(run)
+
+
+def test_a_first_scan_that_was_stopped_is_a_run(tmp_path: Path) -> None:
+    path, run = put(tmp_path / "in.jsonl"), tmp_path / "run"
+    scan(path, out=run)
+    run.rename(tmp_path / ".run.unfinished")
+    (tmp_path / ".run.unfinished" / "summary.json").unlink()
+    (told,) = library.runs(run)
+    assert told["state"].startswith("stopped: ")
+
+
+def test_the_words_of_findings_are_those_of_documents() -> None:
+    run = scan([{"text": FERRY}, {"text": FERRY}, {"text": WINTER}])
+    assert run.documents["reason"].to_pylist() == [None, "exact_duplicate_document", None]
+    assert run.summary["documents_by_reason"] == {"exact_duplicate_document": 1}
+    assert run.verdicts["reason"].to_pylist()[1] == "exact_duplicate_document"
+
+
+def test_outputs_are_no_inputs_unless_they_are_named(tmp_path: Path) -> None:
+    path = put(tmp_path / "all" / "in.jsonl")
+    clean(path.parent, path.parent / "sub" / "cleaned", Settings(allow=True))
+    scan(path, out=path.parent / "run")
+    for named in (path.parent, f"{path.parent}/**", f"{path.parent}/**/*.jsonl"):
+        assert [one.path for one in open_inputs(named)] == [str(path)]
+    assert open_inputs(path.parent).ignored["directories of dedup's own"] == 2
+    for named in (path.parent / "sub" / "cleaned", f"{path.parent}/sub/cleaned/**/*.jsonl"):
+        assert [Path(one.path).name for one in open_inputs(named)] == ["in.jsonl"]
+
+
+def test_a_file_that_is_named_twice_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "in.jsonl")
+    put(tmp_path / "other.jsonl")
+    monkeypatch.chdir(tmp_path)
+    assert len(open_inputs(["in.jsonl", "other.jsonl"])) == 2
+    assert not caplog.records
+    assert len(open_inputs(["in.jsonl", "./in.jsonl", "."])) == 4
+    assert [one.getMessage() for one in caplog.records] == [
+        "./in.jsonl is named twice, and so are 1 more: it is read as often, and each time a copy"
+    ]
+
+
+def test_paths_come_in_any_kind_of_bag(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        put(tmp_path / name)
+    expected = ["a.jsonl", "b.jsonl"]
+    names = {tmp_path / name for name in expected}
+    for bag in (iter(sorted(names)), names, [os.fsencode(name) for name in sorted(names)]):
+        assert [one.name for one in open_inputs(bag)] == expected
+    assert [one.name for one in open_inputs(os.fsencode(tmp_path / "a.jsonl"))] == ["a.jsonl"]
+    assert scan(tmp_path.glob("*.jsonl")).summary["documents"] == 6
+    assert clean(names, tmp_path / "out").summary["documents"] == 6
+    assert scan({"text": text} for text in (FERRY, WINTER)).summary["documents"] == 2
+    with pytest.raises(InputError, match="paths and a dict are given together"):
+        scan([tmp_path / "a.jsonl", {"text": FERRY}])
+    with pytest.raises(InputError, match="an empty name is no input"):
+        scan("")
+
+
+def test_dicts_that_stream_are_not_held() -> None:
+    taken = 0
+
+    def stream() -> Iterator[dict[str, str]]:
+        nonlocal taken
+        for k in range(20_000):
+            taken += 1
+            yield {"text": f"text {k}"}
+
+    (source,) = open_inputs(stream())
+    assert taken == 1
+    next(iter(source.chunks(1)))
+    assert taken < 20_000
+
+
+def test_compressed_texts_are_compared(tmp_path: Path) -> None:
+    a, b = put(tmp_path / "a.txt", FERRY.encode()), put(tmp_path / "b.txt.gz", pack(FERRY.encode(), "gzip"))
+    assert json.loads(dedup("compare", a, b, "--json").stdout)["same_tokens"]
+    b.write_bytes(b.read_bytes()[:-9])
+    assert b"b.txt.gz: " in dedup("compare", a, b, code=1).stderr
