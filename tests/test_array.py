@@ -375,7 +375,7 @@ def test_the_command_line(tmp_path: Path, indent: int | None) -> None:
     assert out.read_bytes() == json.dumps([records[1], {**records[2], "text": "  "}], indent=indent).encode()
     removals = rows(tmp_path / "out.json.removals.jsonl")
     assert [(row["doc"], row["reason"]) for row in removals] == [
-        ("x", "exact_duplicate"), (None, "separator"), ("b", "exact_duplicate"),
+        ("x", "exact_duplicate_document"), (None, "separator"), ("b", "exact_duplicate"),
     ]  # fmt: skip
     assert library.undo(out, tmp_path / "back").read_bytes() == data
     packed = tmp_path / "in.json.gz"
