@@ -475,7 +475,8 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
 
     def edit(work: EditedChunk) -> EditedChunk:
         rejected = frozenset(reject.line for reject in work.parsed.rejects)
-        return work._replace(edited=work.source.edit(work.chunk, work.cuts, rejected, settings))
+        cuts, blocks = plan.cuts(work.parsed.documents, work.first)
+        return work._replace(cuts=cuts, blocks=blocks, edited=work.source.edit(work.chunk, cuts, rejected, settings))
 
     def planned(pool: Executor) -> Iterator[EditedChunk]:
         first = 0
@@ -486,10 +487,9 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
             texts[number].add(hashes)
             if first + count > plan.rows.size:
                 raise InputError("more documents than were scanned: scan again", source.path)
-            cuts, blocks = plan.cuts(parsed.documents, first)
             placed = dataclasses.replace(chunk, kept=kept[chunk.file])
-            yield EditedChunk(source, placed, parsed, first, cuts, blocks, None)
-            kept[chunk.file] += count - cuts.count(True)
+            yield EditedChunk(source, placed, parsed, first, [], {}, None)
+            kept[chunk.file] += count - int(plan.gone[plan.rows[first : first + count]].sum())
             first += count
         if texts_digest(texts) != run.summary["texts"]:
             raise InputError("the texts are not those that were scanned: scan again")
