@@ -24,7 +24,7 @@ from dedup.store import Workspace
 
 Words = tuple[str, ...]
 NEAR, EXACT, VARIANT = "near_duplicate", "exact_duplicate", "number_variant"
-LIKE_REMOVED = "near_removed"
+NEAR_DOCUMENT, LIKE_REMOVED = "near_duplicate_document", "near_removed_document"
 
 
 class Sketched(NamedTuple):
@@ -181,12 +181,13 @@ def verdict_figures(name: str, reported: Reported, settings: Settings) -> list[F
             near.add(jaccard(block_set(mine), block_set(other)), row, settings.threshold, partner)
     rows = {row["doc"]: row for row in reported.documents}
     for row in reported.documents:
-        if row["reason"] in {NEAR, LIKE_REMOVED}:
+        if row["reason"] in {NEAR_DOCUMENT, LIKE_REMOVED}:
             mine, other = (tokens(reported.texts[doc]) for doc in (row["doc"], row["partner_doc"]))
             truth = jaccard(shingles(mine, *DOC_WORDS), shingles(other, *DOC_WORDS))
-            tally = docs if row["reason"] == NEAR else like_removed
+            tally = docs if row["reason"] == NEAR_DOCUMENT else like_removed
             # what is like a removed document names that one: it is no copy, and stays
-            tally.add(truth, row, settings.doc_threshold, rows[row["partner_doc"]] if row["reason"] == NEAR else row)
+            stays = rows[row["partner_doc"]] if row["reason"] == NEAR_DOCUMENT else row
+            tally.add(truth, row, settings.doc_threshold, stays)
     tallies = (
         ("near blocks", near),
         ("equal blocks", exact),

@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -19,19 +20,38 @@ import pyarrow as pa
 from dedup.arrays import I64, U64
 from dedup.cut import Plan, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
-from dedup.formats import Chunk, Cut, Edited, File, Input, Inputs, Parsed, chunks_of, narrow, open_inputs
+from dedup.formats import (
+    Chunk,
+    Cut,
+    Edited,
+    File,
+    Input,
+    Inputs,
+    Parsed,
+    check_readable_twice,
+    chunks_of,
+    narrow,
+    open_inputs,
+)
+from dedup.formats.array import JsonArray
 from dedup.formats.base import BETWEEN, Removed
 from dedup.formats.columnar import Columnar
+from dedup.formats.compression import SUFFIXES as COMPRESSED
+from dedup.formats.compression import strip_suffix
+from dedup.formats.delimited import Delimited
 from dedup.formats.extracted import Extracted
 from dedup.formats.kinds import is_table
 from dedup.formats.memory import ArrowTable, Left, Records
 from dedup.formats.outputs import Outputs
-from dedup.formats.registry import FILE_SUFFIXES, TABLE_SUFFIXES
+from dedup.formats.registry import FILE_SUFFIXES, suffixes_for
+from dedup.formats.sinks import Listed
 from dedup.formats.text import TextTree
 from dedup.pipeline import scan
 from dedup.publishing import check_target, published
 from dedup.reading import Progress, pool_of, silent
 from dedup.run import (
+    LISTS,
+    OUTPUTS,
     REJECTS_FILE,
     REMOVALS_FILE,
     SUMMARY_FILE,
@@ -46,7 +66,7 @@ from dedup.run import (
 )
 from dedup.schema import Reject
 from dedup.settings import FormatName, Settings
-from dedup.store import REMOVED, Workspace, atomic_directory, atomic_file, told_when_full
+from dedup.store import REMOVED, Workspace, atomic_directory, atomic_file, check_name, check_replaceable, told_when_full
 from dedup.threads import ordered_map
 from dedup.urls import Url, hide, is_below, is_url, local_path, name_of
 
@@ -117,12 +137,13 @@ def clean(
             run = Run.open(run)
         as_format = settings.format if run is None else run.summary["settings"].get("format")
         opened = open_twice(inputs, as_format, workspace)
+        check_readable_twice(opened)
         if not dry_run and not isinstance(opened[0], Records | ArrowTable):
             check_out(opened, out)
         if run is None:
             run = scan(opened, settings, progress=progress)
         elif run.alarms and not settings.allow:
-            raise GuardRail(run.alarms)
+            raise GuardRail(run.alarms, run.summary)
         else:
             check_scores(run, settings)
             fields = {name: run.summary["settings"][name] for name in ("text", "id", "source", "newest")}
@@ -143,24 +164,40 @@ def check_out(opened: Sequence[Input], out: str | os.PathLike[str] | None) -> No
 
     Raises:
         SettingsError: it cannot: there is none, or its name is that of another format, or a stream is to take tables.
+        StoreError: something else is there.
     """
     if out is None:
         raise SettingsError("out", None, "a path, since the input is one")
     shown = hide(os.fspath(out))
-    tables = [one for one in opened if isinstance(one, Columnar)]
-    if tables and os.fspath(out) == "-" and len(opened) > 1:
-        raise SettingsError("out", shown, f"a directory, since {tables[0].kind} of several files is no stream")
+    check_name(shown)
+    if os.fspath(out) == "-":
+        whole = next((one for one in opened if isinstance(one, Columnar | JsonArray | Delimited)), None)
+        if whole is not None and len(opened) > 1:
+            kind = getattr(whole, "kind", "a JSON array" if isinstance(whole, JsonArray) else "CSV")
+            raise SettingsError("out", shown, f"a directory, since {kind} of several files is no stream")
+        return
     suffix = suffix_of(out)
-    if tables and suffix in FILE_SUFFIXES and len(opened) == 1 and suffix not in tables[0].suffixes:
-        raise SettingsError(
-            "out",
-            shown,
-            f"{tables[0].kind} as the input is: end it in {tables[0].suffixes[0]}, or name a directory",
-        )
-    if not tables and suffix in TABLE_SUFFIXES:
-        raise SettingsError("out", shown, "written as the input is: end it as the input's name, or name a directory")
+    if suffix in FILE_SUFFIXES and not is_single(opened, out):
+        raise SettingsError("out", shown, "the name of a directory, since there are several files")
+    if suffix in FILE_SUFFIXES:
+        check_suffix(opened[0], os.fspath(out))
     if is_url(out):
         check_url(opened, os.fspath(out))
+    elif not is_single(opened, out):
+        check_replaceable(pathlib.Path(local_path(os.fspath(out))), "cleaned")
+
+
+def check_suffix(source: Input, out: str) -> None:
+    """Check that the name of an output is that of a file of its format.
+
+    Raises:
+        SettingsError: it is that of another, or of one that is compressed as it cannot be.
+    """
+    allowed, packed = suffixes_for(source), suffix_of(out) in COMPRESSED
+    own = suffix_of(strip_suffix(out))
+    if (own in FILE_SUFFIXES and own not in allowed) or (packed and isinstance(source, Columnar)):
+        kind = source.kind if isinstance(source, Columnar) else "written"
+        raise SettingsError("out", hide(out), f"{kind} as the input is: end it in {allowed[0]}, or name a directory")
 
 
 def check_url(opened: Sequence[Input], url: str) -> None:
@@ -169,7 +206,7 @@ def check_url(opened: Sequence[Input], url: str) -> None:
     Raises:
         StoreError: something else is there, or one of the inputs.
     """
-    check_target(url, single=is_single(opened, url))
+    check_target(url, "cleaned", single=is_single(opened, url))
     for one in opened:
         same = hide(url).rstrip("/") == one.path if is_single(opened, url) else is_below(one.path, hide(url))
         if same and (isinstance(one, Extracted) or not is_single(opened, url)):
@@ -183,11 +220,11 @@ def is_single(opened: Sequence[Input], out: str | os.PathLike[str]) -> bool:
 
 
 def suffix_of(out: str | os.PathLike[str]) -> str:
-    """Return what the name of an output ends in; nothing for a URL that ends in a slash, which is no file."""
+    """Return what the name of an output ends in, lower case; nothing for one that is no file, but a directory."""
     path = os.fspath(out)
-    return (
-        "" if is_url(path) and path.endswith("/") else pathlib.PurePath(name_of(path) if is_url(path) else path).suffix
-    )
+    if path.endswith("/") or (not is_url(path) and pathlib.Path(local_path(path)).is_dir()):
+        return ""
+    return pathlib.PurePath(name_of(path) if is_url(path) else path).suffix.lower()
 
 
 def check_scores(run: Run, settings: Settings) -> None:
@@ -205,15 +242,17 @@ def check_scores(run: Run, settings: Settings) -> None:
 
 def is_iterable_of_dicts(inputs: object) -> bool:
     """Whether inputs are neither paths nor a table, and so to be kept for the second pass."""
-    if isinstance(inputs, str | os.PathLike | Mapping) or is_table(inputs):
+    if isinstance(inputs, str | bytes | os.PathLike | Mapping | AbstractSet) or is_table(inputs):
         return False
     return isinstance(inputs, Iterable)
 
 
 def open_twice(inputs: Any, as_format: FormatName | None, workspace: Workspace) -> Inputs:
     """Open inputs to be read twice: standard input, if it is among them, is copied to a file."""
-    given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    given = [inputs] if isinstance(inputs, str | bytes | os.PathLike) else inputs
     if not isinstance(given, list | tuple) or "-" not in [one for one in given if isinstance(one, str)]:
+        return open_inputs(inputs, as_format)
+    if list(given).count("-") > 1:  # before it is waited for
         return open_inputs(inputs, as_format)
     kept = workspace.path / "stdin"
     with kept.open("wb") as file:
@@ -319,7 +358,7 @@ def clean_to(
     """Clean files to where a path or a URL leads."""
     if not is_url(out):
         return clean_files(opened, local_path(os.fspath(out)), run, plan, settings, progress)
-    with published(os.fspath(out), single=is_single(opened, out)) as made:
+    with published(os.fspath(out), "cleaned", single=is_single(opened, out)) as made:
         cleaned = clean_files(opened, made, run, plan, settings, progress)
     return dataclasses.replace(cleaned, path=None, url=Url(os.fspath(out)))
 
@@ -357,9 +396,9 @@ def clean_files(
             if isinstance(opened[0], Columnar):
                 removed = stack.enter_context(atomic_file(beside(target, f"{REMOVED}{target.suffix}")))
                 others.append(removed)
-            with Outputs(settings, single=data, removed=removed) as outputs:
-                write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
-            others[2].write(summary_with_outputs(summary, outputs))
+            with Outputs(settings, single=data, suffix=target.suffix, removed=removed) as outputs:
+                lists = write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
+            others[2].write(summary_with_outputs(summary, outputs, lists))
             # all are on disk before the first takes its place, so that they do so at once; the data come last
             for file in (data, *others):
                 file.flush()
@@ -371,27 +410,32 @@ def clean_files(
             raise InputError(f"{one.name} is a name this command writes itself: rename the input", one.path)
         if not is_url(one.path) and pathlib.Path(one.path).resolve().is_relative_to(target.resolve()):
             raise StoreError(f"{target} holds the input {one.path} and would be replaced: name another output")
+    check_replaceable(target, "cleaned")
     with atomic_directory(target) as made:
         with (
             (made / REMOVALS_FILE).open("wb") as rows,
             (made / REJECTS_FILE).open("wb") as bad,
             Outputs(settings, root=made) as outputs,
         ):
-            write_rows(write_outputs(opened, outputs, run, plan, settings, progress), rows, bad)
-        (made / SUMMARY_FILE).write_bytes(summary_with_outputs(summary, outputs))
+            lists = write_rows(write_outputs(opened, outputs, run, plan, settings, progress), rows, bad)
+        (made / SUMMARY_FILE).write_bytes(summary_with_outputs(summary, outputs, lists))
     return Cleaned(run, target, summary)
 
 
-def summary_with_outputs(summary: dict[str, Any], outputs: Outputs) -> bytes:
-    """Return the summary that stands beside cleaned files; ``undo`` knows them by it."""
-    return summary_bytes({**summary, "outputs": outputs.written})
+def summary_with_outputs(summary: dict[str, Any], outputs: Outputs, lists: dict[str, dict[str, int]]) -> bytes:
+    """Return the summary that stands beside cleaned files; ``undo`` knows them, and what was removed, by it."""
+    return summary_bytes({**summary, OUTPUTS: outputs.written, LISTS: lists})
 
 
-def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: BinaryIO) -> None:
-    """Write removals, and rejects, as JSON lines; ``seq`` numbers them through both."""
+def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: BinaryIO) -> dict[str, dict[str, int]]:
+    """Write removals, and rejects, as JSON lines; ``seq`` numbers them through both. Return what each list holds."""
+    written = {REMOVALS_FILE: Listed(), REJECTS_FILE: Listed()}
     for seq, row in enumerate(rows):
-        file = rejects if "error" in row else removals
-        file.write(json_line({"seq": seq, **row}))
+        file, name = (rejects, REJECTS_FILE) if "error" in row else (removals, REMOVALS_FILE)
+        line = json_line({"seq": seq, **row})
+        file.write(line)
+        written[name].add(line)
+    return {name: listed.as_dict() for name, listed in written.items()}
 
 
 class EditedChunk(NamedTuple):
@@ -431,7 +475,8 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
 
     def edit(work: EditedChunk) -> EditedChunk:
         rejected = frozenset(reject.line for reject in work.parsed.rejects)
-        return work._replace(edited=work.source.edit(work.chunk, work.cuts, rejected, settings))
+        cuts, blocks = plan.cuts(work.parsed.documents, work.first)
+        return work._replace(cuts=cuts, blocks=blocks, edited=work.source.edit(work.chunk, cuts, rejected, settings))
 
     def planned(pool: Executor) -> Iterator[EditedChunk]:
         first = 0
@@ -442,10 +487,9 @@ def edited_chunks(opened: list[File], run: Run, plan: Plan, settings: Settings) 
             texts[number].add(hashes)
             if first + count > plan.rows.size:
                 raise InputError("more documents than were scanned: scan again", source.path)
-            cuts, blocks = plan.cuts(parsed.documents, first)
             placed = dataclasses.replace(chunk, kept=kept[chunk.file])
-            yield EditedChunk(source, placed, parsed, first, cuts, blocks, None)
-            kept[chunk.file] += count - cuts.count(True)
+            yield EditedChunk(source, placed, parsed, first, [], {}, None)
+            kept[chunk.file] += count - int(plan.gone[plan.rows[first : first + count]].sum())
             first += count
         if texts_digest(texts) != run.summary["texts"]:
             raise InputError("the texts are not those that were scanned: scan again")
@@ -470,9 +514,13 @@ def write_outputs(
         for name, piece in edited.pieces:
             offsets[name] += len(piece)
         progress("cleaning", work.chunk.read, total)
-    for source in opened:  # files without a record
-        if source.name not in seen and not isinstance(source, TextTree):
+    for source in opened:
+        if source.name in seen:
+            continue
+        if not isinstance(source, TextTree):  # a file without a record
             outputs.open(source.name, source)
+        elif not source.is_tree:  # the one document is gone
+            outputs.leave_out(source.name, source)
 
 
 def told_removals(

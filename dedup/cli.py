@@ -110,6 +110,9 @@ SETTINGS: list[tuple[str, Callable[[Any], Any]]] = [
 ]
 
 
+# what an earlier scan has not settled
+OF_CLEANING = ("allow", "strict", "threads", "batch_bytes", "max_memory")
+ADVICE = "Look at it (dedup scan INPUT -o RUN), then allow it (--allow)."
 # what changes no score
 OF_REMOVAL: tuple[str, ...] = ("score", "min_substance", "survivor", "newest", "keep", "drop", "drop_filler")
 OF_REMOVAL += ("max_drop_share", "max_cluster", "allow")
@@ -140,6 +143,30 @@ def changed_settings(settings: Settings, context: click.Context, options: dict[s
     also = {*options["drop"], *(["filler"] if options["drop_filler"] else [])}
     plain = {name: options[name] for name in given - {"drop", "drop_filler", "keep"}}
     return dataclasses.replace(settings, drop=(settings.drop | also) - set(options["keep"]), **plain)
+
+
+def check_applied(settings: Settings, context: click.Context, options: dict[str, Any]) -> None:
+    """Check that no option asks for another decision than that of the run which is applied.
+
+    Raises:
+        UsageError: one does.
+    """
+    fields = [field.name for field in dataclasses.fields(Settings) if field.name not in OF_CLEANING]
+    changed = changed_settings(settings, context, options)
+    others = [name for name in fields if getattr(changed, name) != getattr(settings, name)]
+    if others:
+        given = [name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+        told = [name for name in given if name in others or (name in {"keep", "drop_filler"} and "drop" in others)]
+        flags = ", ".join("--" + name.replace("_", "-") for name in told)
+        raise click.UsageError(
+            f"{flags}: the run has decided otherwise, and is applied as it is; "
+            f"dedup scan RUN {flags.split(',')[0]} ... decides again"
+        )
+
+
+def rejects_in(out: str) -> str:
+    """Return where the records are that a scan could not use."""
+    return f"{out.rstrip('/')}/rejects.jsonl"
 
 
 @contextmanager
@@ -266,17 +293,23 @@ def scan_command(
         place = scan_directory(out) if is_url(out) else pathlib.Path(out)
         try:
             with shown_progress() as progress:
-                summary = scan(list(inputs), settings, out=out, keep=not no_sketches, progress=progress).summary
+                run = scan(list(inputs), settings, out=out, keep=not no_sketches, progress=progress)
         except KeyboardInterrupt:
             if not unfinished(place).exists() and not (is_url(out) and place.exists()):
                 raise
+            if "-" in inputs:
+                click.echo("dedup: interrupted; what came through standard input has to come again", err=True)
+                sys.exit(EXIT_INTERRUPTED)
             where = f": what was done rests in {place.parent}" if is_url(out) else ""
             click.echo(f"dedup: interrupted; the same command goes on from here{where}", err=True)
             sys.exit(EXIT_INTERRUPTED)
         except GuardRail:
-            click.echo(json.dumps(Run.open(out).summary) if as_json else summary_table(Run.open(out).summary))
+            run = Run.open(out)
+            tell_unused(run)
+            click.echo(json.dumps(run.summary) if as_json else summary_table(run.summary, rejects_in(out)))
             raise
-        click.echo(json.dumps(summary) if as_json else summary_table(summary))
+        tell_unused(run)
+        click.echo(json.dumps(run.summary) if as_json else summary_table(run.summary, rejects_in(out)))
 
 
 @cli.command("runs")
@@ -306,7 +339,10 @@ def runs_command(paths: tuple[str, ...], verify: bool, as_json: bool) -> None:
 @click.option("--undo", "undo_path", metavar="CLEANED", help="Restore to OUT what went into CLEANED.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @with_settings
+@click.pass_context
 def clean_command(
+    context: click.Context,
+    /,
     inputs: tuple[str, ...],
     out: str | None,
     run: str | None,
@@ -333,14 +369,47 @@ def clean_command(
             raise click.UsageError("Missing argument 'INPUT...'.")
         if out is None and not dry_run:
             raise click.UsageError("Missing option '-o' / '--out' (or --dry-run).")
-        settings = make_settings(options)
+        settings = make_settings(dict(options))
         get_ready(inputs)
         from dedup.cleaning import clean
+        from dedup.run import REJECTS_FILE, Run, beside
 
-        with shown_progress() as progress:
-            cleaned = clean(list(inputs), out, settings, run=run, dry_run=dry_run, progress=progress)
-        summary = cleaned.run.summary
-        click.echo(json.dumps(summary) if as_json else summary_table(summary), err=out == "-")
+        applied = None if run is None else Run.open(run)
+        if applied is not None:
+            check_applied(applied.settings, context, options)
+        with stopped_cleaning(out, looked_at=applied is not None), shown_progress() as progress:
+            cleaned = clean(list(inputs), out, settings, run=applied, dry_run=dry_run, progress=progress)
+        tell_unused(cleaned.run)
+        summary, rejects = cleaned.run.summary, None
+        if cleaned.path is not None:
+            path = cleaned.path
+            rejects = str(beside(path, REJECTS_FILE) if path.is_file() else path / REJECTS_FILE)
+        elif cleaned.url is not None:
+            rejects = f"{REJECTS_FILE} with {cleaned.url}"
+        click.echo(json.dumps(summary) if as_json else summary_table(summary, rejects), err=out == "-")
+
+
+@contextmanager
+def stopped_cleaning(out: str | None, *, looked_at: bool) -> Iterator[None]:
+    """Say what stopped cleaning: of a guard rail the counts, where nobody has seen the run.
+
+    Args:
+        out: the output.
+        looked_at: whether it was a run that was applied.
+    """
+    try:
+        yield
+    except GuardRail as error:
+        if looked_at or error.summary is None:
+            raise
+        click.echo(summary_table(error.summary, None), err=True)
+        click.echo(f"dedup: stopped: {'; '.join(error.alarms)}. {ADVICE}", err=True)
+        sys.exit(EXIT_GUARD)
+    except KeyboardInterrupt:
+        if out != "-":
+            raise
+        click.echo("dedup: interrupted; what was written is not whole", err=True)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 @cli.command("score")
@@ -350,27 +419,35 @@ def clean_command(
 @click.option("--explain", is_flag=True, help="Tell why: with each article its three blocks of least substance.")
 @click.option("--below", type=click.FloatRange(0, 100), metavar="N", help="Tell of what has less substance only.")
 @with_scoring_settings
+@click.pass_context
 def score_command(
-    inputs: tuple[str, ...], as_json: bool, by_block: bool, explain: bool, below: float | None, **options: Any
+    context: click.Context,
+    /,
+    inputs: tuple[str, ...],
+    as_json: bool,
+    by_block: bool,
+    explain: bool,
+    below: float | None,
+    **options: Any,
 ) -> None:
     """Rank articles by how much they say, the least first.
 
     Substance is from 0 to 100: most paragraphs of real articles have about 80, filler is what has less than 50. Beside
     it stands the share of an article's characters in filler, boilerplate and repeats. Headings, blocks of fewer than 8
-    words, code, tables and lists of links are not scored. This is no detector of machine-written text.
+    words, code, tables and lists of links are not scored. This is no detector of machine-written text. Where INPUT is a
+    RUN that was scanned with --score, its scores are read.
     """
     with reported_errors():
         if below is not None and math.isnan(below):
             raise click.BadParameter("not a number", param_hint="--below")
-        settings = make_settings(options)
+        given = any(context.get_parameter_source(name) is not ParameterSource.DEFAULT for name in options)
+        settings = make_settings(options) if given else None
         get_ready(inputs)
         from dedup.scoring import ranked_articles, ranked_blocks, scan_for_scores
 
         with shown_progress() as progress:
             run = scan_for_scores(list(inputs), settings, progress)
         tell_unused(run)
-        if run.summary["rejects"] and not run.documents.num_rows:
-            raise InputError("no record could be used", inputs[0])
         rows = ranked_blocks(run, below) if by_block else ranked_articles(run, below, explain=explain)
         if as_json:
             for row in rows:
@@ -427,10 +504,15 @@ def compare_command(a: str, b: str, as_json: bool) -> None:
 
 
 def read_text(path: str) -> str:
-    """Read a text file, or standard input."""
-    from dedup.errors import InputError
+    """Read a text file, plain or compressed, or standard input."""
+    from dedup.formats.base import opened
+    from dedup.formats.compression import open_stream
 
-    data = sys.stdin.buffer.read() if path == "-" else pathlib.Path(path).read_bytes()
+    with opened(path) as file:
+        stream, _ = open_stream(file)
+        data = b"".join(iter(lambda: stream.read(1 << 20), b""))
+    if stream.damage is not None:
+        raise InputError(stream.damage, path)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -48,18 +48,30 @@ class Plan(NamedTuple):
         What is left splits into the blocks that are kept. Where the lines around a cut would be taken for one
         paragraph, the line ends of what is cut stay, and leave an empty line there.
         """
-        if not self.touched[row]:
-            return []
-        lo, hi = self.bounds[row], self.bounds[row + 1]
-        if self.ends[hi - 1] > len(text):
-            raise InputError("a text is shorter than when it was scanned: scan again")
-        starts, ends, dropped = self.starts[lo:hi], self.ends[lo:hi], self.dropped[lo:hi]
-        spans = spans_to_cut(text, starts.tolist(), ends.tolist(), dropped.tolist())
-        left = np.frombuffer(cut_text(text, spans), np.uint8)
-        blocks = split_blocks(left, np.array([0, left.size]), self.split)
-        if np.array_equal(blocks.ends - blocks.starts, (ends - starts)[~dropped]):
-            return spans
-        return [(int(starts[k]), int(ends[k]), k) for k in np.flatnonzero(dropped).tolist()]
+        return self.spans_of([row], [text])[0] if self.touched[row] else []
+
+    def spans_of(self, rows: Sequence[int], texts: Sequence[bytes]) -> list[list[tuple[int, int, int]]]:
+        """Return what ``spans`` does of touched documents, of many at once: what is left of them is split together."""
+        found, lefts = [], []
+        for row, text in zip(rows, texts, strict=True):
+            starts, ends, dropped = self._blocks_of(row)
+            if ends[-1] > len(text):
+                raise InputError("a text is shorter than when it was scanned: scan again")
+            found.append(spans_to_cut(text, starts.tolist(), ends.tolist(), dropped.tolist()))
+            lefts.append(cut_text(text, found[-1]))
+        bounds = np.concatenate([[0], np.cumsum([len(left) for left in lefts])]).astype(np.int64)
+        blocks = split_blocks(np.frombuffer(b"".join(lefts), np.uint8), bounds, self.split)
+        lengths = blocks.ends - blocks.starts
+        for k, row in enumerate(rows):
+            starts, ends, dropped = self._blocks_of(row)
+            if not np.array_equal(lengths[blocks.bounds[k] : blocks.bounds[k + 1]], (ends - starts)[~dropped]):
+                found[k] = [(int(starts[m]), int(ends[m]), m) for m in np.flatnonzero(dropped).tolist()]
+        return found
+
+    def _blocks_of(self, row: int) -> tuple[I64, I64, Bool]:
+        """Return where the blocks of a document begin and end, and which are dropped."""
+        blocks = slice(self.bounds[row], self.bounds[row + 1])
+        return self.starts[blocks], self.ends[blocks], self.dropped[blocks]
 
     def cuts(self, documents: Documents, first: int) -> tuple[list[Cut], dict[int, list[int]]]:
         """Say for each of a batch of documents what to cut; and, where that is spans, which blocks they are."""
@@ -67,9 +79,10 @@ class Plan(NamedTuple):
         gone = self.gone[rows]
         cuts: list[Cut] = [whole or None for whole in gone.tolist()]
         blocks: dict[int, list[int]] = {}
-        for doc in np.flatnonzero(self.touched[rows] & ~gone).tolist():
-            text = documents.data[documents.bounds[doc] : documents.bounds[doc + 1]]
-            spans = self.spans(rows[doc], text.tobytes())
+        touched = np.flatnonzero(self.touched[rows] & ~gone)
+        bounds = documents.bounds
+        texts = [documents.data[bounds[doc] : bounds[doc + 1]].tobytes() for doc in touched]
+        for doc, spans in zip(touched.tolist(), self.spans_of(rows[touched].tolist(), texts), strict=True):
             cuts[doc] = [(start, end) for start, end, _ in spans]
             blocks[doc] = [block for *_, block in spans]
         return cuts, blocks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -121,8 +121,13 @@ def told_ignored(ignored: dict[str, int]) -> str:
     return "of no format that is read: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds[:TOLD_KINDS]) + more
 
 
-def summary_table(summary: dict[str, Any]) -> str:
-    """Lay out a run's summary for reading."""
+def summary_table(summary: Mapping[str, Any], rejects: str | None) -> str:
+    """Lay out a run's summary for reading.
+
+    Args:
+        summary: the summary.
+        rejects: where the records stand that could not be used; None where nowhere.
+    """
     share = summary["bytes_dropped"] / summary["bytes"] if summary["bytes"] else 0.0
     rows = [
         ("documents", f"{summary['documents']:,}", f"{summary['documents_dropped']:,} dropped"),
@@ -139,7 +144,7 @@ def summary_table(summary: dict[str, Any]) -> str:
         note = "documents of sources with too few pages to count what recurs"
         rows.append(("low evidence", f"{summary['low_evidence']:,}", note))
     if summary["rejects"]:
-        rows.append(("rejected records", f"{summary['rejects']:,}", "see rejects.jsonl"))
+        rows.append(("rejected records", f"{summary['rejects']:,}", f"see {rejects}" if rejects else ""))
     if "ignored" in summary:
         rows.append(("ignored files", f"{sum(summary['ignored'].values()):,}", told_ignored(summary["ignored"])))
     if summary["duplicate_ids"]:

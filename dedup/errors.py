@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class DedupError(Exception):
@@ -106,8 +106,10 @@ class GuardRail(DedupError):
 
     Args:
         alarms: one sentence for each rail that was hit.
+        summary: that of the run, if there is one to be looked at.
     """
 
-    def __init__(self, alarms: Sequence[str]) -> None:
+    def __init__(self, alarms: Sequence[str], summary: Mapping[str, Any] | None = None) -> None:
         super().__init__("; ".join(alarms) + ". Look at the run, then allow it (--allow, or allow=True).")
         self.alarms = tuple(alarms)
+        self.summary = summary

@@ -37,12 +37,9 @@ def runs(path: str | os.PathLike[str], *, verify: bool = False) -> list[dict[str
     if is_url(path):
         return runs_in_store(os.fspath(path))
     root = pathlib.Path(local_path(os.fspath(path)))
-    found = [one for one in [root, *sorted(root.glob("*"))] if holds_run(one)]
+    found = [one for one in [root, *sorted(root.glob("*")), unfinished(root)] if holds_run(one)]
     if not found:
         raise NotFound(f"{root} is no run directory, nor a folder of some")
-    stopped = unfinished(root)
-    if holds_run(stopped):
-        found.append(stopped)
     return [describe(one, verify=verify) for one in found]
 
 
@@ -81,7 +78,7 @@ def holds_run(path: pathlib.Path) -> bool:
     """Whether a directory is a run, of whatever version, or one that was stopped."""
     try:
         return named_run(path) is not None or (path / SKETCHES).is_dir()
-    except VersionMismatch:
+    except (VersionMismatch, Corrupt):
         return True
 
 
@@ -97,7 +94,10 @@ def describe(path: pathlib.Path, *, verify: bool) -> dict[str, Any]:
     else:
         made = (path / SUMMARY_FILE).stat().st_mtime
         told["made"] = dt.datetime.fromtimestamp(made, dt.UTC).isoformat(timespec="seconds")
-        told |= told_of(run)
+        try:
+            told |= told_of(run)
+        except Corrupt as error:  # its settings are none
+            told["state"] = str(error)
     told["bytes"] = {
         one.name: sum(size for _, size in sizes(one)) for one in sorted(path.iterdir()) if not one.name.startswith(".")
     }

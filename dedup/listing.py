@@ -13,19 +13,20 @@ import numpy as np
 from dedup.arrays import U8, U64
 from dedup.blocks import split_blocks
 from dedup.errors import InputError
-from dedup.formats import Chunk, chunks_of, narrow, open_inputs
+from dedup.formats import Chunk, Inputs, check_readable_twice, chunks_of, narrow, open_inputs
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import IDEOGRAPH
 from dedup.kernels.template import LINK, LITERAL, NUMBER, TITLE
 from dedup.pipeline import scan
 from dedup.reading import Progress, pool_of, silent
-from dedup.run import Run, TextsSum, hash_texts, texts_digest
+from dedup.run import Run, TextsSum, hash_texts, place_of_run, texts_digest
 from dedup.schema import Documents
 from dedup.settings import Settings
 from dedup.sketch import tokenize_blocks, tokenize_texts
 from dedup.templates import find_templates
 from dedup.threads import ordered_map
 from dedup.unicode import character_kinds
+from dedup.urls import hide
 
 SLOTS = {int(NUMBER): "number", int(LINK): "link", int(TITLE): "title"}
 ANY = "any"  # what fills a slot that was learnt
@@ -76,26 +77,40 @@ def headers(inputs: Any, settings: Settings | None = None, *, progress: Progress
     r"""List the repeated headers and other templates of a corpus, by source, the commonest first.
 
     Args:
-        inputs: as for ``scan``; read twice, so no iterator that ends.
+        inputs: as for ``scan``; read twice.
         settings: see ``Settings``.
         progress: see ``scan``.
 
     Raises:
         NotFound: an input does not exist.
-        InputError: an input cannot be read, or is not the same when it is read again.
+        InputError: an input cannot be read, or is not the same when it is read again, or is a run, which has no texts.
 
     >>> found = headers([{"id": str(k), "source": "a.example", "text": f"{k} min read\n\n{body}"}
     ...                  for k, body in enumerate(["The kiln was cold.", "Rain fell on the pier.", "Nobody sang."])])
     >>> found[0].text, found[0].clusters, found[0].values
     ('{number} min read', 3, [['0', '1', '2']])
     """
+    check_no_run(inputs)
     settings = dataclasses.replace(settings or Settings(), allow=True)
-    run = scan(inputs, settings, progress=progress)
+    opened = open_inputs(list(inputs) if isinstance(inputs, Iterator) else inputs, settings.format)
+    check_readable_twice(opened)
+    run = scan(opened, settings, progress=progress)
     wanted = lines_wanted(run)
-    lines, digest = read_lines(inputs, settings, wanted, progress or silent)
+    lines, digest = read_lines(opened, settings, wanted, progress or silent)
     if digest != run.summary["texts"]:
         raise InputError("the inputs changed while they were read: list their headers when nothing writes to them")
     return [told(row, lines.get(row["template"], [])) for row in run.templates.to_pylist()]
+
+
+def check_no_run(inputs: Any) -> None:
+    """Check that no run is named, which a scan would decide again, and write.
+
+    Raises:
+        InputError: one is.
+    """
+    place = place_of_run(inputs)
+    if place is not None:
+        raise InputError("a run holds no texts: name the inputs that it was made from", hide(place))
 
 
 def lines_wanted(run: Run) -> dict[int, list[tuple[str, int]]]:
@@ -121,14 +136,14 @@ def lines_wanted(run: Run) -> dict[int, list[tuple[str, int]]]:
 
 
 def read_lines(
-    inputs: Any, settings: Settings, wanted: dict[int, list[tuple[str, int]]], progress: Progress
+    inputs: Inputs, settings: Settings, wanted: dict[int, list[tuple[str, int]]], progress: Progress
 ) -> tuple[dict[str, list[list[tuple[str, int]]]], str]:
     """Read lines again.
 
     Returns:
         For each template, lines as pieces of text and what each is (LITERAL or a slot); a checksum of all texts.
     """
-    opened = [narrow(one, settings) for one in open_inputs(inputs, settings.format)]
+    opened = [narrow(one, settings) for one in inputs]
     total = sum(one.size or 0 for one in opened)
     lines: dict[str, list[list[tuple[str, int]]]] = {}
     texts = [TextsSum() for _ in opened]

@@ -18,7 +18,7 @@ from dedup.arrays import I64
 from dedup.checkpoint import STATE, Kept, go_on, open_sketches
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
-from dedup.errors import GuardRail
+from dedup.errors import GuardRail, InputError
 from dedup.formats import Inputs, open_inputs
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.publishing import check_target, publish, scan_directory
@@ -39,7 +39,6 @@ from dedup.run import (
 )
 from dedup.schema import (
     BLOCK_SCORES,
-    DOC_REASONS,
     DOCUMENT_SCORES,
     DOCUMENTS,
     REASONS,
@@ -48,7 +47,15 @@ from dedup.schema import (
     Reason,
 )
 from dedup.settings import Settings
-from dedup.store import SKETCHES, Workspace, clear, temporary_directory, told_when_full, unfinished_directory
+from dedup.store import (
+    SKETCHES,
+    Workspace,
+    check_replaceable,
+    clear,
+    temporary_directory,
+    told_when_full,
+    unfinished_directory,
+)
 from dedup.urls import is_url, local_path
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
 
@@ -82,7 +89,7 @@ def scan(
 
     Raises:
         NotFound: an input does not exist.
-        InputError: an input cannot be read, or, in strict mode, a record is unusable.
+        InputError: an input cannot be read, or no record can be used, or, in strict mode, one cannot.
         MissingExtra: a format needs packages that are not installed.
         StoreError: the run directory cannot be written, or another process is at it.
         SettingsMismatch: the run that is decided on again has sketches that other settings need.
@@ -104,6 +111,7 @@ def scan(
         settings = settings or Settings()
         opened = open_inputs(inputs, settings.format)
     if out is not None:
+        check_replaceable(pathlib.Path(out), "run")
         with unfinished_directory(out, f"{SKETCHES}/{STATE}") as made:
             base = old.path if old is not None else pathlib.Path(out) if keep else None
             _scan_into(made, opened, settings, progress or silent, base)
@@ -119,20 +127,20 @@ def scan(
             raise
         weakref.finalize(run, temporary.close)
     if run.alarms and not settings.allow:
-        raise GuardRail(run.alarms)
+        raise GuardRail(run.alarms, run.summary)
     return run
 
 
 def _scan_to_store(inputs: Any, settings: Settings | None, url: str, *, keep: bool, progress: Progress | None) -> Run:
     """Scan into a directory of this machine, and from there into a store; the sketches go when all is there."""
-    check_target(url)
+    check_target(url, "run")
     local = scan_directory(url)
     stopped: GuardRail | None = None
     try:
         scan(inputs, settings, out=local, keep=keep, progress=progress)
     except GuardRail as error:
         stopped = error
-    publish(local, url, SUMMARY_FILE, without=[SKETCHES])
+    publish(local, url, SUMMARY_FILE, "run", without=[SKETCHES])
     shutil.rmtree(local.parent, ignore_errors=True)
     if stopped is not None:
         raise stopped
@@ -159,6 +167,9 @@ def _scan_into(
         kept, sizes = (None, None) if book is None else (book.path, book.state.sizes())
         workspace = stack.enter_context(Workspace(made, kept=kept, sizes=sizes, most=settings.room))
         corpus, ledger = sketch_corpus(inputs, settings, workspace, pool, progress, book)
+        reject = None if corpus.doc_count else ledger.first_reject()
+        if reject is not None:
+            raise unusable(reject, ledger.rejected)
         progress("matching", ledger.size() or 0, None)
         positions = ledger.positions()
         decisions = decide(corpus, settings, positions, pool)
@@ -183,6 +194,12 @@ def _scan_into(
         (made / SUMMARY_FILE).write_bytes(summary_bytes(summary))
 
 
+def unusable(first: dict[str, Any], count: int) -> InputError:
+    """Say that no record could be used, of so many, and why not the first."""
+    message = f"{first['error']}: no record could be used, of {count:,}; see --text and --format"
+    return InputError(message, first["file"], first["line"])
+
+
 def with_scores(schema: pa.Schema, scores: pa.Schema, settings: Settings) -> pa.Schema:
     """Return the columns of a table, those of scores among them where substance is scored."""
     return pa.schema([*schema, *scores]) if settings.scores else schema
@@ -196,11 +213,11 @@ def tell_documents(
     docs = decisions.docs
     tables = document_verdicts(corpus, decisions, settings, order)
     write_table(made / DOCUMENTS_FILE, with_scores(DOCUMENTS, DOCUMENT_SCORES, settings), tables)
-    reasons = np.bincount(docs.reason, minlength=len(DOC_REASONS)).tolist()
+    reasons = np.bincount(docs.reason, minlength=len(REASONS)).tolist()
     return {
         "documents": corpus.doc_count,
         "documents_dropped": int((~docs.alive).sum()),
-        "documents_by_reason": {name: n for name, n in zip(DOC_REASONS, reasons, strict=True) if name and n},
+        "documents_by_reason": {name: n for name, n in zip(REASONS, reasons, strict=True) if name and n},
         "low_evidence": int((decisions.boilerplate.pages < LEAST_PAGES).sum()),
         "duplicate_ids": corpus.doc_count - len(corpus.ids.map().unique()),
         "largest_cluster": decisions.largest_cluster,

@@ -28,7 +28,20 @@ import xxhash
 from dedup.errors import Corrupt, NotFound, StoreError
 from dedup.ranges import opened
 from dedup.remote import ask, connect, kind_of, list_files, read_bytes, told
-from dedup.store import FILES, MADE_BY, MAKER, SUMMARY_FILE, UNFINISHED, is_summary, temporary_directory, told_when_full
+from dedup.store import (
+    FILES,
+    KIND,
+    MADE_BY,
+    MAKER,
+    SUMMARY_FILE,
+    UNFINISHED,
+    Kind,
+    check_kind,
+    is_summary,
+    summary_in,
+    temporary_directory,
+    told_when_full,
+)
 from dedup.urls import WEB, hide, inner_parts, join, name_of
 
 DEFERRED = ("s3", "s3a")  # stores whose uploads show when they are told to; elsewhere step 2 comes before step 1
@@ -45,11 +58,12 @@ def scan_directory(url: str) -> pathlib.Path:
     return base / "runs" / xxhash.xxh3_128_hexdigest(url.rstrip("/").encode(errors="surrogateescape")) / "run"
 
 
-def check_target(url: str, *, single: bool = False) -> None:
+def check_target(url: str, kind: Kind, *, single: bool = False) -> None:
     """Check that an output may go to a URL, before the work for it is done.
 
     Args:
         url: the prefix, or the object.
+        kind: what the output is; it takes the place of nothing else.
         single: whether it is an object, which is replaced whatever it is.
 
     Raises:
@@ -72,7 +86,11 @@ def check_target(url: str, *, single: bool = False) -> None:
     if single:
         return
     there = kind_of(url)
-    if there is None or is_summary(read_bytes(join(url, SUMMARY_FILE)) or b""):
+    if there is None:
+        return
+    found = summary_in(read_bytes(join(url, SUMMARY_FILE)) or b"")
+    if found is not None:
+        check_kind(hide(url), found, kind)
         return
     with told(url, StoreError, "write"):
         empty = there == "directory" and not [
@@ -83,28 +101,29 @@ def check_target(url: str, *, single: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def published(url: str, *, single: bool) -> Iterator[pathlib.Path]:
+def published(url: str, kind: Kind, *, single: bool) -> Iterator[pathlib.Path]:
     """Yield a path; what is written there, and beside it, becomes an output in a store when the block ends well.
 
     Args:
         url: the output: a prefix, or an object.
+        kind: what it is.
         single: whether it is an object; files beside it go beside that.
 
     Raises:
         StoreError: it cannot be written.
     """
-    check_target(url, single=single)
+    check_target(url, kind, single=single)
     with contextlib.closing(temporary_directory()) as temporary, told_when_full(temporary.path):
         made = temporary.path / (name_of(url) if single else "out")
         yield made
         if not single:
-            publish(made, url, SUMMARY_FILE)
+            publish(made, url, SUMMARY_FILE, kind)
             return
         summary = made.with_name(f"{made.name}.{SUMMARY_FILE}")
-        publish(made.parent, above(url), summary.name if summary.exists() else None)
+        publish(made.parent, above(url), summary.name if summary.exists() else None, kind)
 
 
-def publish(folder: pathlib.Path, url: str, summary: str | None, without: Sequence[str] = ()) -> None:
+def publish(folder: pathlib.Path, url: str, summary: str | None, kind: Kind, without: Sequence[str] = ()) -> None:
     """Put the files below a directory below a prefix, as one output.
 
     Args:
@@ -112,6 +131,7 @@ def publish(folder: pathlib.Path, url: str, summary: str | None, without: Sequen
         url: the prefix.
         summary: name of the summary; if there is no such file, there is one in the store for as long as this takes.
             None for a single object, that needs none.
+        kind: what the output is.
         without: directories in it that are left out.
 
     Raises:
@@ -124,7 +144,8 @@ def publish(folder: pathlib.Path, url: str, summary: str | None, without: Sequen
     new = {} if made is None else json.loads(made.read_bytes())
     new[FILES] = {name: checksum_of(path) for name, path in names.items()}
     old = [] if summary is None else known_files(url, summary)
-    marker = {MADE_BY: new.get(MADE_BY, MAKER), UNFINISHED: True, FILES: dict.fromkeys(sorted({*old, *names}))}
+    marker = {MADE_BY: new.get(MADE_BY, MAKER), KIND: kind, UNFINISHED: True}
+    marker[FILES] = dict.fromkeys(sorted({*old, *names}))
     with told(url, StoreError, "write"):
         upload = Upload(url)
         try:

@@ -38,8 +38,10 @@ from dedup.store import (
     REMOVALS_FILE,
     SUMMARY_FILE,
     TEMPLATES_FILE,
+    UNFINISHED,
     VERDICTS_FILE,
-    is_summary,
+    kind_of,
+    summary_in,
     temporary_directory,
 )
 from dedup.urls import WEB, hide, is_url, join, local_path
@@ -47,6 +49,14 @@ from dedup.version import __version__
 
 FORMAT = 5
 LARGEST = (1 << 64) - 1
+# What a summary of a run holds, and of what type.
+TOLD: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("documents", "documents_dropped", "blocks", "blocks_dropped", "bytes", "bytes_dropped"), int),
+    "documents_by_reason": dict, "blocks_by_reason": dict, "settings": dict, "inputs": list, "alarms": list,
+    "texts": str, "rejects": int, "seconds": (int, float), MADE_BY: str,
+    **dict.fromkeys(("low_evidence", "duplicate_ids", "pairs_skipped"), int),
+}  # fmt: skip
+OUTPUTS, LISTS = "outputs", "lists"  # in the summary of a cleaned corpus: its files, and the lists beside them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,9 +87,9 @@ class Run:
         root = pathlib.Path(local_path(os.fspath(path)))
         try:
             summary = json.loads((root / SUMMARY_FILE).read_bytes())
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"{root} is no run directory: it has no {SUMMARY_FILE}") from error
-        except (ValueError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Corrupt(f"{root / SUMMARY_FILE} is damaged: scan again") from error
         if not isinstance(summary, dict):
             raise Corrupt(f"{root / SUMMARY_FILE} is damaged: scan again")
@@ -192,25 +202,27 @@ def fetch_run(url: str, folder: pathlib.Path) -> None:
 
 
 def check_format(summary: dict[str, Any], place: str) -> None:
-    """Check that this version reads a run.
+    """Check that a summary is that of a run, whole, and that this version reads it.
 
     Raises:
-        VersionMismatch: it does not.
+        NotFound: it is of a cleaned corpus.
+        VersionMismatch: this version does not read it.
+        Corrupt: something is missing.
     """
+    if kind_of(summary) == "cleaned":
+        raise NotFound(f"{place} is a cleaned corpus, no run: name what a scan wrote")
     if summary.get("format") != FORMAT:
         raise VersionMismatch(f"{place} has format {summary.get('format')}, this version reads {FORMAT}: scan again")
+    missing = [name for name, kind in TOLD.items() if not isinstance(summary.get(name), kind)]
+    if missing:
+        raise Corrupt(f"{place}: {SUMMARY_FILE} is damaged, it lacks {', '.join(missing)}: scan again")
 
 
-def named_run(inputs: object) -> Run | None:
-    """Return the run that is named as an input, None where none is.
-
-    Raises:
-        VersionMismatch: another version of this package wrote it.
-        NotFound: it is in a store, where runs keep no sketches to go on from.
-    """
+def place_of_run(inputs: object) -> str | None:
+    """Return the path or URL of the run that is named as the one input, None where none is."""
     if isinstance(inputs, list | tuple) and len(inputs) == 1:
         inputs = inputs[0]
-    if not isinstance(inputs, str | os.PathLike):
+    if not isinstance(inputs, str | bytes | os.PathLike):
         return None
     path = os.fsdecode(inputs)
     if path.startswith(WEB) or path == "-":
@@ -220,14 +232,26 @@ def named_run(inputs: object) -> Run | None:
             data = read_bytes(join(path, SUMMARY_FILE)) or b""
         else:
             data = (pathlib.Path(local_path(path)) / SUMMARY_FILE).read_bytes()
-        summary = json.loads(data)
     except (OSError, ValueError, NotFound):  # whoever opens it as an input will complain
         return None
-    if not is_summary(data) or "texts" not in summary:
+    summary = summary_in(data)
+    return path if summary is not None and kind_of(summary) == "run" and not summary.get(UNFINISHED) else None
+
+
+def named_run(inputs: object) -> Run | None:
+    """Return the run that is named as the one input, to decide again, None where none is.
+
+    Raises:
+        VersionMismatch: another version of this package wrote it.
+        NotFound: it is in a store, where runs keep no sketches to go on from.
+        Corrupt: its summary is damaged.
+    """
+    path = place_of_run(inputs)
+    if path is None:
         return None
     if is_url(path):
         raise NotFound(f"{hide(path)} is a run in a store, where none keeps sketches: scan its inputs again")
-    return Run.open(inputs)
+    return Run.open(path)
 
 
 def write_table(

@@ -40,12 +40,6 @@ class Reason(enum.IntEnum):
 BOILERPLATE = tuple(reason for reason in Reason if Reason.SITE_TEMPLATE <= reason <= Reason.LIKELY_BOILERPLATE)
 
 REASONS = (None, *(reason.name.lower() for reason in Reason if reason))
-# In the table of documents the words need no suffix.
-OF_DOCUMENTS = {
-    reason: reason.name.lower().removesuffix("_document") for reason in Reason if reason < Reason.SITE_TEMPLATE
-}
-OF_DOCUMENTS |= {Reason.CONTAINED_DOCUMENT: "contained_document", Reason.LOW_SUBSTANCE_DOCUMENT: "low_substance"}
-DOC_REASONS = (None, *(OF_DOCUMENTS.get(reason) for reason in Reason if reason))
 
 VERDICTS = pa.schema(
     [

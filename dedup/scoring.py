@@ -17,7 +17,7 @@ from dedup.articles import parts_of
 from dedup.background import identify
 from dedup.blocks import split_blocks
 from dedup.corpus import Said
-from dedup.errors import InputError
+from dedup.errors import InputError, SettingsMismatch
 from dedup.formats.kinds import is_table
 from dedup.frequencies import Counts, DocumentFrequencies, Weights, count_terms_of
 from dedup.kernels.facts import Spoken
@@ -25,7 +25,7 @@ from dedup.kernels.tables import FREE
 from dedup.pipeline import scan
 from dedup.reading import Progress, pool_of, say_of
 from dedup.reasons import FEATURES, tell
-from dedup.run import Run
+from dedup.run import Run, place_of_run
 from dedup.schema import BLOCK_SCORES, DOCUMENT_SCORES, Blocks
 from dedup.settings import Settings
 from dedup.sketch import Tokens, lay_out, tokenize_blocks
@@ -47,8 +47,10 @@ def score(
     """Say how much substance articles have, and how much of each is filler, boilerplate and repeats.
 
     Args:
-        texts: texts, or what ``scan`` takes: dicts, an Arrow table, ``pathlib.Path`` of files; a string is a text.
-        settings: see ``Settings``; guard rails stop nothing here, for nothing is removed.
+        texts: texts, or what ``scan`` takes: dicts, an Arrow table, ``pathlib.Path`` of files; a string is a text. Or
+            a run directory, whose scores are read.
+        settings: see ``Settings``; guard rails stop nothing here, for nothing is removed. None for a run, which has its
+            own.
         blocks: return a row a block.
         progress: see ``scan``.
 
@@ -56,10 +58,11 @@ def score(
         A row an article: ``doc``, ``substance`` (0-100, null where not scored), ``filler_share`` (0-1, of characters),
         ``scored``, ``language`` (ISO 639, null where not known), ``word_lists`` (whether there are lists of vague words
         for it). Or a row a block: ``doc``, ``block``, ``start``, ``end`` (bytes), ``substance``, ``scored``,
-        ``reasons``. Both in the order of the input.
+        ``reasons``. Both in the order of the input, or of the run.
 
     Raises:
         InputError: an input cannot be read, or a text or dict is unusable.
+        SettingsMismatch: a run has no scores, or was made with settings of its own.
 
     >>> texts = ["The ferry Ostara sank off Lund in 1931 with 40 crates of tuning forks aboard, says the log.",
     ...          "There are many things to consider, and it could be very important for you to consider all of them."]
@@ -67,14 +70,14 @@ def score(
     >>> table["substance"][0].as_py() > 70 > 50 > table["substance"][1].as_py()
     True
     """
-    settings = settings or Settings()
     if isinstance(texts, str):
         texts = [texts]
     if not isinstance(texts, os.PathLike) and not is_table(texts):
         texts = list(texts)
-        if any(isinstance(text, str) for text in texts):
-            texts = [{settings.id: str(k), settings.text: text} for k, text in enumerate(checked(texts))]
-        settings = settings if is_paths(texts) else dataclasses.replace(settings, strict=True)
+        if not is_paths(texts):
+            settings = dataclasses.replace(settings or Settings(), strict=True)
+            if any(isinstance(text, str) for text in texts):
+                texts = [{settings.id: str(k), settings.text: text} for k, text in enumerate(checked(texts))]
     run = scan_for_scores(texts, settings, progress)
     return run.verdicts.select(BLOCK_COLUMNS) if blocks else run.documents.select(ARTICLE_COLUMNS)
 
@@ -101,9 +104,21 @@ def checked(texts: Iterable[Any]) -> Iterator[str]:
         yield text
 
 
-def scan_for_scores(inputs: Any, settings: Settings, progress: Progress | None) -> Run:
-    """Scan inputs, in their order; guard rails stop nothing."""
-    settings = dataclasses.replace(settings, score=True, allow=True, survivor="first", newest=None)
+def scan_for_scores(inputs: Any, settings: Settings | None, progress: Progress | None) -> Run:
+    """Scan inputs, in their order, or open the run that is named as one; guard rails stop nothing.
+
+    Raises:
+        SettingsMismatch: the run has no scores, or was made with settings of its own.
+    """
+    place = place_of_run(inputs)
+    if place is not None:
+        run = Run.open(place)
+        if settings is not None:
+            raise SettingsMismatch(f"{run.place} is a run, whose scores are read as they are: give no options")
+        if not run.settings.scores:
+            raise SettingsMismatch(f"{run.place} is a run without scores: scan it again with --score (score=True)")
+        return run
+    settings = dataclasses.replace(settings or Settings(), score=True, allow=True, survivor="first", newest=None)
     return scan(inputs, settings, progress=progress)
 
 

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, BinaryIO, Self
+from typing import IO, Any, BinaryIO, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,12 @@ except ImportError:  # Windows
 
 SUMMARY_FILE = "summary.json"  # stands in every directory that this package writes, and says so under ...
 MADE_BY, MAKER = "made_by", "corpus-dedup"
-FILES, UNFINISHED = "files", "unfinished"  # in a store it names the others, or says that they are not whole
+FILES, UNFINISHED = "files", "unfinished"  # in a store it names the others, or says that they are not whole,
+KIND = "kind"  # and of what kind they will be
+Kind = Literal["run", "cleaned", "restored", "unknown"]
+NAMES: dict[Kind, str] = {
+    "run": "a run", "cleaned": "a cleaned corpus", "restored": "what was restored", "unknown": "other output of dedup",
+}  # fmt: skip
 # What stands beside it: in a run, and in a cleaned corpus.
 VERDICTS_FILE, DOCUMENTS_FILE, TEMPLATES_FILE = "verdicts.parquet", "documents.parquet", "templates.parquet"
 REJECTS_FILE, REMOVALS_FILE, ORDER_FILE = "rejects.jsonl", "removals.jsonl", "order.npy"
@@ -417,14 +422,45 @@ def clear(folder: pathlib.Path, spared: pathlib.Path | None = None) -> None:
             path.unlink()
 
 
-def check_replaceable(target: pathlib.Path) -> None:
-    """Check that nothing stands at a path that is not ours.
+def check_replaceable(target: pathlib.Path, kind: Kind | None = None) -> None:
+    """Check that nothing stands at a path that is not ours, or that is of another kind.
+
+    Args:
+        target: the path of a directory.
+        kind: what is to take its place; None for whatever stands there.
 
     Raises:
         StoreError: something does.
     """
-    if target.exists() and not is_ours(target):
+    check_name(str(target))
+    if not target.exists():
+        return
+    if not is_ours(target):
         raise StoreError(f"{target} exists and was not written by dedup: name another output, or move it away")
+    found = None if kind is None else summary_of(target)
+    if found is not None:
+        check_kind(str(target), found, kind)
+
+
+def check_name(path: str) -> None:
+    """Check that there can be such a path.
+
+    Raises:
+        StoreError: there cannot.
+    """
+    if not path or "\0" in path:
+        raise StoreError(f"{path!r} can be no output: name a path")
+
+
+def check_kind(place: str, summary: Mapping[str, Any], kind: Kind | None) -> None:
+    """Check that an output may take the place of one that has a certain summary.
+
+    Raises:
+        StoreError: it is of another kind.
+    """
+    found = kind_of(summary)
+    if kind is not None and found != kind and not (found == "unknown" and summary.get(UNFINISHED)):
+        raise StoreError(f"{place} holds {NAMES[found]}, which would be lost: name another output, or move it away")
 
 
 def put_in_place(made: pathlib.Path, target: pathlib.Path) -> None:
@@ -440,21 +476,36 @@ def put_in_place(made: pathlib.Path, target: pathlib.Path) -> None:
 
 def is_ours(target: pathlib.Path) -> bool:
     """Whether a path may be replaced: an empty directory, or one with a summary this package wrote."""
-    if not target.is_dir():
-        return False
+    return target.is_dir() and (summary_of(target) is not None or not any(target.iterdir()))
+
+
+def summary_of(folder: pathlib.Path) -> dict[str, Any] | None:
+    """Return the summary in a directory, None where there is none that this package wrote."""
     try:
-        return is_summary((target / SUMMARY_FILE).read_bytes())
-    except FileNotFoundError:
-        return not any(target.iterdir())
+        return summary_in((folder / SUMMARY_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def summary_in(data: bytes) -> dict[str, Any] | None:
+    """Read a summary, None where this package did not write it."""
+    try:
+        summary = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return summary if isinstance(summary, dict) and str(summary.get(MADE_BY)).startswith(MAKER) else None
 
 
 def is_summary(data: bytes) -> bool:
     """Whether the content of a file is a summary that this package wrote."""
-    try:
-        summary = json.loads(data)
-    except ValueError:
-        return False
-    return isinstance(summary, dict) and str(summary.get(MADE_BY)).startswith(MAKER)
+    return summary_in(data) is not None
+
+
+def kind_of(summary: Mapping[str, Any]) -> Kind:
+    """Tell whose summary it is, by what it holds: what is not whole in a store says so itself."""
+    if KIND in summary:
+        return summary[KIND] if summary[KIND] in NAMES else "unknown"
+    return "run" if "texts" in summary else "cleaned" if "outputs" in summary else "unknown"
 
 
 def _exchange(new: pathlib.Path, old: pathlib.Path) -> None:

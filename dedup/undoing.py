@@ -18,23 +18,36 @@ import msgspec
 
 from dedup.errors import Corrupt, NotFound
 from dedup.formats.compression import Codec, Decompressed, compress_to, open_stream
-from dedup.formats.sinks import Checksum
+from dedup.formats.outputs import CODEC, WRITTEN
+from dedup.formats.sinks import Checksum, Listed
 from dedup.publishing import fetched, published
 from dedup.rejoining import rejoin
-from dedup.run import REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
-from dedup.store import REMOVED, atomic_directory, atomic_file, told_when_full
+from dedup.run import LISTS, OUTPUTS, REJECTS_FILE, REMOVALS_FILE, SUMMARY_FILE, beside, raw_bytes
+from dedup.store import (
+    REMOVED,
+    atomic_directory,
+    atomic_file,
+    check_kind,
+    check_name,
+    check_replaceable,
+    summary_in,
+    told_when_full,
+)
 from dedup.urls import Url, is_url, local_path, name_of
 
+KEPT = (REMOVALS_FILE, REJECTS_FILE)
 # What the system answers to names that no file of an output has.
 BAD_NAME = {errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
 
 
 def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathlib.Path:
-    """Restore what ``clean`` was given, byte for byte (compressed files: the bytes they hold; tables: their values).
+    """Restore what ``clean`` was given, byte for byte (tables: their values).
+
+    A compressed file is compressed as it was, but by this package: it holds the same bytes, and may be of another size.
 
     Args:
         cleaned: an output of ``clean``, file, directory or URL, not edited since.
-        out: where the restored file or directory goes, a path or URL.
+        out: where the restored file or directory goes, a path or URL; a directory must be empty, if it is there.
 
     Returns:
         ``out``, as a path, or as the URL that it is.
@@ -50,7 +63,7 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
             return undo(copy_of, out)
     source, target = (pathlib.Path(local_path(os.fspath(one))) for one in (cleaned, out))
     if is_url(out) and source.exists():
-        with published(os.fspath(out), single=not source.is_dir()) as made:
+        with published(os.fspath(out), "restored", single=not source.is_dir()) as made:
             undo(source, made)
         return cast("pathlib.Path", Url(os.fspath(out)))
     if not source.exists():
@@ -78,9 +91,10 @@ def told_when_nonsense(source: pathlib.Path) -> Iterator[None]:
 def put_back(source: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
     """Write the output ``source`` with what was removed; see ``undo``."""
     if source.is_dir():
-        written = read_written(source / SUMMARY_FILE)
+        written, lists = read_written(source / SUMMARY_FILE)
+        check_replaceable(target, "restored")
         with atomic_directory(target) as made:
-            for name, rows in removals_by_file([source / REMOVALS_FILE, source / REJECTS_FILE], written):
+            for name, rows in removals_by_file({name: source / name for name in KEPT}, written, lists):
                 path = made / name
                 if not path.resolve().is_relative_to(made.resolve()):
                     raise Corrupt(f"{source / REMOVALS_FILE}: {name} would leave the output directory")
@@ -88,32 +102,58 @@ def put_back(source: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
                 with path.open("xb") as file:
                     restore(source / name, source / REMOVED / name, written.get(name), rows, file)
         return target
-    written = read_written(beside(source, SUMMARY_FILE))
+    written, lists = read_written(beside(source, SUMMARY_FILE))
+    check_file(source, target)
     with told_when_full(target), atomic_file(target) as file:
-        for name, rows in removals_by_file([beside(source, REMOVALS_FILE), beside(source, REJECTS_FILE)], written):
+        for name, rows in removals_by_file({name: beside(source, name) for name in KEPT}, written, lists):
             restore(source, beside(source, f"{REMOVED}{source.suffix}"), written.get(name), rows, file)
     return target
 
 
-def read_written(path: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Read size and checksum of each file that ``clean`` wrote, from the summary beside them."""
+def check_file(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Check that a restored file takes the place of no other that was cleaned, whose removals would be in vain.
+
+    Raises:
+        StoreError: it would.
+    """
+    check_name(str(target))
     try:
-        written: Any = json.loads(path.read_bytes())["outputs"]
+        summary = summary_in(beside(target, SUMMARY_FILE).read_bytes())
+    except (OSError, ValueError):
+        return
+    if summary is not None and target.exists() and not target.samefile(source):
+        check_kind(str(target), summary, "restored")
+
+
+def read_written(path: pathlib.Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Read size and checksum of each file that ``clean`` wrote, and of the lists of removals, from the summary."""
+    try:
+        summary = json.loads(path.read_bytes())
+        written: Any = summary[OUTPUTS]
+        lists: Any = summary.get(LISTS, {})  # those of older versions do not tell
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: without it nothing can be restored") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Corrupt(f"{path} is damaged, or not of a cleaned corpus") from error
-    if not isinstance(written, dict) or not all(isinstance(one, dict) for one in written.values()):
+    whole = isinstance(written, dict) and isinstance(lists, dict)
+    if not whole or not all(isinstance(one, dict) for one in written.values()):
         raise Corrupt(f"{path} is damaged, or not of a cleaned corpus")
-    return cast("dict[str, dict[str, Any]]", written)
+    return cast("dict[str, dict[str, Any]]", written), lists
 
 
 def removals_by_file(
-    paths: list[pathlib.Path], written: Iterable[str]
+    paths: dict[str, pathlib.Path], written: Iterable[str], lists: dict[str, Any]
 ) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
-    """Read removals and rejects in the order in which they were made, output file by output file."""
+    """Read removals and rejects in the order in which they were made, output file by output file.
+
+    Args:
+        paths: of the lists, by name.
+        written: names of the output files.
+        lists: what the summary tells of the lists.
+    """
     seen = set()
-    rows = heapq.merge(*map(read_rows, paths), key=itemgetter("seq"))
+    each = (read_rows(path, lists.get(name)) for name, path in paths.items())
+    rows = heapq.merge(*each, key=itemgetter("seq"))
     for name, of_file in itertools.groupby(rows, itemgetter("file")):
         seen.add(name)
         yield name, of_file
@@ -122,16 +162,22 @@ def removals_by_file(
             yield name, iter(())
 
 
-def read_rows(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+def read_rows(path: pathlib.Path, told: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     """Read JSON lines that ``clean`` wrote.
+
+    Args:
+        path: the file.
+        told: what the summary tells of it; None where it does not.
 
     Raises:
         NotFound: there is no such file.
-        Corrupt: a line is no JSON.
+        Corrupt: a line is no JSON, or, at the end, they are not those that were written.
     """
+    listed = Listed()
     try:
         with path.open("rb") as file:
             for line in file:
+                listed.add(line)
                 try:
                     yield msgspec.json.decode(line)
                 except msgspec.DecodeError:  # the name of a file need not be UTF-8
@@ -140,6 +186,8 @@ def read_rows(path: pathlib.Path) -> Iterator[dict[str, Any]]:
         raise NotFound(f"{path} is missing: without it nothing can be restored") from error
     except ValueError as error:
         raise Corrupt(f"{path} is damaged: {error}") from error
+    if told is not None and told != listed.as_dict():
+        raise Corrupt(f"{path} is not what was written: it was changed, or lines are missing")
 
 
 def restore(
@@ -181,15 +229,19 @@ def restore_bytes(
     Raises:
         Corrupt: the file does not hold what was written.
     """
+    is_there = written is not None and written.get(WRITTEN, True)
+    expected = {name: (written or {}).get(name) for name in Checksum().as_dict()} if is_there else Checksum().as_dict()
     with contextlib.ExitStack() as stack:
         source: BinaryIO | Decompressed = io.BytesIO()
         codec: Codec | None = None
-        if written is not None:
+        if is_there:
             try:
                 file = stack.enter_context(path.open("rb"))
             except FileNotFoundError as error:
                 raise Corrupt(f"{path} is missing: it was written with the others") from error
             source, codec = open_stream(file)
+        if written is not None and CODEC in written:
+            codec = written[CODEC]
         sink = compress_to(target, codec)
         position = 0
         checksum = Checksum()
@@ -197,10 +249,12 @@ def restore_bytes(
             if "offset" not in row:
                 raise Corrupt(f"{path} is not what was written with these removals: clean again")
             position += copy(source, sink, row["offset"] - position, checksum)
+            if position != row["offset"]:
+                raise Corrupt(f"{path} is not what was written with these removals: clean again")
             sink.write(raw_bytes(row))
             position += copy(source, None, row.get("added", 0), checksum)
         copy(source, sink, None, checksum)
-        if checksum.as_dict() != (written or Checksum().as_dict()):
+        if checksum.as_dict() != expected:
             raise Corrupt(f"{path} is not what was written with these removals: clean again")
         if sink is not target:
             sink.close()

@@ -23,7 +23,6 @@ from dedup.recurrence import Recurrence
 from dedup.schema import (
     ACTIONS,
     BLOCK_SCORES,
-    DOC_REASONS,
     DOCUMENT_SCORES,
     DOCUMENTS,
     KINDS,
@@ -281,7 +280,7 @@ def examples(corpus: Corpus, found: Recurrence, rows: I64) -> tuple[I64, I32]:
 def document_verdicts(corpus: Corpus, decisions: Decisions, settings: Settings, order: I64) -> Iterator[pa.Table]:
     """Write the verdicts on documents, taken in ``order``."""
     bounds, content = corpus.block_bounds.map(), corpus.doc_content.map()
-    ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.doc_fingerprints(), word_list(DOC_REASONS)
+    ids, fingerprints, whys = Words(*corpus.ids.arrays()), corpus.doc_fingerprints(), word_list(REASONS)
     docs, filler = decisions.docs, filler_shares(corpus, decisions, settings)
     for first in range(0, order.size, ROWS):
         run = order[first : first + ROWS]

@@ -367,7 +367,7 @@ def test_the_command_line(tmp_path: Path, indent: int | None) -> None:
     data = json.dumps(records, indent=indent).encode()
     path.write_bytes(data)
     told = dedup("clean", path, "-o", out, "--allow", "--json")
-    assert json.loads(told.stdout)["documents_by_reason"] == {"exact_duplicate": 1}
+    assert json.loads(told.stdout)["documents_by_reason"] == {"exact_duplicate_document": 1}
     assert out.read_bytes() == json.dumps([records[0], {**records[1], "text": second}], indent=indent).encode()
     dedup("clean", "--undo", out, "-o", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == data
@@ -375,7 +375,7 @@ def test_the_command_line(tmp_path: Path, indent: int | None) -> None:
     assert out.read_bytes() == json.dumps([records[1], {**records[2], "text": "  "}], indent=indent).encode()
     removals = rows(tmp_path / "out.json.removals.jsonl")
     assert [(row["doc"], row["reason"]) for row in removals] == [
-        ("x", "exact_duplicate"), (None, "separator"), ("b", "exact_duplicate"),
+        ("x", "exact_duplicate_document"), (None, "separator"), ("b", "exact_duplicate"),
     ]  # fmt: skip
     assert library.undo(out, tmp_path / "back").read_bytes() == data
     packed = tmp_path / "in.json.gz"

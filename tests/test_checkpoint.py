@@ -481,8 +481,8 @@ def test_however_many_records_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(checkpoint, "PIECE", 1 << 16)
-    read = checkpoint.Read("in.jsonl", 1, "1")
-    ledger = checkpoint.Ledger([checkpoint.Kept(read)], [read], tmp_path / "rejects")
+    read = checkpoint.Read("in.jsonl", "in.jsonl", 1, "1", 1)
+    ledger = checkpoint.Ledger([checkpoint.Kept(read)], [read], tmp_path / "rejects", 1)
     for k in range(100):
         ledger.set_aside(read, [Reject(0, k * 100 + j, "in.jsonl", "broken", b"x" * 2000) for j in range(1, 101)])
     tracemalloc.start()

@@ -464,7 +464,7 @@ def test_the_command_line(tmp_path: Path, name: str, separator: str) -> None:
         path, [("id", "n", "text"), ("a", "1", FERRY), ("b", "2", f"{FERRY}\n\n{second}"), ("c", "3", FERRY)], separator
     )
     told = dedup("clean", path, "-o", out, "--allow", "--json")
-    assert json.loads(told.stdout)["documents_by_reason"] == {"exact_duplicate": 1}
+    assert json.loads(told.stdout)["documents_by_reason"] == {"exact_duplicate_document": 1}
     assert out.read_bytes() == write(
         tmp_path / "x", [("id", "n", "text"), ("a", "1", FERRY), ("b", "2", second)], separator
     )

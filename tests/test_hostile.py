@@ -263,7 +263,7 @@ def test_a_million_equal_documents(tmp_path: Path) -> None:
     path.write_bytes(line * 1_000_000)
     limited("scan", path, "-o", tmp_path / "run", "--allow", megabytes=1000)
     run = library.Run.open(tmp_path / "run")
-    assert run.summary["documents_by_reason"] == {"exact_duplicate": 999_999}
+    assert run.summary["documents_by_reason"] == {"exact_duplicate_document": 999_999}
     assert run.documents["partner_doc"].unique().to_pylist() == [None, "in.jsonl:1"]
     path.write_bytes(line * 200_000)
     limited("clean", path, "-o", out, "--allow", megabytes=600)

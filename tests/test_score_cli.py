@@ -325,7 +325,7 @@ def test_what_goes_is_what_scores_say(
     if below is None:  # 49.97 is told as 50.0
         doubtful = {(row["doc"], row["block"]) for row in blocks_of_articles() if row["substance"] == 50}
         blocks |= doubtful & {(row["doc"], row["block"]) for row in removals if row["reason"] == "filler"}
-    gone = {doc for doc, row in whole.items() if row["reason"] == "low_substance"}
+    gone = {doc for doc, row in whole.items() if row["reason"] == "low_substance_document"}
     assert gone == low
     assert all(whole[doc]["partner_doc"] is None and whole[doc]["similarity"] is None for doc in gone)
     assert drawn - low >= set(whole) - low  # what was a copy of one that went is one no more
@@ -350,7 +350,7 @@ def test_filler_is_restored_byte_for_byte(tmp_path: Path, pack: Callable[[bytes]
     options = ["--drop-filler", "--filler", "80.05", "--min-substance", "70.05", "--allow"]
     dedup("clean", path, "-o", tmp_path / "out", *options)
     reasons = {row["reason"] for row in rows(tmp_path / "out" / "removals.jsonl")}
-    assert reasons >= {"filler", "low_substance", "site_template"}
+    assert reasons >= {"filler", "low_substance_document", "site_template"}
     dedup("clean", "--undo", tmp_path / "out", "-o", tmp_path / "back")
     assert unpacked(tmp_path / "back" / "in.jsonl") == unpacked(path)
     clean(path, path, Settings(drop=FILLER, filler=80.05, min_substance=70.05, allow=True))  # in place
@@ -369,7 +369,7 @@ def test_filler_of_a_directory_is_restored(tmp_path: Path) -> None:
     before = files(tree)
     options = ["--drop-filler", "--filler", "80.05", "--min-substance", "75.05", "--allow"]
     dedup("clean", tree, "-o", tmp_path / "out", *options)
-    assert {row["reason"] for row in rows(tmp_path / "out" / "removals.jsonl")} >= {"filler", "low_substance"}
+    assert {row["reason"] for row in rows(tmp_path / "out" / "removals.jsonl")} >= {"filler", "low_substance_document"}
     kept = {name for name in files(tmp_path / "out") if name.endswith(".txt")}
     assert kept < {name for name in before if name.endswith(".txt")} | {f"tree/{name}" for name in before}
     undo(tmp_path / "out", tmp_path / "back")
@@ -386,13 +386,17 @@ def test_a_dry_run_counts_what_would_go(tmp_path: Path) -> None:
     removals = rows(tmp_path / "out.jsonl.removals.jsonl")
     whole = [row for row in removals if "block" not in row]
     assert dry["documents_dropped"] == len(whole)
-    assert dry["documents_by_reason"]["low_substance"] == sum(row["reason"] == "low_substance" for row in whole) > 1
+    assert (
+        dry["documents_by_reason"]["low_substance_document"]
+        == sum(row["reason"] == "low_substance_document" for row in whole)
+        > 1
+    )
     in_blocks = [row for row in removals if row["reason"] == "filler"]
     assert dry["blocks_by_reason"]["filler"] == len(in_blocks) > 10
     assert dry["blocks_by_reason"]["low_substance_document"] > 10
     table = dedup("clean", PATH, "--dry-run", *options[:-1]).stdout.decode()
     assert re.search(rf"\n  filler +{len(in_blocks)}\n", table)
-    assert re.search(r"\n  low_substance +\d+\n", table)
+    assert re.search(r"\n  low_substance_document +\d+\n", table)
 
 
 def test_dicts_and_tables_lose_filler_too(tmp_path: Path) -> None:
@@ -409,7 +413,7 @@ def test_dicts_and_tables_lose_filler_too(tmp_path: Path) -> None:
     assert [(row["doc"], row["reason"], row["text"]) for row in of_dicts.removals] == [
         (row["doc"], row["reason"], row["text"]) for row in of_file
     ]
-    assert {row["reason"] for row in of_dicts.removals} >= {"filler", "low_substance"}
+    assert {row["reason"] for row in of_dicts.removals} >= {"filler", "low_substance_document"}
     texts = {record["id"]: record["text"] for record in of_dicts.records}
     old = {article["id"]: article["text"] for article in ARTICLES}
     places = {(row["doc"], row["block"]): row for row in score(ARTICLES, blocks=True).to_pylist()}
@@ -485,22 +489,25 @@ def test_no_document_goes_in_favour_of_one_of_low_substance(near: bool, survivor
     values = dict(zip(("low", "good", "other"), score(records)["substance"].to_pylist(), strict=True))
     plain = removed(records, Settings(allow=True, survivor=survivor))
     ((copied, why),) = [(doc, row["reason"]) for (doc, _), row in plain.items()]
-    assert (copied, why) in {("good", "near_duplicate"), ("good", "exact_duplicate"), ("low", "exact_duplicate")}
+    near_one, exact = "near_duplicate_document", "exact_duplicate_document"
+    assert (copied, why) in {("good", near_one), ("good", exact), ("low", exact)}
     if not near:  # copies go together, each by its own score
         found = removed(records, Settings(min_substance=100, allow=True, survivor=survivor))
-        assert {doc: row["reason"] for (doc, _), row in found.items()} == dict.fromkeys(values, "low_substance")
+        assert {row["reason"] for row in found.values()} == {"low_substance_document"}
+        assert len(found) == len(values)
         return
     assert values["other"] < values["low"] < values["good"]
     least = (values["low"] + values["good"]) / 2
     found = removed(records, Settings(min_substance=least, allow=True, survivor=survivor))
-    assert {doc: row["reason"] for (doc, _), row in found.items()} == {"low": "low_substance", "other": "low_substance"}
+    gone = {doc: row["reason"] for (doc, _), row in found.items()}
+    assert gone == dict.fromkeys(("low", "other"), "low_substance_document")
     # and the other way round: of two that stay, one goes as a copy, though a third of them is low
     records.append({"id": "copy", "text": shared})
     found = removed(records, Settings(min_substance=least, allow=True, survivor=survivor))
     same = found.pop(("copy", -1), None) or found.pop(("good", -1))
-    assert (same["reason"], {same["doc"], same["partner_doc"]}) == ("exact_duplicate", {"good", "copy"})
+    assert (same["reason"], {same["doc"], same["partner_doc"]}) == (exact, {"good", "copy"})
     assert {doc: (row["reason"], row["partner_doc"]) for (doc, _), row in found.items()} == {
-        "low": ("low_substance", None), "other": ("low_substance", None)
+        "low": ("low_substance_document", None), "other": ("low_substance_document", None)
     }  # fmt: skip
 
 
@@ -513,7 +520,7 @@ def test_no_block_goes_in_favour_of_one_in_a_document_of_low_substance() -> None
         ("good", 0): "exact_duplicate"
     }
     found = removed(records, Settings(min_substance=50))
-    assert {place: row["reason"] for place, row in found.items()} == {("low", -1): "low_substance"}
+    assert {place: row["reason"] for place, row in found.items()} == {("low", -1): "low_substance_document"}
 
 
 def test_no_removal_has_a_partner_that_goes() -> None:
@@ -525,7 +532,7 @@ def test_no_removal_has_a_partner_that_goes() -> None:
         run = scan([*ARTICLES, *copies][::order], settings)
         kept = {row["doc"] for row in run.documents.to_pylist() if row["action"] == "keep"}
         action = {(row["doc"], row["block"]): row["action"] for row in run.verdicts.to_pylist()}
-        low = [row for row in run.documents.to_pylist() if row["reason"] == "low_substance"]
+        low = [row for row in run.documents.to_pylist() if row["reason"] == "low_substance_document"]
         assert {row["doc"] for row in low} == {
             row["doc"] for row in run.documents.to_pylist() if row["scored"] and row["substance"] < least - 10
         }

@@ -20,7 +20,10 @@ MAGIC: dict[bytes, Codec] = {
     **{b"BZh%d" % level + mark: "bzip2" for level in range(1, 10) for mark in (b"1AY&SY", b"\x17rE8P\x90")},
 }
 SKIPPED = b"\x50\x2a\x4d\x18"  # frames of zstd and lz4 that are to be skipped begin so, but for four bits
-SUFFIXES = (".gz", ".zst", ".zstd", ".bz2", ".xz", ".lz4")
+OF_SUFFIX: dict[str, Codec] = {
+    ".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz", ".lz4": "lz4",
+}  # fmt: skip
+SUFFIXES = tuple(OF_SUFFIX)
 START = 1 << 12  # bytes that are looked at to know how a file is compressed
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import collections
 import glob
+import itertools
+import logging
 import os
 import pathlib
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,11 +24,12 @@ from dedup.formats.memory import ArrowTable, Records
 from dedup.formats.registry import FORMATS, named, recognise, recognise_stdin
 from dedup.remote import kind_of, list_files, list_like, read_bytes
 from dedup.settings import FormatName
-from dedup.store import OWN_FILES, OWN_FOLDERS, SUMMARY_FILE, is_ours, is_summary
+from dedup.store import OWN_FILES, OWN_FOLDERS, SUMMARY_FILE, is_summary, summary_of
 from dedup.urls import folder_name, has_magic, inner_parts, is_url, join, local_path, without_magic
 
 # What is counted of them among what is ignored.
 LINKED, OWN = "links to directories", "directories of dedup's own"
+log = logging.getLogger("dedup")
 HEADS = 16  # of objects that are read at a time
 
 
@@ -49,13 +53,37 @@ def open_inputs(inputs: Any, as_format: FormatName | None = None, stdin: str = "
         return Inputs(inputs)
     if is_table(inputs):
         return Inputs([ArrowTable(inputs, 0)])
-    if isinstance(inputs, str | os.PathLike):
+    if isinstance(inputs, str | bytes | os.PathLike):
         inputs = [inputs]
     if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
         raise InputError(f"{type(inputs).__name__} is no input: give paths, dicts, or an Arrow table")
-    if isinstance(inputs, list | tuple) and inputs and all(isinstance(one, str | os.PathLike) for one in inputs):
-        return Opener(as_format, stdin).open_all([local_path(os.fsdecode(path)) for path in inputs])
+    if isinstance(inputs, Iterator):  # the first tells paths from dicts, which are not held
+        first = list(itertools.islice(inputs, 1))
+        inputs = [*first, *inputs] if is_path(first) else itertools.chain(first, inputs)
+    if isinstance(inputs, Collection) and is_path(inputs):
+        for path in inputs:
+            if not isinstance(path, str | bytes | os.PathLike):
+                raise InputError(f"paths and a {type(path).__name__} are given together: give one or the other")
+        ordered = sorted(inputs, key=os.fsdecode) if isinstance(inputs, AbstractSet) else inputs
+        return Opener(as_format, stdin).open_all([local_path(os.fsdecode(path)) for path in ordered])
     return Inputs([Records(inputs, 0)])
+
+
+def is_path(inputs: Iterable[Any]) -> bool:
+    """Whether the first of several inputs is a path."""
+    return isinstance(next(iter(inputs), None), str | bytes | os.PathLike)
+
+
+def check_readable_twice(inputs: Iterable[Input]) -> None:
+    """Check that no input is a pipe or the like, before the work that would need it once more.
+
+    Raises:
+        InputError: one is.
+    """
+    for one in inputs:
+        if isinstance(one, Records | ArrowTable) or is_url(one.path) or one.stamp() is not None:
+            continue
+        raise InputError("can be read once only, which is not enough: write it into a file first", one.path)
 
 
 class Opener:
@@ -71,6 +99,8 @@ class Opener:
         self._stdin = stdin
         self._opened: list[Input] = []
         self._ignored: collections.Counter[str] = collections.Counter()
+        self._places: set[tuple[int, int]] = set()  # devices and inodes
+        self._twice: list[str] = []  # paths that lead to what another has led to
         self._taken: set[str] = set()  # names of outputs
         self._folders: set[str] = set()  # and of the directories they are in
         self._moved: dict[str, str] = {}  # what such directories are called where their names are taken
@@ -78,7 +108,11 @@ class Opener:
 
     def open_all(self, paths: Sequence[str]) -> Inputs:
         """Open paths, in their order."""
+        if paths.count("-") > 1:
+            raise InputError("standard input can be named once", "-")
         for path in paths:
+            if not path:
+                raise InputError("an empty name is no input: name a file, a directory or a pattern")
             if path == "-":
                 self._open_stdin()
             elif is_url(path):
@@ -91,6 +125,12 @@ class Opener:
                 self._open_directory(path)
             else:
                 self._open(path, self._format or recognise(path, alone=True) or "jsonl")
+        if self._twice:
+            log.warning(
+                "%s is named twice%s: it is read as often, and each time a copy",
+                printable(self._twice[0]),
+                f", and so are {len(self._twice) - 1:,} more" if len(self._twice) > 1 else "",
+            )
         return Inputs(self._opened, dict(sorted(self._ignored.items())))
 
     def _open_url(self, url: str) -> None:
@@ -123,8 +163,18 @@ class Opener:
     def _open(self, path: str, kind: FormatName, folder: str = "") -> None:
         """Open a file whose output goes into a folder of the output directory, ``""`` for that itself."""
         one = FORMATS[kind].open(path, len(self._opened))
+        self._note(path)
         one.name = os.path.join(folder, one.name)
         self._add(one)
+
+    def _note(self, path: str) -> None:
+        """Remember a file, or a directory of texts or pages, to tell if it comes again, whatever it is called."""
+        there = None if path == "-" or is_url(path) else status(path)
+        if there is not None and there.st_ino:
+            place = there.st_dev, there.st_ino
+            if place in self._places:
+                self._twice.append(path)
+            self._places.add(place)
 
     def _add(self, one: Input) -> None:
         """Add an input, under a name of its own."""
@@ -171,6 +221,7 @@ class Opener:
         for kind, tree in FORMATS.items():
             if kind in trees and tree.tree is not None:
                 one = tree.tree(path, len(self._opened), trees[kind])
+                self._note(path)
                 one.name = self._apart(f"{top}.jsonl") if tree.extracted else top
                 taken = [one.name] if tree.extracted else [os.path.join(top, name) for name in trees[kind] if odd]
                 for name in taken:
@@ -201,17 +252,16 @@ class Opener:
 
         found = []
         for folder, folders, names in os.walk(path, onerror=fail):
-            ours = is_ours(pathlib.Path(folder))
+            ours = is_output(folder)
             folders[:] = [name for name in folders if not name.startswith(".")]
-            if ours:
-                self._ignored[OWN] += len(set(OWN_FOLDERS).intersection(folders))
-                folders[:] = [name for name in folders if name not in OWN_FOLDERS]
+            own = [name for name in folders if (name in OWN_FOLDERS and ours) or is_output(os.path.join(folder, name))]
+            self._ignored[OWN] += len(own)
+            folders[:] = [name for name in folders if name not in own]
             self._ignored[LINKED] += sum(os.path.islink(os.path.join(folder, name)) for name in folders)
-            own = OWN_FILES if ours else ()
             for name in names:
                 if name.startswith("."):
                     continue
-                if name in own or not is_file(os.path.join(folder, name)):
+                if (ours and name in OWN_FILES) or not is_file(os.path.join(folder, name)):
                     self._ignored[ending(name)] += 1
                 else:
                     found.append(os.path.relpath(os.path.join(folder, name), path))
@@ -223,18 +273,22 @@ class Opener:
         names = list_files(url)
         summaries = (name for name in names if name.split("/")[-1] == SUMMARY_FILE)
         ours = {name[: -len(SUMMARY_FILE)] for name in summaries if is_summary(read_bytes(join(url, name)) or b"")}
+        inside = [f"{own}/" for own in OWN_FOLDERS] if "" in ours else []
+        left: set[str] = set()
         kept = []
         for name in names:
             folder, slash, last = name.rpartition("/")
             above = [name[: found.end()] for found in re.finditer("/", name)]
             if any(part.startswith(".") for part in name.split("/")):
                 continue
-            if any(f"{one}{own}/" in above for one in ours for own in OWN_FOLDERS):
-                self._ignored[OWN] += 1
+            if whole := next((one for one in (*ours, *inside) if one and one in above), None):
+                left.add(whole)
             elif folder + slash in ours and last in OWN_FILES:
                 self._ignored[ending(name)] += 1
             else:
                 kept.append(name)
+        self._ignored[OWN] += len(left)
+        self._ignored = +self._ignored
         return kept
 
     def _open_url_pattern(self, pattern: str) -> None:
@@ -274,14 +328,16 @@ class Opener:
         base = os.path.dirname(re.split(r"[*?[]", pattern, maxsplit=1)[0])
         folders = {os.path.normpath(path) for path in found if os.path.isdir(path)}
         before = len(self._opened)
+        outputs: dict[str, bool] = {}
         for path in found:
+            if is_left_out(path, base, outputs):
+                self._ignored[OWN if os.path.isdir(path) else ending(path)] += 1
+                continue
             if folders.intersection(parents(os.path.normpath(path))):
                 continue
             if os.path.isdir(path):
                 self._open_directory(path)
-            elif not is_file(path):
-                self._ignored[ending(path)] += 1
-            elif kind := self._format or recognise(path):
+            elif is_file(path) and (kind := self._format or recognise(path)):
                 self._open(path, kind, inner(os.path.dirname(os.path.relpath(path, base or "."))))
             else:
                 self._ignored[ending(path)] += 1
@@ -316,6 +372,27 @@ def is_file(path: str) -> bool:
             raise
         return False
     return bool(named(path)) if there is None else stat.S_ISREG(there.st_mode)
+
+
+def is_output(folder: str) -> bool:
+    """Whether a directory is a run or a cleaned corpus."""
+    return summary_of(pathlib.Path(folder)) is not None
+
+
+def is_left_out(path: str, base: str, outputs: dict[str, bool]) -> bool:
+    """Whether what is like a pattern is ours, but for what stands in the directory that the pattern begins in.
+
+    Args:
+        path: what is like it.
+        base: where it begins.
+        outputs: which directories are ours, as far as that is known.
+    """
+    below = os.path.relpath(path, base or os.curdir)
+    for one in (*(os.path.join(base, above) for above in (*parents(below), below)), os.path.dirname(path)):
+        if one not in outputs:
+            outputs[one] = is_output(one)
+    within = any(outputs[os.path.join(base, above)] for above in (*parents(below), below))
+    return within or (outputs[os.path.dirname(path)] and os.path.basename(path) in OWN_FILES)
 
 
 def is_in_tree(name: str, kind: FormatName) -> bool:

@@ -6,12 +6,14 @@ A new one is an entry in ``FORMATS``, and its name in ``dedup.settings.FormatNam
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Sequence
 
 from dedup.formats.array import JsonArray, is_array
 from dedup.formats.base import Input, printable
 from dedup.formats.bytefile import BOM, HEAD, head_of, head_of_stdin
+from dedup.formats.columnar import Columnar
 from dedup.formats.compression import SUFFIXES, strip_suffix
 from dedup.formats.delimited import Delimited, Tabbed
 from dedup.formats.dialect import names_fields
@@ -29,6 +31,7 @@ from dedup.urls import name_of
 # The first line, if it is seen whole, is an object: of JSON that is laid out for reading it would be a part of one.
 OBJECT = re.compile(rb'\s*\{\s*(?:"[^\n]*\}\s*(?:\n|\Z)|"[^\n]*\Z|\}\s*(?:\n|\Z))')
 ARRAY = re.compile(rb"\s*\[\s*\{")
+STDIN = "<stdin>"
 JSON = ".json"  # may be lines, one array, or an object that is no data at all
 
 
@@ -91,6 +94,20 @@ TABLE_SUFFIXES = tuple(suffix for one in FORMATS.values() if one.tables for suff
 FILE_SUFFIXES = (*(suffix for one in FORMATS.values() if not one.extracted for suffix in one.suffixes), *SUFFIXES)
 
 
+def suffixes_for(source: Input) -> tuple[str, ...]:
+    """Return what the name of a file may end in, without that of a compression, that is written as an input is."""
+    if isinstance(source, Columnar):
+        return source.suffixes
+    kind: FormatName = next((key for key, one in FORMATS.items() if one.open is type(source)), "jsonl")
+    if FORMATS[kind].extracted:
+        return FORMATS["jsonl"].suffixes
+    own = os.path.splitext(strip_suffix(source.name))[1].lower()
+    of_kind = (JSON,) if kind == "json" else FORMATS[kind].suffixes
+    if kind == "csv" and (own not in of_kind or source.path == STDIN):  # what parts its fields is not told by a name
+        of_kind += FORMATS["tsv"].suffixes
+    return of_kind if own not in FORMATS[kind].suffixes else tuple(dict.fromkeys([*of_kind, own]))
+
+
 def named(path: str) -> list[FormatName]:
     """Return the formats that the name of a file tells."""
     name = strip_suffix(name_of(path)).lower()
@@ -123,7 +140,7 @@ def recognise_stdin() -> FormatName:
         NotFound: it cannot be read.
         InputError: it is of no format, but so like one that it should be.
     """
-    return tell([], head_of_stdin(), "<stdin>", alone=True) or "jsonl"
+    return tell([], head_of_stdin(), STDIN, alone=True) or "jsonl"
 
 
 def tell(keys: list[FormatName], head: bytes, path: str, *, alone: bool, data: bool = True) -> FormatName | None:

@@ -24,6 +24,22 @@ class Checksum:
         return {"bytes": self.size, "crc32": self.crc}
 
 
+class Listed:
+    """A list of what was removed or rejected, JSON lines, as it is written or read: how many, their size and CRC-32."""
+
+    def __init__(self) -> None:
+        self._rows, self._checksum = 0, Checksum()
+
+    def add(self, line: bytes) -> None:
+        """Take the next line."""
+        self._rows += 1
+        self._checksum.add(line)
+
+    def as_dict(self) -> dict[str, int]:
+        """Return what ``undo`` compares, for JSON."""
+        return {"rows": self._rows, **self._checksum.as_dict()}
+
+
 class Checked(Lent):
     """A file for Arrow to write to; it stays open.
 
@@ -42,7 +58,7 @@ class Checked(Lent):
 
 
 class ByteSink:
-    """An output of bytes, compressed as its input was; the checksum is that of the bytes before compression."""
+    """An output of bytes, perhaps compressed; the checksum is that of the bytes before compression."""
 
     def __init__(self, file: BinaryIO, codec: Codec | None) -> None:
         self._checksum = Checksum()
