@@ -458,3 +458,19 @@ def test_lines_are_found_across_pieces() -> None:
         assert b"".join(found) == data
     stream = Decompressed(io.BytesIO(gzip.compress(data, 1)), "gzip")
     assert b"".join(iter(stream.readline, b"")) == data
+
+
+@pytest.mark.parametrize("codec", [None, "gzip"])
+def test_what_was_read_can_be_given_back(codec: Codec | None) -> None:
+    data = numbered(5000)
+    stream = Decompressed(io.BytesIO(pack(data, codec)[:-1] if codec else data), codec)
+    assert stream.peek(30) == data[:30]
+    assert stream.read(20) == data[:20]
+    assert stream.peek(2 * MEGABYTE)[-9:] == data[-9:]
+    assert stream.damage is None
+    assert stream.read(10) == data[20:30]
+    stream.give_back(b"other" + data[20:30])
+    assert stream.read(7) == b"other" + data[20:22]
+    assert b"".join(iter(lambda: stream.read(999), b"")) == data[22:]
+    assert (stream.damage is None) == (codec is None)
+    assert stream.peek(5) == b""

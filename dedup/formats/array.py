@@ -11,7 +11,8 @@ import numpy as np
 from dedup.arrays import I64
 from dedup.errors import InputError
 from dedup.formats.base import BETWEEN, LONGEST, Chunk, Cut, Edited, Parsed, opened, pack
-from dedup.formats.bytefile import BOM, HEAD, ByteFile, Pieces
+from dedup.formats.bytefile import BOM, HEAD, ByteFile
+from dedup.formats.compression import Decompressed
 from dedup.formats.editing import Editor
 from dedup.formats.objects import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
 from dedup.kernels.elements import DEPTH, IN_STRING, STATES, find_commas
@@ -88,15 +89,15 @@ class JsonArray(ByteFile):
             InputError: the file holds no array, or an element has no end.
         """
         with opened(self._path) as file:
-            pieces = self._pieces(file)
-            reader, number = Reader(pieces, self.path), 1
-            while piece := pieces.take(size):
+            stream = self._stream(file)
+            reader, number = ElementReader(stream, self.path), 1
+            while piece := stream.read(size):
                 found = reader.feed(piece)
                 if found is not None:
-                    yield Chunk(self._file, number, found.marks.size, found, pieces.read)
+                    yield Chunk(self._file, number, found.marks.size, found, stream.consumed)
                     number += found.marks.size
             for found, damage in reader.finish():
-                yield Chunk(self._file, number, found.marks.size, found, pieces.read, damage)
+                yield Chunk(self._file, number, found.marks.size, found, stream.consumed, damage)
                 number += found.marks.size
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
@@ -165,19 +166,19 @@ def placed(rejects: Iterable[Reject], elements: Elements, first: int) -> Iterato
         yield reject._replace(error=f"{error} (element {reject.line}, line {line})")
 
 
-class Reader:
-    """Takes the pieces of a file; gives the elements of its array.
+class ElementReader:
+    """Takes the bytes of a file, piece by piece; gives the elements of its array.
 
     Args:
-        pieces: of the file.
+        stream: of the file.
         path: what to call it in messages.
 
     Raises:
         InputError: it does not begin with a bracket.
     """
 
-    def __init__(self, pieces: Pieces, path: str) -> None:
-        self._pieces = pieces
+    def __init__(self, stream: Decompressed, path: str) -> None:
+        self._stream = stream
         self._path = path
         self._line = 1
         self._held: list[bytes] = []  # the next element, as far as it was read, and what stands before it
@@ -185,12 +186,12 @@ class Reader:
         self._state = np.zeros(STATES, np.int64)
         self._state[DEPTH] = 1
         self._closed = False
-        head = pieces.peek(HEAD)
+        head = stream.peek(HEAD)
         text = head.removeprefix(BOM).lstrip(BLANKS)
         if not text.startswith(b"["):
             raise InputError("a JSON array is expected, the file does not begin with '['", path, 1)
         self._mark = len(head) - len(text)  # where in what is held the bracket or comma stands
-        self._hold(pieces.take(self._mark + 1))
+        self._hold(stream.read(self._mark + 1))
 
     def _hold(self, data: bytes) -> None:
         """Keep bytes for later.
@@ -251,7 +252,7 @@ class Reader:
     def finish(self) -> Iterator[tuple[Elements, str | None]]:
         """Return what is left at the end of the file, and what is wrong with it."""
         nothing = np.empty(0, np.int64)
-        data, damage = b"".join(self._held), self._pieces.damage
+        data, damage = b"".join(self._held), self._stream.damage
         if self._closed:
             if data or damage:
                 message = f"more follows the end of the array in line {self._line}: a file is to hold one array"

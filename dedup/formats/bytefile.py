@@ -39,54 +39,10 @@ class ByteFile:
         """Return what changes when the file does."""
         return stamp_of(self._path)
 
-    def _pieces(self, file: BinaryIO) -> Pieces:
+    def _stream(self, file: BinaryIO) -> Decompressed:
         """Return the bytes of an open file, decompressed."""
-        pieces = Pieces(file)
-        self.codec = pieces.codec
-        return pieces
-
-
-class Pieces:
-    """The bytes of an open file, decompressed; what was taken can be given back."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._stream, self.codec = open_stream(file)
-        self._back = b""
-        self._position = 0  # in what was given back
-
-    @property
-    def read(self) -> int:
-        """Bytes of the file read so far, as stored."""
-        return self._stream.consumed
-
-    @property
-    def damage(self) -> str | None:
-        """Why the data end too early; None while they do not, or while there is more to take."""
-        return None if self._back else self._stream.damage
-
-    def take(self, size: int) -> bytes:
-        """Return the next bytes, ``size`` at most; none at the end only."""
-        if self._back:
-            data = self._back[self._position : self._position + size]
-            self._position += len(data)
-            if self._position == len(self._back):
-                self._back, self._position = b"", 0
-            return data
-        return self._stream.read(size)
-
-    def give_back(self, data: bytes) -> None:
-        """Have bytes that were taken taken once more."""
-        self._back, self._position = data + self._back[self._position :], 0
-
-    def peek(self, size: int) -> bytes:
-        """Return the next bytes, ``size`` of them where there are, and leave them to be taken."""
-        parts: list[bytes] = []
-        while size > 0 and (part := self.take(size)):
-            parts.append(part)
-            size -= len(part)
-        head = b"".join(parts)
-        self.give_back(head)
-        return head
+        stream, self.codec = open_stream(file)
+        return stream
 
 
 def head_of(path: str) -> bytes:

@@ -45,6 +45,8 @@ def strip_suffix(name: str) -> str:
 class Decompressed:
     """A readable stream over bytes, compressed or not, that keeps all that could be read when the rest is damaged.
 
+    What was read can be given back.
+
     Args:
         file: a file opened for reading; from where it stands.
         codec: how it is compressed.
@@ -98,6 +100,16 @@ class Decompressed:
     def read(self, size: int) -> bytes:
         """Return ``size`` bytes, fewer only at the end."""
         return b"".join(self._parts(size))
+
+    def give_back(self, data: bytes) -> None:
+        """Have bytes that were read read once more."""
+        self._piece, self._at = data + self._piece[self._at :], 0
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes, ``size`` of them where there are, and leave them to be read."""
+        head = self.read(size)
+        self.give_back(head)
+        return head
 
     def readline(self, limit: int | None = None) -> bytes:
         """Return the bytes up to and with the next LF, or ``limit`` of them."""

@@ -15,7 +15,8 @@ import numpy as np
 from dedup.arrays import I64, U8, Bool
 from dedup.errors import InputError
 from dedup.formats.base import LONGEST, Chunk, Cut, Edited, Parsed, opened, pack
-from dedup.formats.bytefile import BOM, HEAD, ByteFile, Pieces
+from dedup.formats.bytefile import BOM, HEAD, ByteFile
+from dedup.formats.compression import Decompressed
 from dedup.formats.dialect import (
     Header,
     complaint_of_bytes,
@@ -93,13 +94,13 @@ class Delimited(ByteFile):
             InputError: the header is no UTF-8, or a record has no end.
         """
         with opened(self._path) as file:
-            pieces = self._pieces(file)
-            head = pieces.peek(HEAD)
+            stream = self._stream(file)
+            head = stream.peek(HEAD)
             separator = find_separator(head, whole=len(head) < HEAD, tabs=self.tabs)
-            reader = Reader(pieces, ord(separator), self.path)
+            reader = RowReader(stream, ord(separator), self.path)
             for rows, damage in reader.rows(size):
                 line = int(rows.lines[0]) if rows.lines.size else reader.line
-                yield Chunk(self._file, line, rows.lines.size, rows, pieces.read, damage)
+                yield Chunk(self._file, line, rows.lines.size, rows, stream.consumed, damage)
 
     def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
         """Read the records of a chunk."""
@@ -167,17 +168,17 @@ class Tabbed(Delimited):
     tabs = True
 
 
-class Reader:
-    """Takes the pieces of a file; gives its records.
+class RowReader:
+    """Takes the bytes of a file, piece by piece; gives its records.
 
     Args:
-        pieces: of the file.
+        stream: of the file.
         separator: byte between fields.
         path: what to call it in messages.
     """
 
-    def __init__(self, pieces: Pieces, separator: int, path: str) -> None:
-        self._pieces = pieces
+    def __init__(self, stream: Decompressed, separator: int, path: str) -> None:
+        self._stream = stream
         self._separator = separator
         self._path = path
         self._header: Header | None = None
@@ -186,8 +187,8 @@ class Reader:
         self._size = 0
         self._state: I64 = np.zeros(STATES, np.int64)
         self._start_at(1)
-        if pieces.peek(len(BOM)) == BOM:
-            self._held.append(pieces.take(len(BOM)))
+        if stream.peek(len(BOM)) == BOM:
+            self._held.append(stream.read(len(BOM)))
             self._size = self._state[DONE] = len(BOM)
 
     def _start_at(self, line: int) -> None:
@@ -208,15 +209,15 @@ class Reader:
             InputError: the header is no UTF-8, or a record has no end.
         """
         while True:
-            piece = self._pieces.take(size)
+            piece = self._stream.read(size)
             if piece:
                 found = self._feed(piece)
                 if found is not None:
                     yield found, None
                 if self._size <= LONGEST:
                     continue
-            elif self._pieces.damage:
-                yield self._whole(), self._pieces.damage
+            elif self._stream.damage:
+                yield self._whole(), self._stream.damage
                 return
             elif not self._size:
                 return
@@ -274,7 +275,7 @@ class Reader:
             raise InputError(f"{message}: mend it, or double it where it is part of the text", self._path, line)
         self._open_marks += 1
         if fresh >= 0:
-            self._pieces.give_back(rows.data[fresh:])
+            self._stream.give_back(rows.data[fresh:])
             rows = rows._replace(data=rows.data[:fresh])
         self._start_at(self.line + count_lines(rows.data))
         return rows, message

@@ -9,7 +9,6 @@ import numpy as np
 from dedup.errors import InputError
 from dedup.formats.base import Chunk, Cut, Edited, Parsed, opened, pack
 from dedup.formats.bytefile import BOM, ByteFile
-from dedup.formats.compression import open_stream
 from dedup.formats.editing import Editor
 from dedup.formats.lines import PlainLines, chunks_of_lines
 from dedup.formats.objects import Origin, cut_text, decode_one_by_one, decode_together, decoder_for, documents_of
@@ -118,7 +117,7 @@ class JsonLines(ByteFile, LineRecords):
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read runs of whole lines."""
         with opened(self._path) as file:
-            stream, self.codec = open_stream(file)
+            stream = self._stream(file)
             plain = self.codec is None and file.seekable() and not is_url(self._path)
             yield from chunks_of_lines(PlainLines(file) if plain else stream, self._file, size)
 
