@@ -20,6 +20,7 @@ from dedup.corpus import Corpus
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail, InputError
 from dedup.formats import Inputs, open_inputs
+from dedup.formats.memory import ArrowTable, Records
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.publishing import check_target, publish, scan_directory
 from dedup.reading import Progress, pool_of, silent, sketch_corpus
@@ -89,7 +90,7 @@ def scan(
 
     Raises:
         NotFound: an input does not exist.
-        InputError: an input cannot be read, or no record can be used, or, in strict mode, one cannot.
+        InputError: an input cannot be read, or no record of files can be used, or, in strict mode, one cannot.
         MissingExtra: a format needs packages that are not installed.
         StoreError: the run directory cannot be written, or another process is at it.
         SettingsMismatch: the run that is decided on again has sketches that other settings need.
@@ -167,9 +168,15 @@ def _scan_into(
         kept, sizes = (None, None) if book is None else (book.path, book.state.sizes())
         workspace = stack.enter_context(Workspace(made, kept=kept, sizes=sizes, most=settings.room))
         corpus, ledger = sketch_corpus(inputs, settings, workspace, pool, progress, book)
+<<<<<<< HEAD
         reject = None if corpus.doc_count else ledger.first_reject()
         if reject is not None:
             raise unusable(reject, ledger.rejected)
+=======
+        in_memory = all(isinstance(one, Records | ArrowTable) for one in inputs)  # they come back as they are
+        if ledger.rejected and not corpus.doc_count and not in_memory:
+            raise unusable(ledger)
+>>>>>>> wip-outputs
         progress("matching", ledger.size() or 0, None)
         positions = ledger.positions()
         decisions = decide(corpus, settings, positions, pool)

@@ -47,7 +47,7 @@ from dedup.store import (
 from dedup.urls import WEB, hide, is_url, join, local_path
 from dedup.version import __version__
 
-FORMAT = 5
+FORMAT = 6
 LARGEST = (1 << 64) - 1
 # What a summary of a run holds, and of what type.
 TOLD: dict[str, type | tuple[type, ...]] = {

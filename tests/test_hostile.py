@@ -168,7 +168,7 @@ def test_whole_files(tmp_path: Path, data: bytes, documents: int, pack: Callable
     run = library.scan(path)
     assert (run.summary["documents"], run.rejects) == (documents, [])
     out = round_trip(path, tmp_path)
-    assert out.read_bytes()[:2] == path.read_bytes()[:2] or not data
+    assert out.read_bytes()[:2] == data[:2]  # its name tells of no compression
     lines = iter(data.splitlines(keepends=True))
     assert all(line in lines for line in unpacked(out).splitlines(keepends=True) if b"Today." not in line)
 
