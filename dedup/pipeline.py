@@ -168,15 +168,10 @@ def _scan_into(
         kept, sizes = (None, None) if book is None else (book.path, book.state.sizes())
         workspace = stack.enter_context(Workspace(made, kept=kept, sizes=sizes, most=settings.room))
         corpus, ledger = sketch_corpus(inputs, settings, workspace, pool, progress, book)
-<<<<<<< HEAD
-        reject = None if corpus.doc_count else ledger.first_reject()
+        in_memory = all(isinstance(one, Records | ArrowTable) for one in inputs)  # they come back as they are
+        reject = None if corpus.doc_count or in_memory else ledger.first_reject()
         if reject is not None:
             raise unusable(reject, ledger.rejected)
-=======
-        in_memory = all(isinstance(one, Records | ArrowTable) for one in inputs)  # they come back as they are
-        if ledger.rejected and not corpus.doc_count and not in_memory:
-            raise unusable(ledger)
->>>>>>> wip-outputs
         progress("matching", ledger.size() or 0, None)
         positions = ledger.positions()
         decisions = decide(corpus, settings, positions, pool)
