@@ -171,6 +171,8 @@ def _scan_into(
         in_memory = all(isinstance(one, Records | ArrowTable) for one in inputs)  # they come back as they are
         reject = None if corpus.doc_count or in_memory else ledger.first_reject()
         if reject is not None:
+            if book is not None:
+                shutil.rmtree(book.path)  # nothing to go on from
             raise unusable(reject, ledger.rejected)
         progress("matching", ledger.size() or 0, None)
         positions = ledger.positions()

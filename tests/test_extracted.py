@@ -148,7 +148,7 @@ def test_trees_of_pages(tmp_path: Path) -> None:
         "\n".join(story(k)) + f"\n{SENTENCES[0]}" * (k in {2, 3}) for k in (1, 2, 4, 3)
     ]
     library.clean(root, tmp_path / "out.jsonl.gz", Settings(batch_bytes=1))
-    assert (tmp_path / "out.jsonl.gz").read_bytes() == (tmp_path / "out" / "site.jsonl").read_bytes()
+    assert gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()) == (tmp_path / "out" / "site.jsonl").read_bytes()
     with pytest.raises(InputError, match=rf"{root}/empty.html:5: no main text was found"):
         library.scan(root, Settings(strict=True))
 
@@ -609,7 +609,8 @@ def test_nothing_is_said_while_extracting(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_bytes(b"x")
     (tmp_path / "b.html").write_bytes(page(*story(1)))
     done = dedup("scan", tmp_path, "-o", tmp_path / "run")
-    assert done.stderr == b""
+    assert done.stderr.startswith(b"dedup: ")  # the reject, and nothing of the extractor's
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_an_interrupt_ends_extracting(tmp_path: Path) -> None:
