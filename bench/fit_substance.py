@@ -38,7 +38,6 @@ from dedup.kernels.facts import FACTS, SCORED, WORDS, find_facts
 from dedup.reading import pool_of, sketch_corpus
 from dedup.reasons import FEATURES, SHORT, TEXT
 from dedup.settings import Settings, Split
-from dedup.store import Workspace
 from dedup.substance import (
     OTHER,
     Model,
@@ -50,6 +49,7 @@ from dedup.substance import (
     measure,
     units,
 )
+from dedup.workspace import Workspace
 
 CORPUS = pathlib.Path(__file__).resolve().parent.parent / "corpus"
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "dedup" / "substance.json"

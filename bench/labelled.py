@@ -25,7 +25,7 @@ from dedup.recurrence import Recurrence, find_recurrence
 from dedup.schema import Blocks
 from dedup.settings import Settings, Split
 from dedup.sketch import lay_out
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 CORPUS = pathlib.Path(__file__).resolve().parent.parent / "corpus"
 TAUGHT = {"content": 0, "boilerplate:site_template": 1, "boilerplate:navigation": 1}

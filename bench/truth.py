@@ -20,7 +20,7 @@ from dedup.formats import open_inputs
 from dedup.reading import sketch_corpus
 from dedup.run import Run
 from dedup.settings import Settings
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 Words = tuple[str, ...]
 NEAR, EXACT, VARIANT = "near_duplicate", "exact_duplicate", "number_variant"

@@ -17,8 +17,8 @@ from dedup.kernels.recur import Counts, Pages, count_sources
 from dedup.kernels.tables import FREE
 from dedup.recurrence import Recurrence, Sources, Texts, find_recurrence
 from dedup.shape import model
-from dedup.store import Workspace
 from dedup.threads import ordered_map
+from dedup.workspace import Workspace
 
 BLOCKS = 1 << 14  # blocks that are judged at a time
 COUNTED = "counted_"  # names of what was counted of templates begin so, where they are kept

@@ -66,9 +66,10 @@ from dedup.run import (
 )
 from dedup.schema import Reject
 from dedup.settings import FormatName, Settings
-from dedup.store import REMOVED, Workspace, atomic_directory, atomic_file, check_name, check_replaceable, told_when_full
+from dedup.store import REMOVED, atomic_directory, atomic_file, check_name, check_replaceable, told_when_full
 from dedup.threads import ordered_map
 from dedup.urls import Url, hide, is_below, is_url, local_path, name_of
+from dedup.workspace import Workspace
 
 ROWS = 1 << 14  # removals that are put into words at a time
 RESERVED = (REMOVALS_FILE, REJECTS_FILE, SUMMARY_FILE)

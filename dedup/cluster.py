@@ -16,9 +16,9 @@ from dedup.kernels.compare import Rows, Rules, most_tokens, scratch
 from dedup.kernels.match import LISTED, Buckets, Found, compare_families, match_known, relist, settle
 from dedup.kernels.tables import FREE, transpose
 from dedup.schema import Matches
-from dedup.store import Workspace, checksum_of
 from dedup.threads import ordered_map
 from dedup.version import __version__
+from dedup.workspace import Workspace, checksum_of
 
 # Rows decided on at a time. Of a window's rows, those that are alike are compared by one thread; a longer window has
 # more of them, a shorter one more often waits for the slowest thread.

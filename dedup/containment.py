@@ -9,7 +9,7 @@ import numpy as np
 from dedup.arrays import F64, I64, Bool
 from dedup.kernels.contain import document_frequencies, find_containers
 from dedup.kernels.tables import FREE
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 
 class Containers(NamedTuple):

@@ -12,7 +12,7 @@ from dedup.kernels.tables import FREE, gather, intern, rehash
 from dedup.lsh import Scheme
 from dedup.schema import Blocks, Documents
 from dedup.sketch import Sketches, Tokens
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 
 class Interner:

@@ -24,8 +24,8 @@ from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
 from dedup.recurrence import Sources, Texts
 from dedup.schema import Matches, Reason
 from dedup.settings import Settings
-from dedup.store import checksum_of
 from dedup.version import __version__
+from dedup.workspace import checksum_of
 
 
 class Decisions(NamedTuple):

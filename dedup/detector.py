@@ -18,7 +18,7 @@ from dedup.reading import pool_of, sketch_corpus
 from dedup.schema import REASONS
 from dedup.settings import Settings
 from dedup.sketch import tokenize_texts
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 Page = str | tuple[str, str]
 

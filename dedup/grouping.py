@@ -8,7 +8,7 @@ import numpy as np
 
 from dedup.arrays import I64, U32, U64, Bool, Index
 from dedup.kernels.tables import group
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 WIDTH = 4  # bytes of the keys of bands
 

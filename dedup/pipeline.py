@@ -50,7 +50,6 @@ from dedup.schema import (
 from dedup.settings import Settings
 from dedup.store import (
     SKETCHES,
-    Workspace,
     check_replaceable,
     clear,
     temporary_directory,
@@ -59,6 +58,7 @@ from dedup.store import (
 )
 from dedup.urls import is_url, local_path
 from dedup.verdicts import Tally, block_verdicts, document_verdicts, told_templates
+from dedup.workspace import Workspace
 
 MOST_FILLER = 0.5  # share of a document that may go as filler unnoticed
 

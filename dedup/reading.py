@@ -28,10 +28,10 @@ from dedup.schema import Blocks, Documents, Reject
 from dedup.settings import Settings
 from dedup.shape import find_shapes
 from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
-from dedup.store import Workspace
 from dedup.substance import count_names, find_forms
 from dedup.templates import find_templates, mask_names
 from dedup.threads import ordered_map
+from dedup.workspace import Workspace
 
 MOST_NAMES = (1 << 16) - 1  # that are counted in a block
 ROWS = 1 << 15  # contents that are sketched again at a time

@@ -25,7 +25,7 @@ from dedup.kernels.recur import (
 )
 from dedup.kernels.tables import FREE
 from dedup.lexicon import lexicon
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 SHARES = 8  # parts of the documents that threads take
 LEAST_CLUSTERS = 2  # clusters of documents that a template stands in, ...

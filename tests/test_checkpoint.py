@@ -33,6 +33,7 @@ from dedup import (
     runs,
     scan,
     store,
+    workspace,
 )
 from dedup.display import tell_unused
 from dedup.schema import Reject
@@ -409,14 +410,14 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 ) -> None:
     scan(corpus, SMALL, out=tmp_path / "run")
     before = outcome(tmp_path / "run")
-    written = store.Column._write
+    written = workspace.Column._write
 
-    def full(column: store.Column, values: Any) -> None:
+    def full(column: workspace.Column, values: Any) -> None:
         if column.path.name == "tokens" and len(values):
             raise OSError(28, "No space left on device")
         written(column, values)
 
-    monkeypatch.setattr(store.Column, "_write", full)
+    monkeypatch.setattr(workspace.Column, "_write", full)
     with pytest.raises(StoreError, match=r"the disk is full, or the quota used up, while .*run was written: make room"):
         scan([*corpus, write(tmp_path / "in" / "d.jsonl", 4)], SMALL, out=tmp_path / "run")
     assert outcome(tmp_path / "run") == before

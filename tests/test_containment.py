@@ -13,7 +13,7 @@ from strategies import frozen
 
 from dedup.containment import Containers, contained_documents
 from dedup.kernels.tables import FREE
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 LABELS = 6
 DOCS = st.lists(st.lists(st.integers(0, LABELS - 1), max_size=9), max_size=7)

@@ -19,7 +19,7 @@ from dedup.kernels.tables import FREE
 from dedup.lsh import BLOCK_SHINGLES, make_scheme
 from dedup.schema import Matches
 from dedup.sketch import sketch_rows
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 Row = tuple[int, ...]
 # Hashes of a few words, some of which end alike in binary.

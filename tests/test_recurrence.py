@@ -21,7 +21,7 @@ from dedup.kernels.recur import Pages
 from dedup.kernels.tables import FREE
 from dedup.kernels.template import SLOT
 from dedup.recurrence import Recurrence, Sources, Texts, find_recurrence
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 SURE, UNSURE = 6.0, -2.0  # log-odds of what looks like content, and of what does not
 UNNAMED = ""

@@ -20,16 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.errors import DedupError, StoreError
-from dedup.store import (
-    HELD,
-    REMEMBERED,
-    ROOM,
-    Workspace,
-    atomic_directory,
-    atomic_file,
-    reserve,
-    told_when_full,
-)
+from dedup.store import atomic_directory, atomic_file, told_when_full
+from dedup.workspace import HELD, REMEMBERED, ROOM, Workspace, reserve
 
 DTYPES = st.sampled_from([np.uint8, np.uint32, np.uint64, np.int32, np.int64])
 STRINGS = st.lists(st.text(max_size=6), max_size=8)

@@ -19,7 +19,7 @@ from dedup.cluster import candidate_pairs
 from dedup.corpus import Interner
 from dedup.grouping import Tables, group_rows, index_type
 from dedup.kernels.tables import FREE, best_occurrences, count_members, gather, intern, rehash, transpose
-from dedup.store import Workspace
+from dedup.workspace import Workspace
 
 # Few different words, some of which end alike in binary: fingerprints and keys that share a slot.
 WORDS = st.sampled_from([0, 1, 2, 1 << 12, 1 << 13, 1 << 32, (1 << 32) + 1, (1 << 64) - 1])
