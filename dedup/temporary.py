@@ -59,6 +59,9 @@ def make_locked(room: pathlib.Path) -> tuple[pathlib.Path, int | None]:
         except OSError:
             path.rmdir()
             return pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=room)), None  # without a mark it is let alone
+        except KeyboardInterrupt:
+            path.rmdir()
+            raise
         if path.exists():
             return path, lock
         os.close(lock)

@@ -31,7 +31,7 @@ def test_after_kills_the_next_run_ends_as_an_undisturbed_one(cases: dict[str, Ca
     trial = Trial(cases[name], tmp_path)
     *moments, last = moments_of(trial, 1, 3, random.Random(name))
     assert last == (None, trial.whole.steps)
-    counts, wrong = kill(trial, moments, in_a_row=3)
+    counts, wrong = kill(trial, [*moments, (None, trial.whole.steps // 2)], in_a_row=3)
     assert not wrong
     assert counts["in the middle"]
 

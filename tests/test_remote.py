@@ -652,9 +652,9 @@ def test_ranges_are_read_as_files_are(store: Store) -> None:
 def test_memory_stays_bounded(s3: Store) -> None:
     """What a scan takes of an object of 1 MB, and no more than some ranges beside."""
     piece = jsonl({"id": str(k), "text": f"{FERRY} {k} {WINTER}", "other": "x" * 16_000} for k in range(80))
-    url = s3.put("big.jsonl", piece * 110)
-    assert s3.fs.info(url)["size"] > 128 << 20
-    limited("scan", url, "-o", f"{s3.url}/run", "--no-sketches", "--allow", megabytes=390)
+    url = s3.put("big.jsonl", piece * 220)
+    assert s3.fs.info(url)["size"] > 256 << 20
+    limited("scan", url, "-o", f"{s3.url}/run", "--no-sketches", "--allow", megabytes=460)
 
 
 def test_only_the_columns_that_are_needed_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_an_interrupt_leaves_the_old_output_and_nothing_else(
     temporary.mkdir()
     (scan if command == "scan" else clean)(corpora[0], out=place / "out")
     before = {file: file.stat().st_mtime_ns for file in place.rglob("*")}
-    code, _ = stop([command, corpora[1], "-o", place / "out"], tmp_path / watched, signal.SIGINT, 0, temporary)
+    code, _ = stop([command, corpora[1], "-o", place / "out"], tmp_path / watched, signal.SIGINT, 0.02, temporary)
     assert code == 130
     assert {file: file.stat().st_mtime_ns for file in place.rglob("*")} == before
     assert list(temporary.iterdir()) == []
