@@ -2,7 +2,7 @@
 
 RssAnon of /proc/PID/status counts what the process holds itself; files it has mapped are page cache, which the system
 may take back. The corpora are the heads of one generated file, so the smaller are parts of the larger. With --planted
-the largest is scanned once more with a million copies of one line and a hundred thousand near-copies of one paragraph.
+the largest is scanned twice more with a million copies of one line and a hundred thousand near-copies of one paragraph.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import subprocess
 import tempfile
 import threading
 import time
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import click
-from figures import Figure, finish, json_option, say
+from figures import Figure, Sense, finish, json_option, say
 from inputs import generate
 from process import DONE, dedup
 
@@ -94,17 +95,39 @@ def write_head(source: pathlib.Path, target: pathlib.Path, size: int) -> None:
             written += copy.write(line)
 
 
-def plant(target: pathlib.Path) -> None:
-    """Append copies of a line, and near-copies of a paragraph, to a corpus."""
+def near_copies() -> Iterator[str]:
+    """Yield near-copies of a paragraph."""
     chance = random.Random(5)
     paragraph = [chance.choice(WORDS) for _ in range(60)]
+    for _ in range(NEAR_COPIES):
+        near = paragraph.copy()
+        for _ in range(3):
+            near[chance.randrange(len(near))] = f"word{chance.randrange(1_000_000)}"
+        yield " ".join(near)
+
+
+def plant(target: pathlib.Path) -> None:
+    """Append documents of copies of a line, and near-copies of a paragraph, to a corpus."""
     with target.open("a", encoding="ascii") as file:
-        for k in range(NEAR_COPIES):
-            near = paragraph.copy()
-            for _ in range(3):
-                near[chance.randrange(len(near))] = f"word{chance.randrange(1_000_000)}"
-            text = "\n\n".join([" ".join(near), *[LINE] * LINES_EACH])
+        for k, near in enumerate(near_copies()):
+            text = "\n\n".join([near, *[LINE] * LINES_EACH])
             file.write(json.dumps({"id": f"planted-{k}", "source": f"site-{k % 100}", "text": text}) + "\n")
+
+
+def spread(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copy a corpus, and put as many copies of the line and near-copies of the paragraph into its documents."""
+    with source.open("rb") as lines:
+        docs = sum(1 for _ in lines)
+    copies, chance = near_copies(), random.Random(6)
+    with source.open("rb") as lines, target.open("w", encoding="utf-8") as file:
+        for k, line in enumerate(lines):
+            record = json.loads(line)
+            lines_here = (k + 1) * NEAR_COPIES * LINES_EACH // docs - k * NEAR_COPIES * LINES_EACH // docs
+            near = (k + 1) * NEAR_COPIES // docs - k * NEAR_COPIES // docs
+            more = [LINE] * lines_here + [next(copies) for _ in range(near)]
+            chance.shuffle(more)
+            record["text"] = "\n\n".join([record["text"], *more])
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def measure(path: pathlib.Path, room: pathlib.Path, more: list[str]) -> Peak:
@@ -133,12 +156,17 @@ def memory_figures(peaks: list[Peak], most: float) -> list[Figure]:
     return figures
 
 
-def planted_figures(peak: Peak, planted: Peak) -> list[Figure]:
-    """Compare a corpus with the same and many copies in it."""
-    return [
-        Figure("with copies: times the memory", planted.anonymous / peak.anonymous, "at most", MOST_OF_PLANTED),
-        Figure("with copies: times the time", planted.seconds / peak.seconds, "at most", MOST_OF_PLANTED),
-    ]
+def planted_figures(peak: Peak, spread_out: Peak, apart: Peak) -> list[Figure]:
+    """Compare a corpus with the same and many copies in it: in its documents, and in documents of their own."""
+    figures = []
+    for name, found, sense in (("in its documents", spread_out, "at most"), ("in documents of their own", apart, "-")):
+        memory, seconds = found.anonymous / peak.anonymous, found.seconds / peak.seconds
+        for what, value in (("memory", memory), ("time", seconds)):
+            note = f"{found.blocks:,} blocks"
+            figures.append(
+                Figure(f"with copies {name}: times the {what}", value, cast("Sense", sense), MOST_OF_PLANTED, note)
+            )
+    return figures
 
 
 @click.command()
@@ -185,8 +213,10 @@ def main(
             peaks.append(measure(head, room, more))
         figures = memory_figures(peaks, most)
         if planted:
+            spread(head, room / "spread.jsonl")
+            spread_out = measure(room / "spread.jsonl", room, more)
             plant(head)
-            figures += planted_figures(peaks[-1], measure(head, room, more))
+            figures += planted_figures(peaks[-1], spread_out, measure(head, room, more))
     finish(figures, as_json)
 
 
