@@ -19,8 +19,8 @@ import xxhash
 
 from dedup.arrays import I64
 from dedup.corpus import Corpus
-from dedup.errors import Corrupt, InputError, NotFound, SettingsMismatch
-from dedup.formats import Chunk, Input, Parsed
+from dedup.errors import Corrupt, NotFound, SettingsMismatch
+from dedup.formats import Chunk, Input, Inputs, Parsed, narrow
 from dedup.frequencies import DocumentFrequencies
 from dedup.lsh import Scheme, collision_probability, schemes
 from dedup.run import TextsSum, json_line, reject_row
@@ -109,20 +109,17 @@ class Ledger:
         stored: those of ``reads``, in the order in which their documents stand in the corpus.
     """
 
-    def __init__(self, inputs: list[Input], known: Iterable[Read], rejects: pathlib.Path, batch_bytes: int) -> None:
-        self.inputs = inputs
-        self._batch_bytes = batch_bytes
+    def __init__(self, inputs: Inputs, known: Iterable[Read], rejects: pathlib.Path, settings: Settings) -> None:
+        self.inputs = [narrow(one, settings) for one in inputs]
+        self._batch_bytes = settings.batch_bytes
         self.reads: list[Read | None] = [None] * len(inputs)
         self.stored: list[Read] = []
-        self._stamps = [one.stamp() for one in inputs]
+        self._stamps = inputs.stamps
         places = collections.defaultdict[Any, list[int]](list)
         for k in reversed(range(len(inputs))):
             places[inputs[k].path, inputs[k].name, self._stamps[k]].append(k)
         for read in known:
-            found = places[read.path, read.name, read.stamp]
-            if not found:
-                raise InputError("changed while it was read: scan again when nothing writes to it", read.path)
-            self.reads[found.pop()] = read
+            self.reads[places[read.path, read.name, read.stamp].pop()] = read
             self.stored.append(read)
         self._rejects = rejects
         with rejects.open("ab") as file:
@@ -239,12 +236,14 @@ class Sketchbook:
         shared = (name for name in sizes if more.get(name, 0) > sizes[name])
         return any((path / name).exists() and (self.path / name).samefile(path / name) for name in shared)
 
-    def unfit(self, inputs: Sequence[Input], settings: Settings) -> str | None:
+    def unfit(self, inputs: Inputs, settings: Settings) -> str | None:
         """Say why nobody can go on from here with these inputs and settings; None where that is possible."""
         reason = self.unlike(settings)
         if reason is not None or all(isinstance(one, Kept) for one in inputs):
             return reason
-        stamps = collections.Counter((one.path, one.name, one.stamp()) for one in inputs)
+        stamps = collections.Counter(
+            (one.path, one.name, stamp) for one, stamp in zip(inputs, inputs.stamps, strict=True)
+        )
         for read in self.state.reads:
             key = read.path, read.name, read.stamp
             if read.stamp is None or not stamps[key]:
@@ -426,9 +425,7 @@ def open_sketches(path: str | os.PathLike[str], settings: Settings) -> list[Read
     return book.state.reads
 
 
-def go_on(
-    made: pathlib.Path, base: pathlib.Path, inputs: Sequence[Input], settings: Settings, pool: Executor
-) -> Sketchbook:
+def go_on(made: pathlib.Path, base: pathlib.Path, inputs: Inputs, settings: Settings, pool: Executor) -> Sketchbook:
     """Open the sketches of a run that was stopped, or those of a whole one, if they serve; else begin anew.
 
     Args:

@@ -17,7 +17,7 @@ from dedup.blocks import split_blocks
 from dedup.checkpoint import REJECTS, Ledger, Read, Sketchbook
 from dedup.corpus import Corpus, Fresh, Looks, Said
 from dedup.errors import InputError, NotFound
-from dedup.formats import Chunk, Input, narrow
+from dedup.formats import Chunk, Input, Inputs
 from dedup.frequencies import count_terms_of
 from dedup.kernels.shape import CHARS, LETTERS
 from dedup.kernels.tables import FREE, gather
@@ -66,7 +66,7 @@ def pool_of(workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def sketch_corpus(
-    inputs: list[Input],
+    inputs: Inputs,
     settings: Settings,
     workspace: Workspace,
     pool: Executor,
@@ -78,7 +78,7 @@ def sketch_corpus(
     corpus = Corpus(workspace, for_blocks, for_docs, settings.min_tokens)
     known = [] if book is None else book.state.reads
     rejects = (workspace.path if book is None else book.path) / REJECTS
-    ledger = Ledger([narrow(one, settings) for one in inputs], known, rejects, settings.batch_bytes)
+    ledger = Ledger(inputs, known, rejects, settings)
     reject = ledger.first_reject() if settings.strict else None
     if reject is not None:
         raise InputError(reject["error"], reject["file"], reject["line"])

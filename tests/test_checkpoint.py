@@ -36,6 +36,7 @@ from dedup import (
     workspace,
 )
 from dedup.display import tell_unused
+from dedup.formats import Inputs
 from dedup.schema import Reject
 
 SMALL = Settings(batch_bytes=2000, allow=True)
@@ -475,7 +476,8 @@ def test_positions_are_those_of_the_inputs(tmp_path: Path) -> None:
     reads = [checkpoint.Read(str(k), str(k), 1, str(k), 1) for k in range(3)]
     for read, docs in zip(reads, (2, 0, 3), strict=True):
         read.texts.add(np.arange(docs, dtype=np.uint64))
-    ledger = checkpoint.Ledger([checkpoint.Kept(reads[k]) for k in (2, 0, 1)], reads, tmp_path / "rejects", 1)
+    inputs = Inputs([checkpoint.Kept(reads[k]) for k in (2, 0, 1)])
+    ledger = checkpoint.Ledger(inputs, reads, tmp_path / "rejects", SMALL)
     assert ledger.positions().tolist() == [3, 4, 0, 1, 2]
 
 
@@ -484,7 +486,7 @@ def test_however_many_records_are_rejected(
 ) -> None:
     monkeypatch.setattr(checkpoint, "PIECE", 1 << 16)
     read = checkpoint.Read("in.jsonl", "in.jsonl", 1, "1", 1)
-    ledger = checkpoint.Ledger([checkpoint.Kept(read)], [read], tmp_path / "rejects", 1)
+    ledger = checkpoint.Ledger(Inputs([checkpoint.Kept(read)]), [read], tmp_path / "rejects", SMALL)
     for k in range(100):
         ledger.set_aside(read, [Reject(0, k * 100 + j, "in.jsonl", "broken", b"x" * 2000) for j in range(1, 101)])
     tracemalloc.start()

@@ -130,7 +130,8 @@ def test_the_newest_of_documents_that_all_have_an_age(tmp_path: Path) -> None:
 
 
 def test_the_newest_warns_of_nothing() -> None:
-    scan([{"text": FERRY, "v": 1}], Settings(survivor="newest", newest="v"))
+    run = scan([{"text": FERRY, "v": 1}], Settings(survivor="newest", newest="v"))
+    assert run.documents["action"].to_pylist() == ["keep"]
 
 
 def test_the_longest_survives() -> None:

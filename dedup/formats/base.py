@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -142,6 +143,11 @@ class Inputs(list[Input]):
     def __init__(self, inputs: Iterable[Input] = (), ignored: dict[str, int] | None = None) -> None:
         super().__init__(inputs)
         self.ignored = ignored or {}
+
+    @functools.cached_property
+    def stamps(self) -> list[str | None]:
+        """The stamp of each as it was when it was asked for first: of an object in a store that takes a request."""
+        return [one.stamp() for one in self]
 
 
 def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[int, Chunk]]:
