@@ -229,6 +229,7 @@ def restore_bytes(
     Raises:
         Corrupt: the file does not hold what was written.
     """
+    other = Corrupt(f"{path} is not what was written with these removals: clean again")
     is_there = written is not None and written.get(WRITTEN, True)
     expected = {name: (written or {}).get(name) for name in Checksum().as_dict()} if is_there else Checksum().as_dict()
     with contextlib.ExitStack() as stack:
@@ -247,15 +248,15 @@ def restore_bytes(
         checksum = Checksum()
         for row in rows:
             if "offset" not in row:
-                raise Corrupt(f"{path} is not what was written with these removals: clean again")
+                raise other
             position += copy(source, sink, row["offset"] - position, checksum)
             if position != row["offset"]:
-                raise Corrupt(f"{path} is not what was written with these removals: clean again")
+                raise other
             sink.write(raw_bytes(row))
             position += copy(source, None, row.get("added", 0), checksum)
         copy(source, sink, None, checksum)
         if checksum.as_dict() != expected:
-            raise Corrupt(f"{path} is not what was written with these removals: clean again")
+            raise other
         if sink is not target:
             sink.close()
 
