@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import xxhash
 
 from dedup.arrays import I64
 from dedup.corpus import Corpus
@@ -26,13 +25,12 @@ from dedup.lsh import Scheme, collision_probability, schemes
 from dedup.run import TextsSum, json_line, reject_row
 from dedup.schema import Reject
 from dedup.settings import Settings
-from dedup.store import SKETCHES, atomic_file
+from dedup.store import PIECE, SKETCHES, atomic_file, checksum_of_file, checksums
 from dedup.version import __version__
 
 STATE, REJECTS = "state.json", "rejects"
 FORMAT = 2
 PERIOD = 10.0  # seconds between checkpoints
-PIECE = 1 << 24
 # settings that sketches depend on, beside how they are banded
 OF_SKETCHES = ("text", "format", "id", "source", "newest", "split", "min_tokens", "seed")
 log = logging.getLogger("dedup")
@@ -292,7 +290,7 @@ class Sketchbook:
         parts = self.state.frequencies
         if parts is not None:
             try:
-                same = xxhash.xxh3_64_intdigest((self.path / parts).read_bytes()) == self.state.frequencies_checksum
+                same = checksum_of_file(self.path / parts) == self.state.frequencies_checksum
             except OSError:
                 same = False
             found += [] if same else [parts]
@@ -328,8 +326,7 @@ class Sketchbook:
             state.frequencies = f"frequencies-{sum(read.chunks for read in ledger.stored)}.npz"
             with atomic_file(self.path / state.frequencies, durable=False) as file:  # others may have a link to it
                 np.savez(file, **corpus.frequencies.arrays())  # type: ignore[arg-type]
-            written = (self.path / state.frequencies).read_bytes()
-            state.frequencies_checksum = xxhash.xxh3_64_intdigest(written)
+            state.frequencies_checksum = checksum_of_file(self.path / state.frequencies)
         state.reads = [read for read in ledger.stored if read.chunks or read.done]  # others may yet change
         state.schemes = [key_of(one) for one in scheme]
         unused = set(state.columns) - set(columns)
@@ -359,25 +356,6 @@ def serving(scheme: Scheme, old: tuple[int, int, int], threshold: float, recall:
     if permutations != scheme.a.size or collision_probability(threshold, bands, rows) < recall:
         return scheme
     return scheme._replace(bands=bands, rows=rows)
-
-
-def checksums(path: pathlib.Path, sizes: Sequence[int], start: int = 0) -> Iterator[int]:
-    """Yield the checksums of parts of a file that stand one behind the other.
-
-    Raises:
-        OSError: the file is not there, or too short.
-    """
-    with path.open("rb") as file:
-        file.seek(start)
-        for size in sizes:
-            checksum, left = xxhash.xxh3_64(), size
-            while left:
-                data = file.read(min(left, PIECE))
-                if not data:
-                    raise OSError(f"{path} is too short")
-                checksum.update(data)
-                left -= len(data)
-            yield checksum.intdigest()
 
 
 def link_or_copy(source: str, target: str) -> None:

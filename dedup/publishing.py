@@ -37,6 +37,7 @@ from dedup.store import (
     UNFINISHED,
     Kind,
     check_kind,
+    checksum_of_file,
     is_summary,
     summary_in,
     temporary_directory,
@@ -142,7 +143,7 @@ def publish(folder: pathlib.Path, url: str, summary: str | None, kind: Kind, wit
     names = {name: path for name, path in found.items() if name.partition("/")[0] not in without}
     made = None if summary is None else names.pop(summary, None)
     new = {} if made is None else json.loads(made.read_bytes())
-    new[FILES] = {name: checksum_of(path) for name, path in names.items()}
+    new[FILES] = {name: size_and_checksum(path) for name, path in names.items()}
     old = [] if summary is None else known_files(url, summary)
     marker = {MADE_BY: new.get(MADE_BY, MAKER), KIND: kind, UNFINISHED: True}
     marker[FILES] = dict.fromkeys(sorted({*old, *names}))
@@ -183,14 +184,9 @@ def as_json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, indent=1).encode() + b"\n"
 
 
-def checksum_of(path: pathlib.Path) -> dict[str, Any]:
-    """Return size and checksum of a file."""
-    checksum, size = xxhash.xxh3_64(), 0
-    with path.open("rb") as file:
-        while data := file.read(COPIED):
-            checksum.update(data)
-            size += len(data)
-    return {"bytes": size, "xxh3": checksum.hexdigest()}
+def size_and_checksum(path: pathlib.Path) -> dict[str, Any]:
+    """Return what a summary tells of a file."""
+    return {"bytes": path.stat().st_size, "xxh3": f"{checksum_of_file(path):016x}"}
 
 
 class Upload:
@@ -336,7 +332,7 @@ def fetch(url: str, summary: str, names: Sequence[str], folder: pathlib.Path) ->
             if kind_of(join(url, name)) is not None:
                 raise
             raise Corrupt(f"{hide(join(url, name))} is missing: it was written with the others") from error
-        if sums is not None and checksum_of(target) != sums[name]:
+        if sums is not None and size_and_checksum(target) != sums[name]:
             raise Corrupt(
                 f"{hide(join(url, name))} is not what was written with {summary}: it is being replaced, or was changed"
             )

@@ -10,8 +10,10 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Literal
+
+import xxhash
 
 from dedup.errors import Locked, StoreError
 from dedup.temporary import Temporary
@@ -36,6 +38,7 @@ OWN_FILES = (SUMMARY_FILE, REJECTS_FILE, REMOVALS_FILE, VERDICTS_FILE, DOCUMENTS
 SKETCHES, REMOVED = "sketches", "removed"  # and directories: what scans go on from; rows removed from tables
 OWN_FOLDERS = (SKETCHES, REMOVED)
 FULL = (errno.ENOSPC, errno.EDQUOT)
+PIECE = 1 << 24  # bytes of a file that are read at a time
 
 
 def temporary_directory(parent: str | os.PathLike[str] | None = None) -> Temporary:
@@ -343,3 +346,27 @@ def open_locked(made: pathlib.Path, target: pathlib.Path) -> BinaryIO:
             file.close()
             raise
         file.close()
+
+
+def checksums(path: pathlib.Path, sizes: Sequence[int], start: int = 0) -> Iterator[int]:
+    """Yield the checksums of parts of a file that stand one behind the other.
+
+    Raises:
+        OSError: the file is not there, or too short.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        for size in sizes:
+            checksum, left = xxhash.xxh3_64(), size
+            while left:
+                data = file.read(min(left, PIECE))
+                if not data:
+                    raise OSError(f"{path} is too short")
+                checksum.update(data)
+                left -= len(data)
+            yield checksum.intdigest()
+
+
+def checksum_of_file(path: pathlib.Path) -> int:
+    """Return the checksum of a whole file."""
+    return next(checksums(path, [path.stat().st_size]))
