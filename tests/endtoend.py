@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dedup.formats.compression import Codec, compress_to
 from dedup.run import raw_bytes
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
@@ -95,6 +97,15 @@ def zstd(data: bytes) -> bytes:
     with pa.CompressedOutputStream(sink, "zstd") as stream:
         stream.write(data)
     return bytes(sink.getvalue())
+
+
+def pack(data: bytes, codec: Codec) -> bytes:
+    """Compress bytes as an output is."""
+    sink = io.BytesIO()
+    stream = compress_to(sink, codec)
+    stream.write(data)
+    stream.close()
+    return sink.getvalue()
 
 
 def unpacked(path: Path) -> bytes:

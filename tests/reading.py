@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from dedup import Settings
+from endtoend import unpacked
+
+from dedup import Settings, clean, undo
 from dedup.formats import Cut, File, Parsed, open_inputs
 from dedup.formats.sinks import Checksum
 from dedup.run import raw_fields
@@ -71,6 +73,18 @@ def read(path: Path, size: int, rule: Rule, settings: Settings) -> Result:
     held.write_bytes(output)
     restore_bytes(held, checksum.as_dict(), rows, target)
     return Result(documents, rejects, output, target.getvalue())
+
+
+def assert_nothing_is_lost(path: Path, data: bytes, documents: int, settings: Settings) -> None:
+    """Check that a file, which holds some data when unpacked, stays what it is, read, cleaned and restored."""
+    for size in (1, 1 << 20):
+        result = read(path, size, nothing, settings)
+        assert (len(result.documents), result.rejects, result.output) == (documents, [], data)
+    out = path.with_name(f"out{path.suffix}")
+    cleaned = clean(path, out)
+    assert cleaned.run.summary["documents"] == documents
+    assert unpacked(out) == data
+    assert unpacked(undo(out, path.with_name(f"back{path.suffix}"))) == data
 
 
 def nothing(number: int, text: bytes) -> Cut:

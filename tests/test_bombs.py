@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from endtoend import pack
 from fuzz import mutations, seeds
 from hypothesis import given
 from hypothesis import strategies as st
@@ -239,14 +240,14 @@ def test_streams_that_unfold_to_much_more(tmp_path: Path, name: str) -> None:
     codec = {"gz": "gzip", "zst": "zstd", "lz4": "lz4"}[name.rpartition(".")[2]]
     kind = name.split(".")[1]
     warm, path = tmp_path / name, tmp_path / f"bomb-{name}"
-    pack: Any = codec
+    packed: Any = codec
     head = {"csv": b'id,text\n1,"', "json": b'[{"text": "', "jsonl": b'{"text": "', "html": b"<html><body><p>"}.get(
         kind, b""
     )
     if kind == "warc":
         head = seeds.record("response", seeds.answer(b""))[:-4].replace(b"Content-Length: ", b"Content-Length: 2000000")
-    warm.write_bytes(seeds.pack(seeds.of_warc()[0] if kind == "warc" else head + b"A text.", pack))
-    path.write_bytes(seeds.pack(head, pack) + stream_of(codec, b" " * MEGABYTE, 300))
+    warm.write_bytes(pack(seeds.of_warc()[0] if kind == "warc" else head + b"A text.", packed))
+    path.write_bytes(pack(head, packed) + stream_of(codec, b" " * MEGABYTE, 300))
     assert path.stat().st_size < 3 * MEGABYTE
     grown, told = measured(warm, path)
     assert "128 MB" in told or "8 MB" in told or "longer than" in told, told
@@ -267,7 +268,7 @@ def test_gzip_within_gzip_is_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("codec", ["zstd", "lz4", "xz"])
 def test_windows_that_nobody_needs(tmp_path: Path, codec: Codec) -> None:
     path, warm = tmp_path / "in.jsonl", tmp_path / "warm.jsonl"
-    warm.write_bytes(seeds.pack(b'{"text": "x"}\n', codec))
+    warm.write_bytes(pack(b'{"text": "x"}\n', codec))
     if codec == "zstd":  # a window of two gigabytes, and nothing known of the size
         raw = b'{"text": "x"}\n'
         data = b"\x28\xb5\x2f\xfd\x00\xa8" + struct.pack("<I", len(raw) << 3 | 1)[:3] + raw

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast, get_args
 
 import pytest
-from endtoend import FERRY, dedup, jsonl, rows
+from endtoend import FERRY, dedup, jsonl, pack, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,15 +42,6 @@ MEGABYTE = 1 << 20
 WINTER = "In winter the boat stays in the yard, where its planks are caulked anew."
 COPIES = jsonl([{"text": FERRY}, {"text": f"{WINTER}\n{FERRY}"}])
 CLEANED = jsonl([{"text": FERRY}, {"text": WINTER}])
-
-
-def pack(data: bytes, codec: Codec) -> bytes:
-    """Compress bytes as an output is."""
-    sink = io.BytesIO()
-    stream = compress_to(sink, codec)
-    stream.write(data)
-    stream.close()
-    return sink.getvalue()
 
 
 class Pipe:

@@ -16,7 +16,7 @@ import pytest
 from endtoend import FERRY, dedup, files, limited, rows, unpacked, zstd
 from hypothesis import given
 from hypothesis import strategies as st
-from reading import Result, drawn, left_of, nothing, read
+from reading import Result, assert_nothing_is_lost, drawn, left_of, nothing, read
 
 import dedup as library
 from dedup import InputError, SchemaError, Settings
@@ -253,15 +253,9 @@ def test_what_is_left_of_a_field(
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd])
 def test_whole_files(tmp_path: Path, data: bytes, documents: int, pack: Callable[[bytes], bytes]) -> None:
-    path, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    path = tmp_path / "in.csv"
     path.write_bytes(pack(data))
-    for size in (1, 1 << 20):
-        result = read(path, size, nothing, ANY)
-        assert (len(result.documents), result.rejects, result.output) == (documents, [], data)
-    cleaned = library.clean(path, out)
-    assert cleaned.run.summary["documents"] == documents
-    assert unpacked(out) == data
-    assert unpacked(library.undo(out, tmp_path / "back.csv")) == data
+    assert_nothing_is_lost(path, data, documents, ANY)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from typing import Any, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from endtoend import FERRY, dedup, files, jsonl, rows
-from test_compression import pack
+from endtoend import FERRY, dedup, files, jsonl, pack, rows
 
 import dedup as library
 from dedup import InputError, Settings

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from endtoend import command, dedup, files, jsonl, rows, zstd
+from endtoend import command, dedup, files, jsonl, pack, rows, zstd
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 import dedup as library
 from dedup import InputError, MissingExtra, Settings, StoreError
 from dedup.formats import open_inputs, records, response
-from dedup.formats.compression import Codec, Decompressed, compress_to
+from dedup.formats.compression import Codec, Decompressed
 from dedup.formats.html import Pages, decode, read_page
 from dedup.formats.records import Record, RecordReader
 from dedup.formats.tags import MOST_OF_A_TAG, MOST_TAGS, check_page
@@ -265,14 +265,7 @@ def test_extras_that_are_missing(
 
 def packed(parts: Sequence[bytes], codec: Codec | None) -> bytes:
     """Compress records, each by itself."""
-    if codec is None:
-        return b"".join(parts)
-    sink = io.BytesIO()
-    for part in parts:
-        stream = compress_to(sink, codec)
-        stream.write(part)
-        stream.close()
-    return sink.getvalue()
+    return b"".join(parts if codec is None else (pack(part, codec) for part in parts))
 
 
 CRAWL = [

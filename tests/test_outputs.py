@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from endtoend import FERRY, dedup, files, jsonl, rows
+from endtoend import FERRY, dedup, files, jsonl, pack, rows
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
-from test_compression import pack
 
 import dedup as library
 from dedup import Corrupt, InputError, Settings, SettingsMismatch, StoreError, clean, scan, undo

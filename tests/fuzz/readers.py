@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 import pyarrow as pa
+from endtoend import pack
 from fuzz import mutations, seeds
 from fuzz.mutations import Mutator
 from reading import Rule, columns, drawn, nothing
@@ -395,7 +396,7 @@ def repacked(codec: Codec, inner: Mutator) -> mutations.Step:
         if detect_codec(data[:4096]) != codec:
             return inner.mutate(rng, data)
         stream = open_stream(io.BytesIO(data))[0]
-        return seeds.pack(inner.mutate(rng, stream.read(mutations.MOST)), codec)
+        return pack(inner.mutate(rng, stream.read(mutations.MOST)), codec)
 
     return step
 

@@ -20,10 +20,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from columnar import odd
+from endtoend import pack
 from fuzz.mutations import join
 
 import dedup
-from dedup.formats.compression import Codec, compress_to
+from dedup.formats.compression import Codec
 
 TEXTS = (
     "The ferry leaves the old harbour at nine in the morning every day.",
@@ -299,15 +300,6 @@ def of_arrow(*, streamed: bool) -> list[bytes]:
             writer.write_table(table, rows)
         found.append(file.getvalue())
     return found
-
-
-def pack(data: bytes, codec: Codec) -> bytes:
-    """Compress bytes as an output is."""
-    sink = io.BytesIO()
-    stream = compress_to(sink, codec)
-    stream.write(data)
-    stream.close()
-    return sink.getvalue()
 
 
 def of_codec(codec: Codec) -> list[bytes]:
