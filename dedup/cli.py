@@ -10,158 +10,27 @@ import logging
 import math
 import os
 import pathlib
-import re
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from dedup.display import header_line, run_table, show_comparison, show_scores, summary_table, tell_unused
 from dedup.errors import DedupError, GuardRail, InputError, SettingsError
+from dedup.options import changed_settings, check_applied, make_settings, with_scoring_settings, with_settings
 from dedup.process import Interrupts, get_ready
-from dedup.settings import DEFAULT_DROP, FORMAT_NAMES, REMOVABLE, SPLITS, SURVIVORS, Settings
 from dedup.version import __version__
 
 if TYPE_CHECKING:
     from dedup.reading import Progress
+    from dedup.run import Run
 
-F = TypeVar("F", bound=Callable[..., Any])
-DEFAULTS = Settings()
-EXIT_ERROR, EXIT_USAGE, EXIT_GUARD, EXIT_INTERRUPTED = 1, 2, 3, 130
-
-
-def setting(name: str, text: str, **options: Any) -> Callable[[F], F]:
-    """Make an option of a setting; its default is the setting's."""
-    default = getattr(DEFAULTS, name)
-    shown = options.pop("show_default", default is not None and not options.get("is_flag"))
-    flag = "--" + name.replace("_", "-")
-    return click.option(flag, name, default=default, help=text, show_default=shown, **options)
-
-
-class Size(click.ParamType):  # type: ignore[type-arg]  # a type in newer versions only
-    """A number of bytes, also as ``500M``, ``1.5G`` or ``2GiB``: powers of 1,024."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int | None:
-        """Read a number of bytes."""
-        if value is None or isinstance(value, int):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
-        if found is None:
-            self.fail(f"{value!r} is no size: write it like 500M or 2G", param, context)
-        return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
-
-
-SETTINGS: list[tuple[str, Callable[[Any], Any]]] = [
-    ("text", setting("text", "Field that holds the text.", metavar="FIELD")),
-    ("id", setting("id", "Field that holds the document's id.", metavar="FIELD")),
-    ("source", setting("source", "Field that names the site, feed or file.", metavar="FIELD")),
-    (
-        "format",
-        setting("format", "What files hold.  [default: told by content and name]", type=click.Choice(FORMAT_NAMES)),
-    ),
-    ("split", setting("split", "What ends a block.", type=click.Choice(SPLITS))),
-    ("threshold", setting("threshold", "Least Jaccard similarity of near-duplicate blocks.", type=float)),
-    ("doc_threshold", setting("doc_threshold", "Least Jaccard similarity of near-duplicate documents.", type=float)),
-    (
-        "containment",
-        setting("containment", "Share of a document's blocks that another must hold, in order.", type=float),
-    ),
-    (
-        "boilerplate",
-        setting("boilerplate", "Least probability of a block that recurs in its source to be boilerplate.", type=float),
-    ),
-    ("score", setting("score", "Score the substance of blocks and documents.", is_flag=True)),
-    ("filler", setting("filler", "Substance under which a block is filler, 0-100.", type=float)),
-    ("min_substance", setting("min_substance", "Drop documents of less substance, 0-100.", type=float)),
-    ("min_tokens", setting("min_tokens", "Shorter blocks are never dropped as duplicates.", type=int)),
-    ("survivor", setting("survivor", "Which copy stays.", type=click.Choice(SURVIVORS))),
-    ("newest", setting("newest", "Field to compare with --survivor newest.", metavar="FIELD")),
-    (
-        "keep",
-        click.option(
-            "--keep", multiple=True, type=click.Choice(REMOVABLE), help="Report this finding, do not remove it."
-        ),
-    ),
-    ("drop", click.option("--drop", multiple=True, type=click.Choice(REMOVABLE), help="Remove this finding too.")),
-    ("drop_filler", click.option("--drop-filler", is_flag=True, help="Short for --drop filler: remove filler.")),
-    ("max_drop_share", setting("max_drop_share", "Stop if more of a source's documents would go.", type=float)),
-    ("max_cluster", setting("max_cluster", "Stop if a cluster holds more different texts.", type=int)),
-    ("allow", setting("allow", "Go on where a guard rail would stop.", is_flag=True)),
-    ("strict", setting("strict", "Stop at the first record that cannot be used.", is_flag=True)),
-    ("num_perm", setting("num_perm", "Permutations of a block's MinHash signature.", type=int)),
-    ("doc_num_perm", setting("doc_num_perm", "Permutations of a document's MinHash signature.", type=int)),
-    ("recall", setting("recall", "Chance that blocks just at the threshold are compared.", type=float)),
-    ("doc_recall", setting("doc_recall", "Chance that documents just at the threshold are compared.", type=float)),
-    ("seed", setting("seed", "Seed of the permutations.", type=int)),
-    ("bucket_limit", setting("bucket_limit", "Survivors that an LSH bucket remembers.", type=int)),
-    ("candidate_limit", setting("candidate_limit", "Survivors that a text is compared with.", type=int)),
-    ("threads", setting("threads", "Worker threads.  [default: one a core]", type=int)),
-    ("batch_bytes", setting("batch_bytes", "Bytes read at a time.", type=Size())),
-    (
-        "max_memory",
-        setting("max_memory", "Memory to make do with, like 1G.  [default: what is fastest]", type=Size()),
-    ),
-]
-
-
-# what an earlier scan has not settled
-OF_CLEANING = ("allow", "strict", "threads", "batch_bytes", "max_memory")
 ADVICE = "Look at it (dedup scan INPUT -o RUN), then allow it (--allow)."
-# what changes no score
-OF_REMOVAL: tuple[str, ...] = ("score", "min_substance", "survivor", "newest", "keep", "drop", "drop_filler")
-OF_REMOVAL += ("max_drop_share", "max_cluster", "allow")
-
-
-def with_settings(command: F, without: Collection[str] = ()) -> F:
-    """Give a command an option for each setting."""
-    for name, option in reversed(SETTINGS):
-        if name not in without:
-            command = option(command)
-    return command
-
-
-def with_scoring_settings(command: F) -> F:
-    """Give a command an option for each setting that scores depend on."""
-    return with_settings(command, OF_REMOVAL)
-
-
-def make_settings(options: dict[str, Any]) -> Settings:
-    """Turn options into settings."""
-    also = {*options.pop("drop", ()), *(["filler"] if options.pop("drop_filler", False) else [])}
-    return Settings(drop=(DEFAULT_DROP | also) - set(options.pop("keep", ())), **options)
-
-
-def changed_settings(settings: Settings, context: click.Context, options: dict[str, Any]) -> Settings:
-    """Change the settings that options were given for."""
-    given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
-    also = {*options["drop"], *(["filler"] if options["drop_filler"] else [])}
-    plain = {name: options[name] for name in given - {"drop", "drop_filler", "keep"}}
-    return dataclasses.replace(settings, drop=(settings.drop | also) - set(options["keep"]), **plain)
-
-
-def check_applied(settings: Settings, context: click.Context, options: dict[str, Any]) -> None:
-    """Check that no option asks for another decision than that of the run which is applied.
-
-    Raises:
-        UsageError: one does.
-    """
-    fields = [field.name for field in dataclasses.fields(Settings) if field.name not in OF_CLEANING]
-    changed = changed_settings(settings, context, options)
-    others = [name for name in fields if getattr(changed, name) != getattr(settings, name)]
-    if others:
-        given = [name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
-        told = [name for name in given if name in others or (name in {"keep", "drop_filler"} and "drop" in others)]
-        flags = ", ".join("--" + name.replace("_", "-") for name in told)
-        raise click.UsageError(
-            f"{flags}: the run has decided otherwise, and is applied as it is; "
-            f"dedup scan RUN {flags.split(',')[0]} ... decides again"
-        )
+EXIT_ERROR, EXIT_USAGE, EXIT_GUARD, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
 def rejects_in(out: str) -> str:
@@ -242,10 +111,9 @@ def cli() -> None:
     """Find and remove what a text corpus repeats: near-duplicate paragraphs and documents, headers, templates.
 
     INPUT is a file, a directory, a quoted pattern like 'crawl/**/*.jsonl.gz', any of them at a URL such as
-    s3://bucket/crawl/, or - for standard input: JSON lines, one
-    JSON array of objects, CSV or TSV, text and Markdown, HTML, WARC or WET, plain or compressed (gzip, zstd, bzip2, xz,
-    lz4), Parquet or Arrow, told by content and name. Data go to stdout, messages to stderr. Exit codes: 0 done, 1
-    error, 2 usage, 3 stopped by a guard rail.
+    s3://bucket/crawl/, or - for standard input: JSON lines, one JSON array of objects, CSV or TSV, text and Markdown,
+    HTML, WARC or WET, plain or compressed (gzip, zstd, bzip2, xz, lz4), Parquet or Arrow, told by content and name.
+    Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error, 2 usage, 3 stopped by a guard rail.
     """
 
 
@@ -304,12 +172,15 @@ def scan_command(
             click.echo(f"dedup: interrupted; the same command goes on from here{where}", err=True)
             sys.exit(EXIT_INTERRUPTED)
         except GuardRail:
-            run = Run.open(out)
-            tell_unused(run)
-            click.echo(json.dumps(run.summary) if as_json else summary_table(run.summary, rejects_in(out)))
+            tell_scan(Run.open(out), out, as_json=as_json)
             raise
-        tell_unused(run)
-        click.echo(json.dumps(run.summary) if as_json else summary_table(run.summary, rejects_in(out)))
+        tell_scan(run, out, as_json=as_json)
+
+
+def tell_scan(run: Run, out: str, *, as_json: bool) -> None:
+    """Say what a scan found."""
+    tell_unused(run)
+    click.echo(json.dumps(run.summary) if as_json else summary_table(run.summary, rejects_in(out)))
 
 
 @cli.command("runs")

@@ -15,7 +15,8 @@ from endtoend import COMPILING, CORPUS, FERRY, command, dedup, files, generate, 
 
 import dedup as library
 from dedup import Settings, StoreError
-from dedup.cli import Size, cli, reported_errors
+from dedup.cli import cli, reported_errors
+from dedup.options import Size
 from dedup.settings import REMOVABLE
 from dedup.version import __version__
 
