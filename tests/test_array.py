@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reading import Result, Rule, assert_nothing_is_lost, drawn, left_of, nothing, read
 
 import dedup as library
-from dedup import InputError, Settings
+from dedup import InputError, SchemaError, Settings
 from dedup.formats import array, open_inputs
 from dedup.formats.array import is_array
 
@@ -132,7 +132,10 @@ def test_harmed_arrays_leave_an_array_of_what_is_whole(
         data = data[: draw.draw(st.integers(first, max(first, len(data))))]
     if not is_array(data):  # an array a line
         return
-    result = in_pieces(tmp_path_factory.mktemp("array") / "in.json", data, size, nothing)
+    try:
+        result = in_pieces(tmp_path_factory.mktemp("array") / "in.json", data, size, nothing)
+    except SchemaError:  # no element of what is read first has the field any more
+        return
     assert [text.encode() for text in expected(result.output) if text is not None] == [
         row[-1] for row in result.documents
     ]
