@@ -49,14 +49,17 @@ if "--undo" not in sys.argv:
     dedup.checkpoint.PERIOD = 0.0
 numbers, seen, last, first = itertools.count(1), 0, int(last), None
 NAMED = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate", "shutil.rmtree"}
+def is_ours(path):
+    "Whether it lies in the room; in a removal of a whole folder, names stand alone. Compiled kernels lie elsewhere."
+    return isinstance(path, (str, os.PathLike)) and (os.fspath(path).startswith(room) or os.sep not in os.fspath(path))
 def watch(event, arguments):
     global seen, first
     if event == "open":
-        path, _, flags = arguments
-        writes = flags & (os.O_WRONLY | os.O_RDWR)
-        counts = writes and isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith(room)
+        counts = arguments[2] & (os.O_WRONLY | os.O_RDWR) and is_ours(arguments[0])
+    elif event in NAMED:
+        counts = is_ours(arguments[0])
     else:
-        counts = event in NAMED or (event == "ctypes.dlsym" and arguments[1] == "renameat2")
+        counts = event == "ctypes.dlsym" and arguments[1] == "renameat2"
     if counts:
         seen, first = next(numbers), first or time.process_time()
         if seen == last:
@@ -333,8 +336,9 @@ def kill(
             counts["kills"] += 1
             counts[trial.where(result)] += 1
             trial.check_left()
-            if number % in_a_row == 0 or number == len(moments):
-                if not trial.is_done():
+            done = trial.is_done()
+            if done or number % in_a_row == 0 or number == len(moments):
+                if not done:
                     ended = trial.run()
                     counts["resumed"] += ".unfinished" in ended.told
                     trial.check_end(ended)

@@ -29,9 +29,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
 @pytest.mark.parametrize("name", CASES)
 def test_after_kills_the_next_run_ends_as_an_undisturbed_one(cases: dict[str, Case], tmp_path: Path, name: str) -> None:
     trial = Trial(cases[name], tmp_path)
-    *moments, last = moments_of(trial, 1, 3, random.Random(name))
-    assert last == (None, trial.whole.steps)
-    counts, wrong = kill(trial, [*moments, (None, trial.whole.steps // 2)], in_a_row=3)
+    moments = [(None, trial.whole.steps // 2), *moments_of(trial, 1, 3, random.Random(name))]
+    assert moments[-1] == (None, trial.whole.steps)
+    counts, wrong = kill(trial, moments, in_a_row=3)
     assert not wrong
     assert counts["in the middle"]
 
