@@ -15,10 +15,9 @@ from concurrent.futures import Executor
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
-import pyarrow as pa
 
 from dedup.arrays import I64, U64
-from dedup.cut import Plan, cut_text, make_plan
+from dedup.cut import Plan, as_dicts, cut_text, make_plan
 from dedup.errors import GuardRail, InputError, SettingsError, StoreError
 from dedup.formats import (
     Chunk,
@@ -147,7 +146,8 @@ def clean(
             check_unchanged(run, opened, settings)
         if dry_run:
             return Cleaned(run, None, removal_counts(run))
-        plan = make_plan(run)
+        with told_when_full(workspace.path):
+            plan = make_plan(run, workspace)
         if isinstance(opened[0], Records):
             return clean_records(inputs, rejected_rows(run), run, plan, settings)
         if isinstance(opened[0], ArrowTable):
@@ -215,25 +215,11 @@ def removal_counts(run: Run) -> dict[str, Any]:
     return {name: run.summary[name] for name in names}
 
 
-def describe(run: Run, rows: I64) -> list[dict[str, Any]]:
-    """Return verdicts as dicts, for removals."""
-    names = ["doc", "block", "start", "end", "kind", "reason", "partner_doc", "partner_block", "similarity"]
-    names += [name for name in ("substance", "reasons") if name in run.verdicts.column_names]
-    return as_dicts(run.verdicts.select(names), rows)
-
-
 def describe_documents(run: Run, rows: I64) -> list[dict[str, Any]]:
     """Return verdicts on documents as dicts, for removals."""
     names = ["doc", "reason", "partner_doc", "similarity"]
     names += [name for name in ("substance",) if name in run.documents.column_names]
     return as_dicts(run.documents.select(names), rows)
-
-
-def as_dicts(table: pa.Table, rows: I64) -> list[dict[str, Any]]:
-    """Return some rows of a table as dicts; rows that stand together are taken from their part of it alone."""
-    first, end = int(rows.min(initial=table.num_rows)), int(rows.max(initial=-1)) + 1
-    part = table.slice(first, max(0, end - first))
-    return cast("list[dict[str, Any]]", part.take(pa.array(rows - first)).to_pylist())
 
 
 def clean_records(
@@ -257,7 +243,7 @@ def clean_records(
         if not spans:
             kept.append(record)
             continue
-        told = describe(run, plan.bounds[row] + np.array([block for *_, block in spans]))
+        told = plan.describe(plan.bounds[row] + np.array([block for *_, block in spans]))
         removals += [{**why, "text": data[a:b].decode()} for why, (a, b, _) in zip(told, spans, strict=True)]
         kept.append({**record, settings.text: cut_text(data, spans).decode()})
     return Cleaned(run, None, removal_counts(run), kept, removals)
@@ -474,7 +460,7 @@ def told_batch(
     whole = [one for one in removed if one.doc >= 0 and one.span < 0]
     rows = plan.rows[first + np.array([one.doc for one in spans], np.int64)]
     positions = np.array([blocks[one.doc][one.span] for one in spans], np.int64)
-    why_block = iter(describe(run, plan.bounds[rows] + positions))
+    why_block = iter(plan.describe(plan.bounds[rows] + positions))
     why_doc = iter(describe_documents(run, plan.rows[first + np.array([one.doc for one in whole], np.int64)]))
     data, bounds = parsed.documents.data.data, parsed.documents.bounds
     for one in removed:

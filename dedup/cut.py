@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.arrays import I64, Bool
@@ -13,9 +14,13 @@ from dedup.blocks import split_blocks
 from dedup.errors import Corrupt, InputError
 from dedup.formats import Cut
 from dedup.run import Run
-from dedup.schema import Documents
+from dedup.schema import BLOCK_SCORES, Documents
 from dedup.settings import Split
+from dedup.workspace import Workspace
 
+# What is told of a block that is removed, where the run knows it.
+TOLD = ["doc", "block", "start", "end", "kind", "reason", "partner_doc", "partner_block", "similarity"]
+TOLD_OF_SCORES = [name for name in BLOCK_SCORES.names if name != "scored"]
 LINE_ENDS = LF, VT, FF, CR = (b"\n", b"\x0b", b"\x0c", b"\r")
 
 
@@ -31,6 +36,8 @@ class Plan(NamedTuple):
         gone: bool[docs], documents that go as a whole.
         touched: bool[docs], documents of which a block is dropped.
         split: how documents were split into blocks.
+        told: verdicts on the blocks that are dropped from documents that stay.
+        told_rows: int64, which blocks they are, ascending.
     """
 
     bounds: I64
@@ -41,6 +48,12 @@ class Plan(NamedTuple):
     gone: Bool
     touched: Bool
     split: Split
+    told: pa.Table
+    told_rows: I64
+
+    def describe(self, rows: I64) -> list[dict[str, Any]]:
+        """Return verdicts on blocks that are dropped as dicts, for removals."""
+        return as_dicts(self.told, np.searchsorted(self.told_rows, rows))
 
     def spans(self, row: int, text: bytes) -> list[tuple[int, int, int]]:
         """Return what to cut from the document at ``row``: start, end and number of each block that is dropped.
@@ -88,26 +101,52 @@ class Plan(NamedTuple):
         return cuts, blocks
 
 
-def make_plan(run: Run) -> Plan:
-    """Read what cutting needs from a run."""
-    verdicts, documents = run.verdicts, run.documents
+def make_plan(run: Run, workspace: Workspace) -> Plan:
+    """Read what cutting needs from a run, a part of the verdicts at a time; what grows with it rests in the workspace.
+
+    Raises:
+        Corrupt: the run is damaged.
+    """
+    documents = run.documents
     bounds = np.concatenate([[0], np.cumsum(documents["blocks"].to_numpy())]).astype(np.int64)
-    if bounds[-1] != verdicts.num_rows:
+    gone = pc.equal(documents["action"], "drop").to_numpy()
+    n = int(bounds[-1])
+    starts, ends, dropped = (workspace.scratch(n, dtype) for dtype in (np.int64, np.int64, np.bool_))
+    touched = np.zeros(gone.size, np.bool_)
+    table = workspace.table("told")
+    told_rows = workspace.column("told-rows", np.int64)
+    first = 0
+    for part in run.read_verdicts([*TOLD, *TOLD_OF_SCORES, "action"]):
+        rows = slice(first, first + part.num_rows)
+        first = rows.stop
+        if first > n:
+            break
+        starts[rows], ends[rows] = part["start"].to_numpy(), part["end"].to_numpy()
+        dropped[rows] = pc.equal(part["action"], "drop").to_numpy()
+        going = rows.start + np.flatnonzero(dropped[rows])
+        owners = np.searchsorted(bounds, going, side="right") - 1
+        touched[owners] = True
+        going = going[~gone[owners]]
+        told_rows.append(going)
+        table.append(part.drop_columns("action").take(pa.array(going - rows.start)))
+    if first != n:
         raise Corrupt(f"{run.place}: documents.parquet and verdicts.parquet disagree: scan again")
-    dropped = pc.equal(verdicts["action"], "drop").to_numpy()
-    owners = np.searchsorted(bounds, np.flatnonzero(dropped), side="right") - 1
-    touched = np.zeros(bounds.size - 1, np.bool_)
-    touched[owners] = True
-    return Plan(
-        bounds,
-        run.input_order(),
-        verdicts["start"].to_numpy(),
-        verdicts["end"].to_numpy(),
-        dropped,
-        pc.equal(documents["action"], "drop").to_numpy(),
-        touched,
-        run.summary["settings"]["split"],
-    )
+    split = run.summary["settings"]["split"]
+    return Plan(bounds, run.input_order(), starts, ends, dropped, gone, touched, split, table.map(), told_rows.map())
+
+
+def as_dicts(table: pa.Table, rows: I64) -> list[dict[str, Any]]:
+    """Return some rows of a table as dicts; no more of it is read than the parts they stand in."""
+    parts = table.to_batches()
+    order = np.argsort(rows, kind="stable")
+    bounds = np.cumsum([0, *(part.num_rows for part in parts)])
+    cuts = np.searchsorted(rows[order], bounds)
+    found: list[dict[str, Any]] = [{}] * rows.size
+    for k in np.flatnonzero(np.diff(cuts)).tolist():
+        here = order[cuts[k] : cuts[k + 1]]
+        for place, row in zip(here.tolist(), parts[k].take(pa.array(rows[here] - bounds[k])).to_pylist(), strict=True):
+            found[place] = row
+    return found
 
 
 def line_start(data: bytes, lo: int, hi: int) -> int:

@@ -11,7 +11,7 @@ import json
 import os
 import pathlib
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
 
@@ -139,6 +139,23 @@ class Run:
     def verdicts(self) -> pa.Table:
         """One row a block: doc, block, start, end, kind, action, reason, partner_*, similarity, cluster."""
         return self._table(VERDICTS_FILE)
+
+    def read_verdicts(self, columns: Collection[str]) -> Iterator[pa.Table]:
+        """Yield some columns of ``verdicts`` a part at a time, for there may be more of it than memory holds.
+
+        Args:
+            columns: their names; those of scores are left out where substance was not scored.
+
+        Raises:
+            Corrupt: the file is damaged.
+        """
+        with self._reading(VERDICTS_FILE) as path, pq.ParquetFile(path, memory_map=True) as file:
+            known = file.schema_arrow.names
+            missing = {*VERDICTS.names} - {*known}
+            if missing:
+                raise LookupError(f"no column {', '.join(sorted(missing))}")
+            for k in range(file.num_row_groups):
+                yield file.read_row_group(k, [name for name in known if name in columns])
 
     @functools.cached_property
     def documents(self) -> pa.Table:

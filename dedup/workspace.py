@@ -54,6 +54,7 @@ class Workspace:
         self._temporary = temporary_directory(parent)
         self.path = self._temporary.path
         self._columns: list[Column] = []
+        self._tables: list[Table] = []
         self._kept: dict[str, Column] = {}
         self._groups: list[Columns] = []
         self._held = held
@@ -72,6 +73,8 @@ class Workspace:
         """Delete everything."""
         for column in (*self._columns, *self._kept.values()):
             column.close()
+        for table in self._tables:
+            table.close()
         self._temporary.close()
 
     def column(self, name: str, dtype: npt.DTypeLike) -> Column:
@@ -79,6 +82,12 @@ class Workspace:
         column = Column(self.path / f"{len(self._columns)}-{name}", np.dtype(dtype), self._held)
         self._columns.append(column)
         return column
+
+    def table(self, name: str) -> Table:
+        """Begin a temporary table."""
+        table = Table(self.path / f"{len(self._tables)}-{name}.arrow")
+        self._tables.append(table)
+        return table
 
     def kept(self, name: str, dtype: npt.DTypeLike) -> Column:
         """Begin, or go on with, a column that stays, if any do; its name is its own."""
@@ -323,6 +332,37 @@ class Strings:
         data, bounds = self.arrays()
         valid = pa.py_buffer(np.packbits(self._valid.map(), bitorder="little"))
         return pa.Array.from_buffers(pa.large_string(), self.size, [valid, pa.py_buffer(bounds), pa.py_buffer(data)])
+
+
+class Table:
+    """A table that grows at its end, in a file; its first part says which columns it has.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._writer: pa.RecordBatchFileWriter | None = None
+
+    def append(self, part: pa.Table) -> None:
+        """Take rows at the end."""
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(self._path, part.schema)
+        self._writer.write_table(part)
+
+    def map(self) -> pa.Table:
+        """Return the whole table, mapped into memory; nothing can be appended then."""
+        if self._writer is None:
+            return pa.table({})
+        self.close()
+        with pa.memory_map(str(self._path)) as file, pa.ipc.open_file(file) as table:
+            return table.read_all()
+
+    def close(self) -> None:
+        """Stop writing."""
+        if self._writer is not None:
+            self._writer.close()
 
 
 def remember(folder: pathlib.Path, key: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

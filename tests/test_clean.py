@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from dedup import GuardRail, InputError, NotFound, Settings, SettingsError, clean, scan, undo
 from dedup.blocks import split_blocks
-from dedup.cut import Plan, cut_text, spans_to_cut
+from dedup.cut import Plan, as_dicts, cut_text, spans_to_cut
 from dedup.formats.base import pack
 from dedup.schema import BOILERPLATE, Blocks
 from dedup.settings import DEFAULT_DROP, SPLITS, Removable, Split
@@ -88,8 +88,19 @@ def test_spans_to_cut(text: str, dropped: list[int], left: str) -> None:
     assert (kept + data[position:]).decode() == left
 
 
+UNTOLD = pa.table({})
 WRAPS = ("The ferry leaves the harbour at nine and", "returns at noon. Tickets are sold in", "the kiosk.", "Close",
     "Boats stay ashore.", "\n", "- an item of some length, which", "  goes on", "# Title", "Title\n=====")  # fmt: skip
+
+
+@given(st.lists(st.integers(0, 5), max_size=5), st.data())
+def test_rows_of_a_table_in_parts(sizes: list[int], data: st.DataObject) -> None:
+    n = sum(sizes)
+    bounds = np.cumsum([0, *sizes])
+    parts = [pa.table({"place": np.arange(first, end)}) for first, end in itertools.pairwise(bounds)]
+    table = pa.concat_tables([pa.table({"place": np.arange(0)}), *parts])
+    chosen = data.draw(st.lists(st.integers(0, n - 1)) if n else st.just([]))
+    assert as_dicts(table, np.array(chosen, np.int64)) == [{"place": row} for row in chosen]
 
 
 @given(st.lists(st.tuples(st.sampled_from(WRAPS), st.booleans()), max_size=12), st.sampled_from(SPLITS))
@@ -100,7 +111,7 @@ def test_what_is_left_splits_into_the_blocks_that_are_kept(lines: list[tuple[str
     dropped = np.array([drop for _, drop in lines[:n]] + [False] * (n - len(lines)), np.bool_)
     kept_whole, touched = np.zeros(1, np.bool_), np.array([dropped.any()])
     first = np.zeros(1, np.int64)
-    plan = Plan(np.array([0, n]), first, blocks.starts, blocks.ends, dropped, kept_whole, touched, split)
+    plan = Plan(np.array([0, n]), first, blocks.starts, blocks.ends, dropped, kept_whole, touched, split, UNTOLD, first)
     left = np.frombuffer(cut_text(text, plan.spans(0, text)), np.uint8)
     again = split_blocks(left, np.array([0, left.size]), split)
 
@@ -398,7 +409,7 @@ def test_documents_of_a_batch_are_cut_as_alone(drawn: list[tuple[str, set[int]]]
     dropped = np.array([int(k) in drawn[doc][1] for k, doc in zip(numbers, owners, strict=True)], np.bool_)
     touched = np.array([dropped[owners == doc].any() for doc in range(len(texts))], np.bool_)
     rows, gone = np.arange(len(texts)), np.zeros(len(texts), np.bool_)
-    plan = Plan(blocks.bounds, rows, blocks.starts, blocks.ends, dropped, gone, touched, split)
+    plan = Plan(blocks.bounds, rows, blocks.starts, blocks.ends, dropped, gone, touched, split, UNTOLD, rows)
     nothing = [None] * len(texts)
     cuts, whole = plan.cuts(pack(texts, [str(k) for k in rows], nothing, nothing), 0)
     alone = [plan.spans(row, text) for row, text in enumerate(texts)]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from endtoend import FERRY, files, jsonl
 
@@ -109,6 +112,17 @@ def test_runs_that_are_damaged(tmp_path: Path, name: str, data: bytes | None) ->
         (tmp_path / "run" / name).write_bytes(data)
     with pytest.raises(Corrupt, match=f"{name} is damaged"):
         read_whole(Run.open(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("change", [lambda table: table.drop_columns("start"), lambda table: table.slice(1)])
+def test_verdicts_that_are_not_whole(tmp_path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(COPIES)
+    run = scan(path, out=tmp_path / "run")
+    pq.write_table(change(run.verdicts), run.path / "verdicts.parquet")
+    with pytest.raises(Corrupt, match=r"no column start|documents.parquet and verdicts.parquet disagree"):
+        clean(path, tmp_path / "out.jsonl", run=tmp_path / "run")
+    assert not list(tmp_path.glob("*out.jsonl*"))
 
 
 @pytest.mark.parametrize(

@@ -376,6 +376,15 @@ def test_all_kinds_of_numbers_fit_scratch_and_columns_alike(workspace: Workspace
     assert np.array_equal(column.map(), values)
 
 
+def test_tables_come_back_as_they_went_in(workspace: Workspace) -> None:
+    parts = [pa.table({"name": ["a", None], "many": [[1], []]}), pa.table({"name": ["ü"], "many": [[2, 3]]})]
+    table = workspace.table("t")
+    for part in (parts[0], parts[1].slice(0, 0), parts[1]):
+        table.append(part)
+    assert table.map().to_pylist() == pa.concat_tables(parts).to_pylist()
+    assert workspace.table("t").map().num_rows == 0
+
+
 @pytest.mark.parametrize("room", [0, ROOM])
 def test_what_was_made_from_the_same_is_remembered(tmp_path: pathlib.Path, room: int) -> None:
     kept = tmp_path / "kept"
