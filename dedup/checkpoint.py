@@ -1,64 +1,37 @@
-"""How far inputs were read, and the columns of their sketches, in; a directory that another scan goes on from out."""
+"""How far inputs were read, and the columns of their sketches, in; out, a directory that another scan goes on from."""
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import logging
 import os
 import pathlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from dedup.arrays import I64
 from dedup.corpus import Corpus
 from dedup.errors import Corrupt, NotFound, SettingsMismatch
-from dedup.formats import Chunk, Input, Inputs, Parsed, narrow
+from dedup.formats import Inputs
 from dedup.frequencies import DocumentFrequencies
+from dedup.ledger import FILES, Kept, Known, Ledger, Parts, Read, bytes_of_list, find_parts, kept_inputs, read_list
 from dedup.lsh import Scheme, collision_probability, schemes
-from dedup.run import TextsSum, json_line, reject_row
-from dedup.schema import Reject
+from dedup.run import Run
 from dedup.settings import Settings
-from dedup.store import PIECE, SKETCHES, atomic_file, checksum_of_file, checksums
+from dedup.store import SKETCHES, atomic_file, checksum_of_file, checksums
 from dedup.version import __version__
 
 STATE, REJECTS = "state.json", "rejects"
-FORMAT = 2
+FORMAT = 3
 PERIOD = 10.0  # seconds between checkpoints
 # settings that sketches depend on, beside how they are banded
 OF_SKETCHES = ("text", "format", "id", "source", "newest", "split", "min_tokens", "seed")
 log = logging.getLogger("dedup")
-
-
-class Read(msgspec.Struct):
-    """How far an input was read.
-
-    Attributes:
-        path: what it is called; ``name``, that of its output, which documents without an id are called by.
-        size: its bytes, None where not known.
-        stamp: changes when it does; None where it cannot be read again.
-        batch_bytes: bytes of a chunk.
-        chunks: how many of its chunks were read; ``done``, whether that is all.
-        texts: of its documents.
-        rejects: records that could not be used; ``reject_bytes``, what they take up where they are written down.
-    """
-
-    path: str
-    name: str
-    size: int | None
-    stamp: str | None
-    batch_bytes: int
-    chunks: int = 0
-    done: bool = False
-    texts: TextsSum = msgspec.field(default_factory=TextsSum)
-    rejects: int = 0
-    reject_bytes: int = 0
 
 
 class Span(msgspec.Struct):
@@ -98,98 +71,20 @@ class State(msgspec.Struct):
         return {name: sum(span.size for span in spans) for name, spans in self.columns.items()}
 
 
-class Ledger:
-    """Which inputs were read, and how far.
-
-    Attributes:
-        inputs: the inputs, in the order in which they were given.
-        reads: for each of them, what was read; None where nothing was.
-        stored: those of ``reads``, in the order in which their documents stand in the corpus.
-    """
-
-    def __init__(self, inputs: Inputs, known: Iterable[Read], rejects: pathlib.Path, settings: Settings) -> None:
-        self.inputs = [narrow(one, settings) for one in inputs]
-        self._batch_bytes = settings.batch_bytes
-        self.reads: list[Read | None] = [None] * len(inputs)
-        self.stored: list[Read] = []
-        self._stamps = inputs.stamps
-        places = collections.defaultdict[Any, list[int]](list)
-        for k in reversed(range(len(inputs))):
-            places[inputs[k].path, inputs[k].name, self._stamps[k]].append(k)
-        for read in known:
-            self.reads[places[read.path, read.name, read.stamp].pop()] = read
-            self.stored.append(read)
-        self._rejects = rejects
-        with rejects.open("ab") as file:
-            file.truncate(sum(read.reject_bytes for read in self.stored))
-
-    def size(self) -> int | None:
-        """Return the bytes of all inputs, None where not known."""
-        sizes = [one.size for one in self.inputs]
-        return None if None in sizes else sum(filter(None, sizes))
-
-    @property
-    def rejected(self) -> int:
-        """How many records could not be used."""
-        return sum(read.rejects for read in self.stored)
-
-    def left(self) -> Iterator[tuple[Input, Read]]:
-        """Yield the inputs that are not read to their end, those that were begun first, as they were."""
-        places = {id(read): k for k, read in enumerate(self.reads)}
-        begun = [places[id(read)] for read in self.stored if not read.done]
-        for k in [*begun, *(k for k, read in enumerate(self.reads) if read is None)]:
-            source, read = self.inputs[k], self.reads[k]
-            if read is None:
-                read = self.reads[k] = Read(source.path, source.name, source.size, self._stamps[k], self._batch_bytes)
-                self.stored.append(read)
-            yield source, read
-
-    def set_aside(self, read: Read, rejects: list[Reject]) -> None:
-        """Write down records that could not be used."""
-        if rejects:
-            with self._rejects.open("ab") as file:
-                read.rejects += len(rejects)
-                read.reject_bytes += file.write(b"".join(json_line(reject_row(one)) for one in rejects))
-
-    def first_reject(self) -> dict[str, Any] | None:
-        """Return the first record that could not be used; None where there is none."""
-        with self._rejects.open("rb") as file:
-            line = file.readline()
-        found: dict[str, Any] | None = msgspec.json.decode(line) if line else None
-        return found
-
-    def write_rejects(self, target: pathlib.Path) -> int:
-        """Write the records that could not be used in the order of the inputs, if there are any; return how many."""
-        if self.rejected:
-            ends = np.cumsum([read.reject_bytes for read in self.stored]).tolist()
-            starts = {id(read): end - read.reject_bytes for read, end in zip(self.stored, ends, strict=True)}
-            with self._rejects.open("rb") as file, target.open("wb") as out:
-                for read in filter(None, self.reads):
-                    file.seek(starts[id(read)])
-                    left = read.reject_bytes
-                    while left and (data := file.read(min(PIECE, left))):
-                        left -= out.write(data)
-        return self.rejected
-
-    def positions(self) -> I64:
-        """Return int64[docs], the place of each document in the inputs; empty where they stand in that order."""
-        reads = [read for read in self.reads if read is not None]
-        if reads == self.stored:
-            return np.empty(0, np.int64)
-        starts = dict(zip(map(id, reads), np.cumsum([0, *(read.texts.docs for read in reads)]).tolist(), strict=False))
-        return np.concatenate([starts[id(read)] + np.arange(read.texts.docs) for read in self.stored])
-
-
 class Sketchbook:
     """A directory of sketches.
 
     Args:
         path: the directory.
         state: what rests there.
+
+    Attributes:
+        parts: of the inputs of the scan that goes on from here; None before they were looked for.
     """
 
     def __init__(self, path: pathlib.Path, state: State) -> None:
         self.path, self.state = path, state
+        self.parts: Parts | None = None
         self._last = time.monotonic()
 
     @classmethod
@@ -222,7 +117,9 @@ class Sketchbook:
         """Copy a directory. Files are linked where nobody else will write to them: they only grow."""
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(self.path, path, copy_function=link_or_copy)
-        return Sketchbook(path, self.state)
+        book = Sketchbook(path, self.state)
+        book.parts = self.parts
+        return book
 
     def is_behind(self, path: pathlib.Path) -> bool:
         """Whether another directory has the same files and uses more of them: it has taken the place of this one."""
@@ -234,26 +131,23 @@ class Sketchbook:
         shared = (name for name in sizes if more.get(name, 0) > sizes[name])
         return any((path / name).exists() and (self.path / name).samefile(path / name) for name in shared)
 
+    def known(self) -> list[Known]:
+        """Return what was read.
+
+        Raises:
+            Corrupt: a list of files is damaged.
+        """
+        return [Known(one, None if one.files is None else read_list(self.path / one.files)) for one in self.state.reads]
+
     def unfit(self, inputs: Inputs, settings: Settings) -> str | None:
-        """Say why nobody can go on from here with these inputs and settings; None where that is possible."""
+        """Find the parts of inputs; say why nobody can go on from here with them, None where that is possible."""
         reason = self.unlike(settings)
-        if reason is not None or all(isinstance(one, Kept) for one in inputs):
-            return reason
-        stamps = collections.Counter(
-            (one.path, one.name, stamp) for one, stamp in zip(inputs, inputs.stamps, strict=True)
-        )
-        for read in self.state.reads:
-            key = read.path, read.name, read.stamp
-            if read.stamp is None or not stamps[key]:
-                names = {one.name for one in inputs if one.path == read.path}
-                if not names:
-                    return f"{read.path} is not among the inputs"
-                told = "has changed" if read.name in names else f"is told apart from others as {names.pop()} now"
-                return f"{read.path} {told}"
-            stamps[key] -= 1
-            if not read.done and settings.batch_bytes != read.batch_bytes:
-                return f"made with batch_bytes={read.batch_bytes}"
-        return None
+        if reason is None:
+            found = find_parts(inputs, self.known(), settings)
+            if isinstance(found, str):
+                return found
+            self.parts = found
+        return reason
 
     def unlike(self, settings: Settings) -> str | None:
         """Say how the sketches differ from those that settings ask for; None where they do not."""
@@ -287,6 +181,12 @@ class Sketchbook:
 
         tasks = {name: pool.submit(damaged, name, spans) for name, spans in self.state.columns.items() if spans}
         found = [name for name, task in tasks.items() if task.result()]
+        for read in self.state.reads:
+            try:
+                if read.files is not None:
+                    read_list(self.path / read.files)
+            except Corrupt:
+                found.append(str(read.files))
         parts = self.state.frequencies
         if parts is not None:
             try:
@@ -323,11 +223,17 @@ class Sketchbook:
         for name, task in tasks.items():
             state.columns.setdefault(name, []).append(Span(grown[name][1], task.result()))
         if state.scored:
-            state.frequencies = f"frequencies-{sum(read.chunks for read in ledger.stored)}.npz"
+            state.frequencies = f"frequencies-{sum(read.chunks for read in ledger.reads)}.npz"
             with atomic_file(self.path / state.frequencies, durable=False) as file:  # others may have a link to it
                 np.savez(file, **corpus.frequencies.arrays())  # type: ignore[arg-type]
             state.frequencies_checksum = checksum_of_file(self.path / state.frequencies)
-        state.reads = [read for read in ledger.stored if read.chunks or read.done]  # others may yet change
+        begun = [part for part in ledger.stored if part.read.chunks or part.read.done]  # others may yet change
+        state.reads = [part.read for part in begun]
+        lists = {part.read.files: part.files for part in begun if part.read.files is not None}
+        for name, files in lists.items():
+            if not (self.path / name).exists():
+                with atomic_file(self.path / name, durable=False) as file:
+                    file.write(bytes_of_list(files or ()))
         state.schemes = [key_of(one) for one in scheme]
         unused = set(state.columns) - set(columns)
         for name in unused:
@@ -335,6 +241,7 @@ class Sketchbook:
         with atomic_file(self.path / STATE, durable=False) as state_file:
             state_file.write(msgspec.json.encode(state))
         unused.update(path.name for path in self.path.glob("frequencies-*.npz") if path.name != state.frequencies)
+        unused.update(path.name for path in self.path.glob(f"{FILES}*") if path.name not in lists)
         for name in unused:
             (self.path / name).unlink(missing_ok=True)
         self._last = time.monotonic()
@@ -368,39 +275,21 @@ def link_or_copy(source: str, target: str) -> None:
     shutil.copyfile(source, target)
 
 
-class Kept:
-    """An input whose sketches rest; it is not read."""
-
-    def __init__(self, read: Read) -> None:
-        self.path, self.name, self.size, self._stamp = read.path, read.name, read.size, read.stamp
-
-    def stamp(self) -> str | None:
-        """Return what it was."""
-        return self._stamp
-
-    def chunks(self, size: int) -> Iterator[Chunk]:
-        """Read nothing."""
-        raise NotImplementedError
-
-    def parse(self, chunk: Chunk, settings: Settings) -> Parsed:
-        """Read nothing."""
-        raise NotImplementedError
-
-
-def open_sketches(path: str | os.PathLike[str], settings: Settings) -> list[Read]:
+def open_sketches(run: Run, settings: Settings) -> list[Kept]:
     """Return the inputs of a run, to decide on them again.
 
     Raises:
         NotFound: the run keeps no sketches.
         SettingsMismatch: they were made with other settings.
+        Corrupt: they are damaged.
     """
-    book = Sketchbook.read(pathlib.Path(path) / SKETCHES)
+    book = Sketchbook.read(run.path / SKETCHES)
     if book is None:
-        raise NotFound(f"{path} keeps no sketches that this version reads: scan its inputs again")
+        raise NotFound(f"{run.path} keeps no sketches that this version reads: scan its inputs again")
     reason = book.unlike(settings)
     if reason is not None:
-        raise SettingsMismatch(f"{path} was {reason}: scan its inputs again")
-    return book.state.reads
+        raise SettingsMismatch(f"{run.path} was {reason}: scan its inputs again")
+    return kept_inputs(book.known(), [one["path"] for one in run.summary["inputs"]])
 
 
 def go_on(made: pathlib.Path, base: pathlib.Path, inputs: Inputs, settings: Settings, pool: Executor) -> Sketchbook:

@@ -134,6 +134,7 @@ class Corpus:
         bits: uint64[2 * m], one-bit MinHash values; ``families``: uint64[m], equal where texts differ in numbers.
         letters, names, chars, forms, titles, languages: see ``Said``; empty where substance is not scored.
         frequencies: of the terms of distinct documents, likewise.
+        texts: uint64[docs], hashes of the documents' texts, which whoever reads them appends.
         doc_first: int64[e], first document of each; ``doc_bands``, ``doc_bits``, ``doc_families`` as for blocks.
     """
 
@@ -167,6 +168,7 @@ class Corpus:
         self.doc_families = column(f"doc-{doc_name}-families", np.uint64)
         self.prints, self.doc_prints = column("prints", np.uint64), column("doc_prints", np.uint64)
         self.doc_tokens = column("doc_tokens", np.int64)
+        self.texts = column("texts", np.uint64)
         self._min_tokens = min_tokens
         self._numbers: tuple[Interner, Interner] | None = None  # of blocks and of documents
 

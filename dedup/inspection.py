@@ -140,7 +140,7 @@ def sketches_of(path: pathlib.Path, *, verify: bool) -> dict[str, Any] | None:
         "made_by": book.state.made_by,
         "inputs": len(reads),
         "inputs_read": sum(read.done for read in reads),
-        "documents": sum(read.texts.docs for read in reads),
+        "documents": sum(read.docs for read in reads),
         "scored": book.state.scored,
     }
     if verify:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.arrays import I64
-from dedup.checkpoint import STATE, Kept, go_on, open_sketches
+from dedup.checkpoint import STATE, go_on, open_sketches
 from dedup.corpus import Corpus
 from dedup.decide import Decisions, decide, survivor_rank, tell_contained
 from dedup.errors import GuardRail, InputError
@@ -107,7 +107,7 @@ def scan(
     old = named_run(inputs)
     if old is not None:
         settings, out = settings or old.settings, out or old.path
-        opened = Inputs(map(Kept, open_sketches(old.path, settings)), old.summary.get("ignored"))
+        opened = Inputs(open_sketches(old, settings), old.summary.get("ignored"))
     else:
         settings = settings or Settings()
         opened = open_inputs(inputs, settings.format)
@@ -192,7 +192,7 @@ def _scan_into(
         write_table(made / VERDICTS_FILE, with_scores(VERDICTS, BLOCK_SCORES, settings), tables, pool)
         write_table(made / TEMPLATES_FILE, TEMPLATES, [told_templates(corpus, decisions)])
         summary = _summarise(corpus, settings, inputs, documents.result(), tally)
-        summary["texts"] = texts_digest(read.texts for read in ledger.reads if read is not None)
+        summary["texts"] = texts_digest(ledger.texts(corpus.texts.map()))
         summary["rejects"] = ledger.write_rejects(made / REJECTS_FILE)
         summary["seconds"] = round(time.perf_counter() - begun, 3)
         (made / SUMMARY_FILE).write_bytes(summary_bytes(summary))

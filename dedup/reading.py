@@ -7,20 +7,21 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from dedup.arrays import I32, I64, U8, U32, U64
 from dedup.background import identify
 from dedup.blocks import split_blocks
-from dedup.checkpoint import REJECTS, Ledger, Read, Sketchbook
+from dedup.checkpoint import REJECTS, Sketchbook
 from dedup.corpus import Corpus, Fresh, Looks, Said
 from dedup.errors import InputError, NotFound
 from dedup.formats import Chunk, Input, Inputs
 from dedup.frequencies import count_terms_of
 from dedup.kernels.shape import CHARS, LETTERS
 from dedup.kernels.tables import FREE, gather
+from dedup.ledger import Ledger, Parts, Read, find_parts
 from dedup.lsh import Scheme, schemes
 from dedup.marks import find_marks
 from dedup.run import hash_texts
@@ -76,12 +77,7 @@ def sketch_corpus(
     """Read, split, tokenise and sketch what is not in the book; return the corpus, and what was read."""
     for_blocks, for_docs = schemes(settings) if book is None else book.schemes(settings)
     corpus = Corpus(workspace, for_blocks, for_docs, settings.min_tokens)
-    known = [] if book is None else book.state.reads
-    rejects = (workspace.path if book is None else book.path) / REJECTS
-    ledger = Ledger(inputs, known, rejects, settings)
-    reject = ledger.first_reject() if settings.strict else None
-    if reject is not None:
-        raise InputError(reject["error"], reject["file"], reject["line"])
+    ledger = open_ledger(inputs, settings, workspace, book)
     scored = settings.scores
     if book is not None:
         scored |= book.state.scored
@@ -114,14 +110,30 @@ def sketch_corpus(
     return corpus, ledger
 
 
+def open_ledger(inputs: Inputs, settings: Settings, workspace: Workspace, book: Sketchbook | None) -> Ledger:
+    """Return what was read of the inputs, and what was not.
+
+    Raises:
+        InputError: in strict mode, a record is unusable.
+    """
+    parts = None if book is None else book.parts
+    if parts is None:
+        parts = cast("Parts", find_parts(inputs, (), settings))
+    ledger = Ledger(parts, (workspace.path if book is None else book.path) / REJECTS)
+    reject = ledger.first_reject() if settings.strict else None
+    if reject is not None:
+        raise InputError(reject["error"], reject["file"], reject["line"])
+    return ledger
+
+
 def read_batches(
     ledger: Ledger, settings: Settings, pool: Executor, *, scored: bool
 ) -> Iterator[tuple[Read, Batch | None]]:
     """Read what is left of the inputs, and do what needs a batch alone; None at the end of each input."""
 
     def chunks() -> Iterator[tuple[Input, Read, Chunk | None]]:
-        before = sum(read.size or 0 for read in ledger.stored if read.done)
-        for source, read in ledger.left():
+        before = sum(read.size or 0 for read in ledger.reads if read.done)
+        for source, read, _ in ledger.left():
             done = 0
             for chunk in itertools.islice(source.chunks(settings.batch_bytes), read.chunks, None):
                 done = chunk.read
@@ -164,7 +176,8 @@ def add_batches(
             raise InputError(first.error, first.path, first.line)
         ledger.set_aside(read, batch.rejects)
         read.chunks += 1
-        read.texts.add(batch.texts)
+        read.docs += batch.texts.size
+        corpus.texts.append(batch.texts)
         progress("reading", batch.read, total)
         yield batch.tokens, corpus.add(batch.documents, batch.blocks, batch.tokens, batch.looks, batch.said)
 

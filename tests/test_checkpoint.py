@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from endtoend import FERRY, dedup, files, jsonl
 from hypothesis import Phase, given
@@ -37,6 +36,7 @@ from dedup import (
 )
 from dedup.display import tell_unused
 from dedup.formats import Inputs
+from dedup.ledger import Kept, Known, Ledger, Parts, Read, find_parts
 from dedup.schema import Reject
 
 SMALL = Settings(batch_bytes=2000, allow=True)
@@ -473,20 +473,21 @@ def test_the_command_goes_on_and_says_so(corpus: list[Path], tmp_path: Path) -> 
 
 
 def test_positions_are_those_of_the_inputs(tmp_path: Path) -> None:
-    reads = [checkpoint.Read(str(k), str(k), 1, str(k), 1) for k in range(3)]
-    for read, docs in zip(reads, (2, 0, 3), strict=True):
-        read.texts.add(np.arange(docs, dtype=np.uint64))
-    inputs = Inputs([checkpoint.Kept(reads[k]) for k in (2, 0, 1)])
-    ledger = checkpoint.Ledger(inputs, reads, tmp_path / "rejects", SMALL)
+    known = [Known(Read(str(k), str(k), 1, str(k), 1, docs=docs, done=True)) for k, docs in enumerate((2, 0, 3))]
+    parts = find_parts(Inputs([Kept([known[k]]) for k in (2, 0, 1)]), known, SMALL)
+    assert isinstance(parts, Parts)
+    ledger = Ledger(parts, tmp_path / "rejects")
     assert ledger.positions().tolist() == [3, 4, 0, 1, 2]
 
 
 def test_however_many_records_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(checkpoint, "PIECE", 1 << 16)
-    read = checkpoint.Read("in.jsonl", "in.jsonl", 1, "1", 1)
-    ledger = checkpoint.Ledger(Inputs([checkpoint.Kept(read)]), [read], tmp_path / "rejects", SMALL)
+    monkeypatch.setattr("dedup.ledger.PIECE", 1 << 16)
+    read = Read("in.jsonl", "in.jsonl", 1, "1", 1, done=True)
+    parts = find_parts(Inputs([Kept([Known(read)])]), [Known(read)], SMALL)
+    assert isinstance(parts, Parts)
+    ledger = Ledger(parts, tmp_path / "rejects")
     for k in range(100):
         ledger.set_aside(read, [Reject(0, k * 100 + j, "in.jsonl", "broken", b"x" * 2000) for j in range(1, 101)])
     tracemalloc.start()

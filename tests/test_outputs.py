@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -360,8 +361,11 @@ def test_a_file_that_is_named_twice_is_told(
     put(tmp_path / "in.jsonl")
     put(tmp_path / "other.jsonl")
     monkeypatch.chdir(tmp_path)
-    assert len(open_inputs(["in.jsonl", "other.jsonl"])) == 2
+    put(tmp_path / "mixed" / "a.txt")
+    put(tmp_path / "mixed" / "a.html")
+    assert len(open_inputs(["in.jsonl", "other.jsonl", "mixed"])) == 4
     assert not caplog.records
+    shutil.rmtree(tmp_path / "mixed")
     assert len(open_inputs(["in.jsonl", "./in.jsonl", "."])) == 4
     assert [one.getMessage() for one in caplog.records] == [
         "./in.jsonl is named twice, and so are 1 more: it is read as often, and each time a copy"

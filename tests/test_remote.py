@@ -601,6 +601,26 @@ def test_a_changed_object_is_read_again(store: Store, tmp_path: Path) -> None:
     assert scan([url, other], ALLOW, out=tmp_path / "run").summary["texts"] != read
 
 
+def test_objects_that_come_to_a_prefix_are_read_alone(store: Store, tmp_path: Path) -> None:
+    for name in ("b", "d/a"):
+        store.put(f"texts/{name}.txt", f"{FERRY}\n\nSo much for {name} today.".encode())
+    url = f"{store.url}/texts"
+    scan(url, ALLOW, out=tmp_path / "run")
+    store.put("texts/a.txt", FERRY.encode())
+    read: list[int] = []
+    scan(
+        url,
+        ALLOW,
+        out=tmp_path / "run",
+        progress=lambda stage, done, _: read.append(done) if stage == "reading" else None,
+    )
+    assert len(read) == 1
+    run, fresh = Run.open(tmp_path / "run"), scan(url, ALLOW)
+    assert run.verdicts.equals(fresh.verdicts)
+    assert run.documents["doc"].to_pylist() == ["a.txt", "b.txt", "d/a.txt"]
+    assert run.summary["texts"] == fresh.summary["texts"]
+
+
 @pytest.fixture
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have files read in many ranges."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -125,6 +124,20 @@ class Input(Protocol):
         ...
 
 
+class Tree(Input, Protocol):
+    """An input that is many files of a directory, each of them a record.
+
+    Attributes:
+        files: their paths below the directory, sorted.
+    """
+
+    files: Sequence[str]
+
+    def only(self, files: Sequence[str]) -> Input:
+        """Return an input of the same name that is some of these files."""
+        ...
+
+
 class File(Input, Protocol):
     """An input that is written again without what was cut; tables in memory are cleaned as they are."""
 
@@ -143,11 +156,16 @@ class Inputs(list[Input]):
     def __init__(self, inputs: Iterable[Input] = (), ignored: dict[str, int] | None = None) -> None:
         super().__init__(inputs)
         self.ignored = ignored or {}
+        self._stamps: dict[int, tuple[Input, str | None]] = {}
 
-    @functools.cached_property
-    def stamps(self) -> list[str | None]:
-        """The stamp of each as it was when it was asked for first: of an object in a store that takes a request."""
-        return [one.stamp() for one in self]
+    def stamp(self, one: Input) -> str | None:
+        """Return the stamp of an input, or of a part of one, as it was when it was asked for first.
+
+        Of an object in a store that takes a request.
+        """
+        if id(one) not in self._stamps:
+            self._stamps[id(one)] = one, one.stamp()
+        return self._stamps[id(one)][1]
 
 
 def chunks_of(inputs: Iterable[Input], size: int) -> Iterator[tuple[int, Chunk]]:

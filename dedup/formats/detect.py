@@ -218,10 +218,11 @@ class Opener:
                 files.append((name, kind))
         if not trees and not files:
             raise InputError("holds no files of a format that is read: see --format, or name files", printable(path))
+        if trees:
+            self._note(path)
         for kind, tree in FORMATS.items():
             if kind in trees and tree.tree is not None:
                 one = tree.tree(path, len(self._opened), trees[kind])
-                self._note(path)
                 one.name = self._apart(f"{top}.jsonl") if tree.extracted else top
                 taken = [one.name] if tree.extracted else [os.path.join(top, name) for name in trees[kind] if odd]
                 for name in taken:

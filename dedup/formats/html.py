@@ -61,7 +61,10 @@ class Pages(Extracted):
     Args:
         path: the directory or file; ``-`` for standard input.
         file: number of the input.
-        names: which files of the directory, sorted.
+        names: which files of the directory.
+
+    Attributes:
+        files: the same, sorted; None for one page.
 
     Raises:
         MissingExtra: the extractor is not installed.
@@ -70,7 +73,8 @@ class Pages(Extracted):
     def __init__(self, path: str, file: int, names: Sequence[str] | None = None) -> None:
         need_extractor("html")
         self._root = "" if names is None else path
-        self._names = [path] if names is None else list(names)
+        self._names = [path] if names is None else sorted(names)
+        self.files = None if names is None else self._names
         name = "stdin.html" if path == "-" else folder_name(path) if names else name_of(path)
         super().__init__(told(path), f"{name}{ADDED}", file, self._read, self._show)
         self.size = None if path == "-" else sum(size_of(join(self._root, one)) or 0 for one in self._names)
@@ -88,6 +92,12 @@ class Pages(Extracted):
             if held >= size or number == len(self._names):
                 yield Chunk(self._file, first, len(raw.records), raw, read)
                 raw, held, first = Raw(), 0, number + 1
+
+    def only(self, files: Sequence[str]) -> Pages:
+        """Return the part of the directory that has these files."""
+        part = Pages(self._root, self._file, files)
+        part.name = self.name
+        return part
 
     def stamp(self) -> str | None:
         """Return what changes when one of the pages does."""

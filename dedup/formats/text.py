@@ -40,6 +40,7 @@ class TextTree:
 
     Attributes:
         is_tree: whether it is a directory.
+        files: if so, the paths of its files below it, sorted.
         codec: how the one file is compressed.
     """
 
@@ -50,7 +51,7 @@ class TextTree:
         self._given = path
         self.is_tree = names is not None if is_url(path) else pathlib.Path(path).is_dir()
         if self.is_tree:
-            self._names = list_texts(pathlib.Path(path)) if names is None else list(names)
+            self._names = list_texts(pathlib.Path(path)) if names is None else sorted(names)
             if not self._names:
                 raise InputError(
                     f"no files ending in {', '.join(SUFFIXES)} here: name files, or another directory", self.path
@@ -61,6 +62,14 @@ class TextTree:
             self.name = "stdin.txt" if path == "-" else name_of(path)
             self._names = [self.name]
             self.size = size_of(path)
+
+        self.files = self._names if self.is_tree else None
+
+    def only(self, files: Sequence[str]) -> TextTree:
+        """Return the part of the directory that has these files."""
+        part = TextTree(self._given, self._file, files)
+        part.name = self.name
+        return part
 
     def _path_of(self, name: str) -> str:
         """Return where a file is."""
