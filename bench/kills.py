@@ -254,9 +254,9 @@ class Trial:
             wrong = [name for name in names if found.get(name) != self.older.get(name)]
             if wrong or not self.case.files:
                 raise Wrong(f"neither the old output nor the new one: {', '.join(sorted(wrong or names))}")
-            self.check_refused()
+            self.check_settled()
         for path in self.hidden():
-            if not path.name.endswith(".unfinished") and not path.name.startswith(".dedup-"):
+            if not path.name.endswith((".unfinished", ".finished")) and not path.name.startswith(".dedup-"):
                 raise Wrong(f"{path.name} was left")
         self.check_sketches()
 
@@ -268,11 +268,14 @@ class Trial:
         if self.where(result) != "before anything":
             raise Wrong("something was left")
 
-    def check_refused(self) -> None:
-        """Check that files that do not belong together are not put together."""
+    def check_settled(self) -> None:
+        """Check that files some of which took their places are put together by whoever comes first: undo, here."""
         with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Corrupt):
             undo(self.place / self.case.out, pathlib.Path(folder, "back"))
-            raise Wrong("files that do not belong together are taken for an output")
+        found = outcome(self.place)
+        names = sorted(name for name in {*found, *self.newer} if found.get(name) != self.newer.get(name))
+        if names:
+            raise Wrong(f"not put together: {', '.join(names)}")
 
     def check_sketches(self) -> None:
         """Check that a run that stands there, old or new, can be gone on from."""

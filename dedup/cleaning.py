@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
 import os
 import pathlib
@@ -59,7 +58,7 @@ from dedup.run import (
 )
 from dedup.schema import Reject
 from dedup.settings import FormatName, Settings
-from dedup.store import REMOVED, atomic_directory, atomic_file, check_replaceable, told_when_full
+from dedup.store import REMOVED, atomic_directory, atomic_files, check_replaceable, told_when_full
 from dedup.targets import check_out, is_single
 from dedup.threads import ordered_map
 from dedup.urls import Url, is_url, local_path
@@ -298,25 +297,7 @@ def clean_files(
                 pass
         return Cleaned(run, None, summary)
     if single:
-        path = opened[0].path
-        if isinstance(opened[0], Extracted) and not is_url(path) and target.resolve() == pathlib.Path(path).resolve():
-            raise StoreError(
-                f"{target} is the input, which cannot be restored from what is written: name another output"
-            )
-        with told_when_full(target), contextlib.ExitStack() as stack:
-            data = stack.enter_context(atomic_file(target))
-            others = [stack.enter_context(atomic_file(beside(target, name))) for name in RESERVED]
-            removed = None
-            if isinstance(opened[0], Columnar):
-                removed = stack.enter_context(atomic_file(beside(target, f"{REMOVED}{target.suffix}")))
-                others.append(removed)
-            with Outputs(settings, single=data, suffix=target.suffix, removed=removed) as outputs:
-                lists = write_rows(write_outputs(opened, outputs, run, plan, settings, progress), others[0], others[1])
-            others[2].write(summary_with_outputs(summary, outputs, lists))
-            # all are on disk before the first takes its place, so that they do so at once; the data come last
-            for file in (data, *others):
-                file.flush()
-                os.fsync(file.fileno())
+        clean_file(opened[0], target, summary, run, plan, settings, progress)
         return Cleaned(run, target, summary)
     reserved = (*RESERVED, REMOVED) if any(isinstance(one, Columnar) for one in opened) else RESERVED
     for one in opened:
@@ -334,6 +315,24 @@ def clean_files(
             lists = write_rows(write_outputs(opened, outputs, run, plan, settings, progress), rows, bad)
         (made / SUMMARY_FILE).write_bytes(summary_with_outputs(summary, outputs, lists))
     return Cleaned(run, target, summary)
+
+
+def clean_file(
+    source: File, target: pathlib.Path, summary: dict[str, Any], run: Run, plan: Plan, settings: Settings,
+    progress: Progress,
+) -> None:  # fmt: skip
+    """Clean a file into another, beside which stand its removals, rejects and summary."""
+    path = source.path
+    if isinstance(source, Extracted) and not is_url(path) and target.resolve() == pathlib.Path(path).resolve():
+        raise StoreError(f"{target} is the input, which cannot be restored from what is written: name another output")
+    names = [beside(target, name).name for name in RESERVED]
+    removed = beside(target, f"{REMOVED}{target.suffix}").name if isinstance(source, Columnar) else None
+    with atomic_files(target, names if removed is None else [*names, removed]) as files:
+        rows, rejects, told = (files[name] for name in names)
+        of_removed = None if removed is None else files[removed]
+        with Outputs(settings, single=files[target.name], suffix=target.suffix, removed=of_removed) as outputs:
+            lists = write_rows(write_outputs([source], outputs, run, plan, settings, progress), rows, rejects)
+        told.write(summary_with_outputs(summary, outputs, lists))
 
 
 def summary_with_outputs(summary: dict[str, Any], outputs: Outputs, lists: dict[str, dict[str, int]]) -> bytes:

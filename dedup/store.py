@@ -10,7 +10,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Literal
 
 import xxhash
@@ -319,6 +319,66 @@ def atomic_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterat
         except BaseException:
             made.unlink(missing_ok=True)
             raise
+
+
+@contextlib.contextmanager
+def atomic_files(path: str | os.PathLike[str], others: Iterable[str]) -> Iterator[Mapping[str, BinaryIO]]:
+    """Yield binary files, by name, that take their places together when the block ends well, and vanish when not.
+
+    They are made in a directory, which gets another name when all are on the disk: from then on they are finished, and
+    whoever finds it puts them in their places, see ``settle``, should this process be killed meanwhile.
+
+    Args:
+        path: the first of the files, after which the directory is named.
+        others: names of those beside it.
+
+    Raises:
+        StoreError: they cannot be written.
+        Locked: another process is writing them.
+    """
+    target = pathlib.Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {target}: {error}") from error
+    made = unfinished(f"{target}.files")
+    with told_when_full(target), locked_directory(made, target):
+        try:
+            settle(target)
+            clear(made)
+            with contextlib.ExitStack() as stack:
+                files = {name: stack.enter_context((made / name).open("wb")) for name in (target.name, *others)}
+                yield files
+                for file in files.values():
+                    file.flush()
+                    os.fsync(file.fileno())
+            made.rename(_finished(target))
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        settle(target)
+
+
+def settle(path: str | os.PathLike[str]) -> None:
+    """Put files in their places that were finished by a process that was killed before it did; any number may do so.
+
+    Args:
+        path: the first of them, which comes last.
+    """
+    target = pathlib.Path(path)
+    finished = _finished(target)
+    if finished.is_symlink():
+        return
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # there are none, or others have done it
+        ours = [one for one in finished.iterdir() if one.name.startswith(target.name)]
+        for one in sorted(ours, key=lambda one: (one.name == target.name, one.name)):
+            one.replace(target.with_name(one.name))
+        finished.rmdir()
+
+
+def _finished(target: pathlib.Path) -> pathlib.Path:
+    """Return where files are for the moment in which they take their places."""
+    return target.parent / f".{target.name}.finished"
 
 
 def open_locked(made: pathlib.Path, target: pathlib.Path) -> BinaryIO:

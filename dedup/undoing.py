@@ -30,6 +30,7 @@ from dedup.store import (
     check_kind,
     check_name,
     check_replaceable,
+    settle,
     summary_in,
     told_when_full,
 )
@@ -62,6 +63,7 @@ def undo(cleaned: str | os.PathLike[str], out: str | os.PathLike[str]) -> pathli
         with fetched(os.fspath(cleaned), besides) as copy_of:
             return undo(copy_of, out)
     source, target = (pathlib.Path(local_path(os.fspath(one))) for one in (cleaned, out))
+    settle(source)
     if is_url(out) and source.exists():
         with published(os.fspath(out), "restored", single=not source.is_dir()) as made:
             undo(source, made)

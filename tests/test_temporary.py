@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dedup import Locked, StoreError
-from dedup.store import atomic_directory, atomic_file
+from dedup.store import atomic_directory, atomic_file, atomic_files, settle
 from dedup.temporary import PREFIX, Temporary, mark
 
 HOLD = """
@@ -109,11 +109,11 @@ def test_what_was_left_beside_an_output_goes(tmp_path: Path) -> None:
         file.write(b"new")
     with atomic_directory(tmp_path / "dir") as made:
         (made / "whole").write_text("whole")
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["dir", "dir/whole", "out"]
+    assert names_in(tmp_path) == ["dir", "dir/whole", "out"]
     assert (tmp_path / "out").read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("make", [atomic_file, atomic_directory])
+@pytest.mark.parametrize("make", [atomic_file, atomic_directory, lambda path: atomic_files(path, [])])
 def test_one_at_a_time(tmp_path: Path, make: type) -> None:
     with make(tmp_path / "out"), pytest.raises(Locked, match="another process is writing"), make(tmp_path / "out"):
         pytest.fail("the block must not run")
@@ -134,6 +134,69 @@ def test_links_in_the_way_are_not_followed(tmp_path: Path, make: type) -> None:
     assert (theirs if make is atomic_file else theirs / "file").read_text() == "theirs"
 
 
+def names_in(folder: Path) -> list[str]:
+    """Return the paths of everything in a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def write_files(target: Path, text: str) -> None:
+    """Write three files together."""
+    with atomic_files(target, ["out.b", "out.a"]) as files:
+        for name, file in files.items():
+            file.write(f"{text} {name}".encode())
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2, 3])
+@pytest.mark.parametrize("older", [False, True])
+def test_files_that_were_finished_take_their_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int, *, older: bool
+) -> None:
+    """Also when the process that made them died after some, and whoever comes next puts them there."""
+    target = tmp_path / "out"
+    if older:
+        write_files(target, "older")
+    left, replace = iter(range(moves)), Path.replace
+
+    def die(self: Path, other: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return replace(self, other)
+
+    monkeypatch.setattr(Path, "replace", die)
+    with pytest.raises(KeyboardInterrupt) if moves < 3 else contextlib.nullcontext():
+        write_files(target, "new")
+    monkeypatch.undo()
+    if moves < 3 and older:
+        assert target.read_text() == "older out"  # comes last
+    if moves % 2:
+        settle(target)
+    else:
+        with contextlib.suppress(LookupError), atomic_files(target, ["out.a", "out.b"]):
+            raise LookupError
+    assert names_in(tmp_path) == ["out", "out.a", "out.b"]
+    assert [path.read_text() for path in sorted(tmp_path.iterdir())] == ["new out", "new out.a", "new out.b"]
+    settle(target)
+
+
+@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
+def test_files_that_were_not_finished_vanish(tmp_path: Path, error: type[BaseException]) -> None:
+    write_files(tmp_path / "out", "older")
+    with contextlib.suppress(error), atomic_files(tmp_path / "out", ["out.a", "out.b"]) as files:
+        files["out"].write(b"new")
+        raise error
+    assert names_in(tmp_path) == ["out", "out.a", "out.b"]
+    assert (tmp_path / "out").read_text() == "older out"
+
+
+def test_what_others_call_finished_stays(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "out").write_text("theirs")
+    (tmp_path / ".out.finished").symlink_to(theirs)
+    settle(tmp_path / "out")
+    assert names_in(tmp_path) == [".out.finished", "theirs", "theirs/out"]
+
+
 def test_a_directory_put_aside_comes_back(tmp_path: Path) -> None:
     aside, made = tmp_path / ".out.replaced", tmp_path / ".out.unfinished"
     for folder in (aside, made):
@@ -147,4 +210,4 @@ def test_a_directory_put_aside_comes_back(tmp_path: Path) -> None:
     os.link(tmp_path / "out" / "summary.json", aside / "summary.json")
     with atomic_directory(tmp_path / "out") as new:
         (new / "new").write_text("new")
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["out", "out/new"]
+    assert names_in(tmp_path) == ["out", "out/new"]
