@@ -39,7 +39,7 @@ def test_after_kills_the_next_run_ends_as_an_undisturbed_one(cases: dict[str, Ca
 def test_between_the_files_of_an_output(cases: dict[str, Case], tmp_path: Path) -> None:
     trial = Trial(cases["clean: lines, --run"], tmp_path)
     last = trial.whole.steps
-    counts, wrong = kill(trial, [(None, step) for step in range(last - 6, last + 1)])
+    counts, wrong = kill(trial, [(None, step) for step in range(last - 9, last + 1)])
     assert not wrong
     assert counts["in the middle"] > 3
 
