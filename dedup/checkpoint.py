@@ -21,7 +21,6 @@ from dedup.formats import Inputs
 from dedup.frequencies import DocumentFrequencies
 from dedup.ledger import FILES, Kept, Known, Ledger, Parts, Read, bytes_of_list, find_parts, kept_inputs, read_list
 from dedup.lsh import Scheme, collision_probability, schemes
-from dedup.run import Run
 from dedup.settings import Settings
 from dedup.store import SKETCHES, atomic_file, checksum_of_file, checksums
 from dedup.version import __version__
@@ -275,7 +274,7 @@ def link_or_copy(source: str, target: str) -> None:
     shutil.copyfile(source, target)
 
 
-def open_sketches(run: Run, settings: Settings) -> list[Kept]:
+def open_sketches(path: pathlib.Path, settings: Settings) -> list[Kept]:
     """Return the inputs of a run, to decide on them again.
 
     Raises:
@@ -283,13 +282,13 @@ def open_sketches(run: Run, settings: Settings) -> list[Kept]:
         SettingsMismatch: they were made with other settings.
         Corrupt: they are damaged.
     """
-    book = Sketchbook.read(run.path / SKETCHES)
+    book = Sketchbook.read(path / SKETCHES)
     if book is None:
-        raise NotFound(f"{run.path} keeps no sketches that this version reads: scan its inputs again")
+        raise NotFound(f"{path} keeps no sketches that this version reads: scan its inputs again")
     reason = book.unlike(settings)
     if reason is not None:
-        raise SettingsMismatch(f"{run.path} was {reason}: scan its inputs again")
-    return kept_inputs(book.known(), [one["path"] for one in run.summary["inputs"]])
+        raise SettingsMismatch(f"{path} was {reason}: scan its inputs again")
+    return kept_inputs(book.known())
 
 
 def go_on(made: pathlib.Path, base: pathlib.Path, inputs: Inputs, settings: Settings, pool: Executor) -> Sketchbook:

@@ -37,6 +37,7 @@ class Read(msgspec.Struct):
         size: its bytes, None where not known.
         stamp: changes when it does; None where it cannot be read again.
         batch_bytes: bytes of a chunk.
+        place: number of the input.
         files: see ``name_of_list``: the files of a directory that it is about; None for one that is no directory.
         chunks: how many of its chunks were read; ``done``, whether that is all.
         docs: how many documents they hold.
@@ -48,6 +49,7 @@ class Read(msgspec.Struct):
     size: int | None
     stamp: str | None
     batch_bytes: int
+    place: int = 0
     files: str | None = None
     chunks: int = 0
     done: bool = False
@@ -130,13 +132,12 @@ class Kept:
         raise NotImplementedError
 
 
-def kept_inputs(known: Sequence[Known], paths: Sequence[str]) -> list[Kept]:
-    """Put what was read together to inputs, in the order in which their paths were given."""
-    groups = collections.defaultdict[tuple[str, str, int], list[Known]](list)
-    for number, one in enumerate(known):
-        groups[one.read.path, one.read.name, -1 if one.files is not None else number].append(one)
-    places = {path: number for number, path in enumerate(paths)}
-    return [Kept(group) for (path, *_), group in sorted(groups.items(), key=lambda item: places.get(item[0][0], 0))]
+def kept_inputs(known: Iterable[Known]) -> list[Kept]:
+    """Put what was read together to inputs, in the order in which they were given."""
+    inputs = collections.defaultdict[int, list[Known]](list)
+    for one in known:
+        inputs[one.read.place].append(one)
+    return [Kept(parts) for _, parts in sorted(inputs.items())]
 
 
 def name_of_list(files: Iterable[str]) -> str:
@@ -191,24 +192,26 @@ def find_parts(inputs: Inputs, known: Iterable[Known], settings: Settings) -> Pa
             if read.stamp == inputs.stamp(source) and (read.stamp is not None or isinstance(source, Kept)):
                 found = Part(narrow(source, settings), read, files)
                 of_inputs[k].append(found)
+                read.place = k
                 break
         if found is None:
             return why_unknown(read, inputs)
         if not read.done and settings.batch_bytes != read.batch_bytes:
             return f"made with batch_bytes={read.batch_bytes}"
         stored.append(found)
-    for one, parts, unread in zip(inputs, of_inputs, left, strict=True):
+    for k, (parts, unread) in enumerate(zip(of_inputs, left, strict=True)):
         if unread or not parts:
-            parts.append(new_part(one, unread, inputs, settings))
+            parts.append(new_part(k, unread, inputs, settings))
     return Parts(of_inputs, stored)
 
 
-def new_part(one: Input, unread: dict[str, None] | None, inputs: Inputs, settings: Settings) -> Part:
+def new_part(place: int, unread: dict[str, None] | None, inputs: Inputs, settings: Settings) -> Part:
     """Return what was not read yet: an input, or those files of it."""
+    one = inputs[place]
     files = None if unread is None else list(unread)
     source = one if files is None else take(one, dict.fromkeys(files), files) or one
     name = None if files is None else name_of_list(files)
-    read = Read(one.path, one.name, source.size, inputs.stamp(source), settings.batch_bytes, name)
+    read = Read(one.path, one.name, source.size, inputs.stamp(source), settings.batch_bytes, place, name)
     return Part(narrow(source, settings), read, files)
 
 

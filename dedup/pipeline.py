@@ -107,7 +107,7 @@ def scan(
     old = named_run(inputs)
     if old is not None:
         settings, out = settings or old.settings, out or old.path
-        opened = Inputs(open_sketches(old, settings), old.summary.get("ignored"))
+        opened = Inputs(open_sketches(old.path, settings), old.summary.get("ignored"))
     else:
         settings = settings or Settings()
         opened = open_inputs(inputs, settings.format)

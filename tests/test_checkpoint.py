@@ -473,7 +473,9 @@ def test_the_command_goes_on_and_says_so(corpus: list[Path], tmp_path: Path) -> 
 
 
 def test_positions_are_those_of_the_inputs(tmp_path: Path) -> None:
-    known = [Known(Read(str(k), str(k), 1, str(k), 1, docs=docs, done=True)) for k, docs in enumerate((2, 0, 3))]
+    known = [
+        Known(Read(str(k), str(k), 1, str(k), 1, place=k, docs=docs, done=True)) for k, docs in enumerate((2, 0, 3))
+    ]
     parts = find_parts(Inputs([Kept([known[k]]) for k in (2, 0, 1)]), known, SMALL)
     assert isinstance(parts, Parts)
     ledger = Ledger(parts, tmp_path / "rejects")

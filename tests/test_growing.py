@@ -159,6 +159,19 @@ def test_inputs_come_in_the_order_in_which_they_were_given(tmp_path: Path) -> No
     assert json.loads((tmp_path / "out" / "summary.json").read_bytes())["inputs"] == [str(later), str(first)]
 
 
+def test_pages_before_texts(tmp_path: Path) -> None:
+    """Those of a directory are two inputs of one path, texts first, whatever came first."""
+    root, run = tmp_path / "in", tmp_path / "run"
+    put(root, "a", ".html")
+    scan(root, SMALL, out=run)
+    put(root, "z", ".txt")
+    scan(root, SMALL, out=run)
+    before = outcome(run)
+    assert before == fresh([root], tmp_path, SMALL)
+    scan(run, SMALL)
+    assert outcome(run) == before
+
+
 @given(st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1), min_size=1))
 def test_lists_come_back_as_they_went_in(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     names = [name.encode(errors="replace").decode() for name in names] + [b"\xff".decode(errors="surrogateescape")]
