@@ -342,12 +342,9 @@ def summary_with_outputs(summary: dict[str, Any], outputs: Outputs, lists: dict[
 
 def write_rows(rows: Iterator[dict[str, Any]], removals: BinaryIO, rejects: BinaryIO) -> dict[str, dict[str, int]]:
     """Write removals, and rejects, as JSON lines; ``seq`` numbers them through both. Return what each list holds."""
-    written = {REMOVALS_FILE: Listed(), REJECTS_FILE: Listed()}
+    written = {REMOVALS_FILE: Listed(removals), REJECTS_FILE: Listed(rejects)}
     for seq, row in enumerate(rows):
-        file, name = (rejects, REJECTS_FILE) if "error" in row else (removals, REMOVALS_FILE)
-        line = json_line({"seq": seq, **row})
-        file.write(line)
-        written[name].add(line)
+        written[REJECTS_FILE if "error" in row else REMOVALS_FILE].add(json_line({"seq": seq, **row}))
     return {name: listed.as_dict() for name, listed in written.items()}
 
 

@@ -7,6 +7,8 @@ from typing import Any, BinaryIO
 
 from dedup.formats.compression import Codec, Lent, compress_to
 
+HELD = 1 << 20  # bytes of a list that are written together
+
 
 class Checksum:
     """Size and CRC-32 of bytes given piece by piece."""
@@ -25,19 +27,37 @@ class Checksum:
 
 
 class Listed:
-    """A list of what was removed or rejected, JSON lines, as it is written or read: how many, their size and CRC-32."""
+    """A list of what was removed or rejected, JSON lines, as it is written or read: how many, their size and CRC-32.
 
-    def __init__(self) -> None:
+    Args:
+        file: where they are written, many at a time; None where they are read.
+    """
+
+    def __init__(self, file: BinaryIO | None = None) -> None:
+        self._file, self._held, self._size = file, list[bytes](), 0
         self._rows, self._checksum = 0, Checksum()
 
     def add(self, line: bytes) -> None:
         """Take the next line."""
-        self._rows += 1
-        self._checksum.add(line)
+        self._held.append(line)
+        self._size += len(line)
+        if self._size >= HELD:
+            self._pass_on()
 
     def as_dict(self) -> dict[str, int]:
         """Return what ``undo`` compares, for JSON."""
+        self._pass_on()
         return {"rows": self._rows, **self._checksum.as_dict()}
+
+    def _pass_on(self) -> None:
+        """Count the lines that are held, and write them."""
+        data = b"".join(self._held)
+        self._rows += len(self._held)
+        self._checksum.add(data)
+        if self._file is not None:
+            self._file.write(data)
+        self._held.clear()
+        self._size = 0
 
 
 class Checked(Lent):
