@@ -104,24 +104,22 @@ class Kept:
     """
 
     def __init__(self, known: Sequence[Known]) -> None:
+        self._known = known
         reads = [one.read for one in known]
         self.path, self.name = reads[0].path, reads[0].name
         sizes = [read.size for read in reads]
         self.size = None if None in sizes else sum(filter(None, sizes))
-        self._stamps = {read.files: read.stamp for read in reads}
-        self._list = reads[0].files
-        self.files = None if self._list is None else sorted(name for one in known for name in one.files or ())
+        is_tree = known[0].files is not None
+        self.files = sorted(name for one in known for name in one.files or ()) if is_tree else None
 
     def only(self, files: Sequence[str]) -> Kept:
-        """Return the part of it that has these files."""
-        part = object.__new__(Kept)
-        part.__dict__.update(self.__dict__)
-        part._list, part.files = name_of_list(files), list(files)
-        return part
+        """Return the part of it that has these files, which were read together."""
+        name = name_of_list(files)
+        return Kept([one for one in self._known if one.read.files == name])
 
     def stamp(self) -> str | None:
-        """Return what it was."""
-        return self._stamps.get(self._list)
+        """Return what it was; of what was read in parts, the first."""
+        return self._known[0].read.stamp
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read nothing."""
@@ -186,9 +184,9 @@ def find_parts(inputs: Inputs, known: Iterable[Known], settings: Settings) -> Pa
     for read, files in known:
         found = None
         for k in places[read.path, read.name, files is not None]:
-            source = inputs[k] if files is None else take(inputs[k], left[k] or {}, files)
-            if source is None or (files is None and of_inputs[k]):
+            if of_inputs[k] if files is None else not take(left[k] or {}, files):
                 continue
+            source = part_of(inputs[k], files)
             if read.stamp == inputs.stamp(source) and (read.stamp is not None or isinstance(source, Kept)):
                 found = Part(narrow(source, settings), read, files)
                 of_inputs[k].append(found)
@@ -209,20 +207,25 @@ def new_part(place: int, unread: dict[str, None] | None, inputs: Inputs, setting
     """Return what was not read yet: an input, or those files of it."""
     one = inputs[place]
     files = None if unread is None else list(unread)
-    source = one if files is None else take(one, dict.fromkeys(files), files) or one
+    source = part_of(one, files)
     name = None if files is None else name_of_list(files)
     read = Read(one.path, one.name, source.size, inputs.stamp(source), settings.batch_bytes, place, name)
     return Part(narrow(source, settings), read, files)
 
 
-def take(source: Input, left: dict[str, None], files: Sequence[str]) -> Input | None:
-    """Return the part of an input that has these files, and take them from those that are left; None if not all are."""
-    tree = as_tree(source)
-    if tree is None or not all(name in left for name in files):
-        return None
+def take(left: dict[str, None], files: Sequence[str]) -> bool:
+    """Take files from those that are left; return whether all of them were."""
+    if not all(name in left for name in files):
+        return False
     for name in files:
         del left[name]
-    return source if len(files) == len(tree.files) else tree.only(files)
+    return True
+
+
+def part_of(source: Input, files: Sequence[str] | None) -> Input:
+    """Return the part of an input that has these files: itself, where they are all or it is no directory."""
+    tree = as_tree(source)
+    return source if tree is None or files is None or len(files) == len(tree.files) else tree.only(files)
 
 
 def why_unknown(read: Read, inputs: Inputs) -> str:
@@ -361,13 +364,13 @@ class Ledger:
             raise Corrupt(f"{part.read.path}: what was read of it before is damaged: scan again into another directory")
         return docs
 
-    def texts(self, hashes: U64) -> Iterator[TextsSum]:
+    def texts(self, hashes: U64, positions: I64) -> Iterator[TextsSum]:
         """Yield checksums of the texts of each input.
 
         Args:
             hashes: uint64[docs], of each document of the corpus, see ``hash_texts``.
+            positions: int64[docs], see ``positions``.
         """
-        positions = self.positions()
         if positions.size:
             ordered = np.empty_like(hashes)
             ordered[positions] = hashes

@@ -192,7 +192,7 @@ def _scan_into(
         write_table(made / VERDICTS_FILE, with_scores(VERDICTS, BLOCK_SCORES, settings), tables, pool)
         write_table(made / TEMPLATES_FILE, TEMPLATES, [told_templates(corpus, decisions)])
         summary = _summarise(corpus, settings, inputs, documents.result(), tally)
-        summary["texts"] = texts_digest(ledger.texts(corpus.texts.map()))
+        summary["texts"] = texts_digest(ledger.texts(corpus.texts.map(), positions))
         summary["rejects"] = ledger.write_rejects(made / REJECTS_FILE)
         summary["seconds"] = round(time.perf_counter() - begun, 3)
         (made / SUMMARY_FILE).write_bytes(summary_bytes(summary))
