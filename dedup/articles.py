@@ -46,7 +46,7 @@ def spoken_in(corpus: Corpus) -> Spoken:
     languages = corpus.languages.map()
     return put_together(
         corpus.block_bounds.map(), corpus.content.map(), corpus.tokens.map(), corpus.token_bounds.map(),
-        corpus.titles.map(), languages, corpus.frequencies.blended(languages, included=True),
+        corpus.titles.map(), languages, corpus.frequencies.blended(languages, included=True).logarithms(),
     )  # fmt: skip
 
 

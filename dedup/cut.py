@@ -65,21 +65,11 @@ class Plan(NamedTuple):
 
     def spans_of(self, rows: Sequence[int], texts: Sequence[bytes]) -> list[list[tuple[int, int, int]]]:
         """Return what ``spans`` does of touched documents, of many at once: what is left of them is split together."""
-        found, lefts = [], []
-        for row, text in zip(rows, texts, strict=True):
-            starts, ends, dropped = self._blocks_of(row)
+        parts = [self._blocks_of(row) for row in rows]
+        for (_, ends, _), text in zip(parts, texts, strict=True):
             if ends[-1] > len(text):
                 raise InputError("a text is shorter than when it was scanned: scan again")
-            found.append(spans_to_cut(text, starts.tolist(), ends.tolist(), dropped.tolist()))
-            lefts.append(cut_text(text, found[-1]))
-        bounds = np.concatenate([[0], np.cumsum([len(left) for left in lefts])]).astype(np.int64)
-        blocks = split_blocks(np.frombuffer(b"".join(lefts), np.uint8), bounds, self.split)
-        lengths = blocks.ends - blocks.starts
-        for k, row in enumerate(rows):
-            starts, ends, dropped = self._blocks_of(row)
-            if not np.array_equal(lengths[blocks.bounds[k] : blocks.bounds[k + 1]], (ends - starts)[~dropped]):
-                found[k] = [(int(starts[m]), int(ends[m]), m) for m in np.flatnonzero(dropped).tolist()]
-        return found
+        return spans_that_split(texts, parts, self.split)
 
     def _blocks_of(self, row: int) -> tuple[I64, I64, Bool]:
         """Return where the blocks of a document begin and end, and which are dropped."""
@@ -196,6 +186,30 @@ def spans_to_cut(
                 begin = line_start(data, ends[m - 1] if m else 0, starts[m])
                 spans.append((begin, line_start(data, ends[m], starts[m + 1]), m))
     return spans
+
+
+def spans_that_split(
+    texts: Sequence[bytes], parts: Sequence[tuple[I64, I64, Bool]], split: Split
+) -> list[list[tuple[int, int, int]]]:
+    """Return what to cut from each of some texts, so that what is left splits into the blocks that are kept.
+
+    Args:
+        texts: the texts.
+        parts: of each where its blocks begin, where they end, and which are dropped.
+        split: how they were split into blocks.
+    """
+    found = [
+        spans_to_cut(text, starts.tolist(), ends.tolist(), dropped.tolist())
+        for text, (starts, ends, dropped) in zip(texts, parts, strict=True)
+    ]
+    lefts = [cut_text(text, spans) for text, spans in zip(texts, found, strict=True)]
+    bounds = np.concatenate([[0], np.cumsum([len(left) for left in lefts])]).astype(np.int64)
+    blocks = split_blocks(np.frombuffer(b"".join(lefts), np.uint8), bounds, split)
+    lengths = blocks.ends - blocks.starts
+    for k, (starts, ends, dropped) in enumerate(parts):
+        if not np.array_equal(lengths[blocks.bounds[k] : blocks.bounds[k + 1]], (ends - starts)[~dropped]):
+            found[k] = [(int(starts[m]), int(ends[m]), m) for m in np.flatnonzero(dropped).tolist()]
+    return found
 
 
 def cut_text(data: bytes, spans: Sequence[tuple[int, int, int]]) -> bytes:

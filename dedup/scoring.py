@@ -293,7 +293,7 @@ class SubstanceScorer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         @functools.lru_cache(KEPT)
         def weights(*languages: int) -> Weights:
-            return counted.blended(np.array(languages, np.int32), included=False)
+            return counted.blended(np.array(languages, np.int32), included=False).logarithms()
 
         def work(batch: list[str]) -> Scored:
             data, bounds, blocks, tokens = self._split(batch)
@@ -308,7 +308,7 @@ class SubstanceScorer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def spoken_in(blocks: Blocks, tokens: Tokens, said: Said, weights: Weights) -> Spoken:
-    """Put together what the terms of a batch are weighed by."""
+    """Put together what the terms of a batch are weighed by; ``weights`` are logarithms."""
     content = np.where(np.diff(tokens.bounds) > 0, np.arange(blocks.starts.size), FREE)
     return put_together(blocks.bounds, content, tokens.hashes, tokens.bounds, said.titles, said.languages, weights)
 

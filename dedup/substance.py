@@ -218,11 +218,11 @@ def put_together(
         token_bounds: int64[d + 1].
         titles: int64[docs].
         languages: int32[docs].
-        weights: of the terms; their logarithms are taken.
+        weights: of the terms, logarithms.
     """
     return Spoken(
         bounds, content, tokens, token_bounds, titles, languages, paired_languages(), listed_languages(),
-        *weights.logarithms(), *listed_terms(),
+        *weights, *listed_terms(),
     )  # fmt: skip
 
 

@@ -38,6 +38,12 @@ def common_in_order(left: I64, n: int, right: I64, m: int, lengths: I64) -> int:
     return lengths[m]
 
 
+@kernel
+def longest_common(left: I64, right: I64) -> int:
+    """Return the length of the longest common subsequence of two sequences of labels."""
+    return common_in_order(left, left.size, right, right.size, np.empty(right.size + 1, np.int64))
+
+
 @helper
 def common_at_most(left: I64, n: int, right: I64, m: int, marks: I64, mark: int) -> int:
     """Return how many of ``left[:n]`` stand anywhere in ``right[:m]``: an upper bound, found in linear time."""

@@ -1,0 +1,8 @@
+"""Pages of a crawl in, one at a time; what was seen of each before out. ``dedup.index.index`` is where to begin."""
+
+from __future__ import annotations
+
+from dedup.index.index import Index
+from dedup.index.report import BlockReport, Report
+
+__all__ = ["BlockReport", "Index", "Report"]

@@ -1,0 +1,379 @@
+"""A page and what an index holds in; the decisions on it and on each of its blocks out.
+
+The order of the stages is that of ``dedup.decide``: the page, its boilerplate, its substance, then the blocks of a page
+that stays, and whether another contains it.
+"""
+
+from __future__ import annotations
+
+import collections
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import U8, Bool
+from dedup.articles import parts_of, with_boilerplate
+from dedup.decide import dropped_reasons
+from dedup.index.arrivals import Keys, Other, bits_apart, neighbours_of, settle, take_sketches
+from dedup.index.furniture import Furniture, Judgement, judge_page
+from dedup.index.pages import Page
+from dedup.index.sqlite import Content, SQLiteStore, unsigned
+from dedup.index.state import BLOCKS, PAGES, State, tokens_in, unpack
+from dedup.kernels.compare import Rules
+from dedup.kernels.contain import longest_common
+from dedup.kernels.tables import FREE
+from dedup.lsh import BLOCK_SHINGLES, DOC_SHINGLES
+from dedup.schema import Reason
+from dedup.settings import Settings
+from dedup.substance import Scores, fitted, put_together, score
+
+LATEST = 1 << 62  # after any page
+COMMON = 64  # pages beyond which a block does not tell which page contains another
+MOST_COMPARED = 1 << 24  # pairs of blocks that are compared to find out whether a page contains another
+
+
+class Whole(NamedTuple):
+    """What was decided on a page.
+
+    Attributes:
+        reason: why it goes, or what is reported only.
+        partner: the page that reason speaks of, None for none.
+        similarity: to the partner, None where there is none.
+        stays: whether it does.
+        twin: the first page with the same tokens, None for itself.
+        keeper: the page it stands for, None for itself.
+        variant: first keeper of its family, where it keeps itself beside it.
+        nearness: Jaccard similarity to the keeper, or else to the variant.
+        compared: whether others are compared with it.
+    """
+
+    reason: Reason
+    partner: int | None
+    similarity: float | None
+    stays: bool
+    twin: int | None
+    keeper: int | None
+    variant: int | None
+    nearness: float | None
+    compared: bool
+
+
+ALONE = Whole(Reason.NONE, None, None, True, None, None, None, None, True)
+LOW = Whole(Reason.LOW_SUBSTANCE_DOCUMENT, None, None, False, None, None, None, None, False)
+
+
+class Part(NamedTuple):
+    """A distinct content of a page's blocks, and what was decided on it.
+
+    Attributes:
+        block: the first of the page's blocks with it; ``position``, the first that is matched, None for none.
+        position: see ``block``.
+        known: what the index knows of it; None for nothing.
+        long: whether it has tokens enough to be dropped as a duplicate.
+        settled: whether it had been decided on before this page.
+        keeper: what it stands for: a row of the index, ``~k`` for the k-th content of the page, None where no block
+            with it is matched.
+        similarity: to the keeper, or else to the variant.
+        variant: like ``keeper``, first keeper of its family.
+    """
+
+    block: int
+    position: int | None
+    known: Content | None
+    long: bool
+    settled: bool
+    keeper: int | None
+    similarity: float | None
+    variant: int | None
+
+
+class Judged(NamedTuple):
+    """All that was decided.
+
+    Attributes:
+        page: the page; ``source``, where it comes from.
+        source: see ``page``.
+        boilerplate: what of it is.
+        scores: how much it says, None where that is not scored.
+        reasons: uint8[n], why each block goes for what it is, a code of ``Reason``.
+        matched: bool[n], blocks that are matched if the page stays.
+        whole: what was decided on the page.
+        parts: its contents; ``part_of``, the content of each block, None for blocks without a token.
+        part_of: see ``parts``.
+        known: contents of the index that were looked at.
+    """
+
+    page: Page
+    source: str | None
+    boilerplate: Judgement
+    scores: Scores | None
+    reasons: U8
+    matched: Bool
+    whole: Whole
+    parts: list[Part]
+    part_of: list[int | None]
+    known: dict[int, Content]
+
+
+class Judge:
+    """Decides on pages by what an index holds; writes nothing."""
+
+    def __init__(self, settings: Settings, store: SQLiteStore, state: State) -> None:
+        self._settings, self._store, self._state = settings, store, state
+        self._dropping = dropped_reasons(settings)
+        variants_go = "number_variant" in settings.drop
+        limits = settings.bucket_limit, settings.candidate_limit
+        self._of_blocks = Rules(*BLOCK_SHINGLES, settings.threshold, variants_go, variants_go, *limits)
+        self._of_pages = Rules(
+            *DOC_SHINGLES, settings.doc_threshold, True, "number_variant_document" in settings.drop, *limits
+        )
+
+    def goes(self, reason: int) -> bool:
+        """Whether the settings remove what has this reason."""
+        return bool(self._dropping[reason])
+
+    def judge(self, page: Page, source: str | None, furniture: Furniture, before: int = LATEST) -> Judged:
+        """Decide on a page.
+
+        Args:
+            page: the page.
+            source: where it comes from.
+            furniture: what recurs there.
+            before: only pages that arrived before this one count.
+        """
+        boilerplate = judge_page(page, furniture, source, self._settings.boilerplate)
+        scores = self._score(page, boilerplate)
+        reasons = boilerplate.reasons
+        if scores is not None and "filler" in self._settings.drop:
+            filler = (scores.substance < self._settings.filler) & ~self._dropping[reasons]
+            reasons = np.where(filler, np.uint8(Reason.FILLER), reasons)
+        matched = np.diff(page.tokens.bounds) > 0
+        matched &= ~self._dropping[reasons]
+        least = self._settings.min_substance
+        low = scores is not None and least is not None and bool(scores.articles[0] < least)
+        decision = LOW if low else self._judge_whole(page, before)
+        return Judged(
+            page, source, boilerplate, scores, reasons, matched, *self._judge_rest(page, decision, matched, before)
+        )
+
+    def judge_again(self, page: Page, source: str | None, matched: Bool, before: int) -> Judged:
+        """Decide on a page that was added, see ``page_of``, and of which it is known what is matched."""
+        nothing = Judgement(np.zeros(page.size, np.uint8), np.zeros(page.size, np.float32), low_evidence=True)
+        rest = self._judge_rest(page, self._judge_whole(page, before), matched, before)
+        return Judged(page, source, nothing, None, nothing.reasons, matched, *rest)
+
+    def _judge_rest(
+        self, page: Page, whole: Whole, matched: Bool, before: int
+    ) -> tuple[Whole, list[Part], list[int | None], dict[int, Content]]:
+        """Decide on the blocks of a page, if it stays, and whether another contains it."""
+        known: dict[int, Content] = {}
+        parts, part_of = self._find_parts(page)
+        parts = self._judge_parts(page, parts, part_of, matched & whole.stays, known, before)
+        if whole.stays and whole.reason == Reason.NONE:
+            decided = [parts[k] for k, yes in zip(part_of, matched.tolist(), strict=True) if k is not None and yes]
+            whole = self._contained(
+                whole, [one.keeper for one in decided if one.long and one.keeper is not None], before
+            )
+            if not whole.stays:
+                parts = [one if one.settled else one._replace(position=None, keeper=None) for one in parts]
+        return whole, parts, part_of, known
+
+    def _score(self, page: Page, boilerplate: Judgement) -> Scores | None:
+        """Score the substance of a page."""
+        said = page.said
+        if said is None:
+            return None
+        lengths = np.diff(page.tokens.bounds)
+        content = np.where(lengths > 0, np.arange(page.size), FREE)
+        spoken = put_together(
+            page.blocks.bounds, content, page.tokens.hashes, page.tokens.bounds, said.titles, said.languages,
+            self._state.weights(int(said.languages[0])),
+        )  # fmt: skip
+        forms = with_boilerplate(said.forms, boilerplate.reasons)
+        return score(np.zeros(1, np.int64), spoken, parts_of(forms), said.letters, said.names, forms, fitted())
+
+    def _judge_whole(self, page: Page, before: int) -> Whole:
+        """Decide on a page as a whole."""
+        if not page.print:
+            return ALONE._replace(compared=False)
+        keys = Keys(page.tokens.doc_fingerprints[:, 0], np.zeros(1, np.int64), page.doc)
+        near = neighbours_of(
+            keys, self._state.postings[PAGES], bits_apart(self._of_pages.threshold), self._of_pages.candidate_limit
+        )
+        found = self._store.pages({*near.prints[0], *near.families[0], *near.near[0]})
+        earlier = {number: one for number, one in found.items() if number < before}
+        twin = min((n for n in near.prints[0] if n in earlier and earlier[n].print == page.print), default=None)
+        family = int(page.doc.families[0])
+        if twin is not None:
+            same = earlier[twin]
+            keeper = twin if same.keeper is None else same.keeper
+            if same.keeper is None:
+                reason, similarity = Reason.EXACT_DUPLICATE_DOCUMENT, 1.0
+            else:
+                reason, similarity = self._nearly(same.similarity or 0.0), same.similarity
+            return Whole(reason, keeper, similarity, not self.goes(reason), twin, keeper, None, same.similarity, False)
+        relatives = [n for n in near.families[0] if n in earlier and unsigned(earlier[n].family) == family]
+        candidates = [n for n in near.near[0] if n in earlier]
+        if not candidates and not relatives:
+            return ALONE
+
+        def other(number: int) -> Other:
+            return Other(self._state.tokens_of(earlier[number]), unsigned(earlier[number].family))
+
+        settled = settle(
+            [page.tokens.hashes], page.doc, near.hits.sizes[: self._state.bands(PAGES)], [candidates],
+            [min(relatives, default=None)], near.ordinals, other, self._of_pages,
+        )  # fmt: skip
+        keeper, variant, similarity = settled.keepers[0], settled.variants[0], float(settled.similarity[0])
+        if keeper >= 0:
+            reason = self._nearly(similarity)
+            return Whole(reason, keeper, similarity, not self.goes(reason), None, keeper, None, similarity, False)
+        if variant is not None:
+            reason = Reason.NUMBER_VARIANT_DOCUMENT
+            return Whole(reason, variant, similarity, not self.goes(reason), None, None, variant, similarity, True)
+        return ALONE
+
+    def _nearly(self, similarity: float) -> Reason:
+        """Say what a page is that stands for another."""
+        close = similarity >= self._settings.doc_threshold
+        return Reason.NEAR_DUPLICATE_DOCUMENT if close else Reason.NUMBER_VARIANT_DOCUMENT
+
+    def _find_parts(self, page: Page) -> tuple[list[Part], list[int | None]]:
+        """Return the distinct contents of a page as yet undecided, and which each block has."""
+        numbers: dict[bytes, int] = {}
+        part_of: list[int | None] = []
+        blocks = []
+        lengths = np.diff(page.tokens.bounds).tolist()
+        prints = page.tokens.fingerprints.tobytes()
+        for block, length in enumerate(lengths):
+            if length == 0:
+                part_of.append(None)
+                continue
+            number = numbers.setdefault(prints[16 * block : 16 * block + 16], len(numbers))
+            if number == len(blocks):
+                blocks.append(block)
+            part_of.append(number)
+        least = self._settings.min_tokens
+        return [Part(block, None, None, lengths[block] >= least, False, None, None, None) for block in blocks], part_of
+
+    def _judge_parts(
+        self,
+        page: Page,
+        parts: list[Part],
+        part_of: Sequence[int | None],
+        matched: Bool,
+        known: dict[int, Content],
+        before: int,
+    ) -> list[Part]:
+        """Decide on the contents of a page, in the order in which they are matched."""
+        if not parts:
+            return parts
+        positions: dict[int, int] = {}
+        for block, k in enumerate(part_of):
+            if k is not None and matched[block]:
+                positions.setdefault(k, block)
+        long = np.flatnonzero([part.long for part in parts])
+        looked_up = np.isin(long, np.fromiter(positions, np.int64, len(positions)))
+        sketches, long = take_sketches(page.sketches, looked_up), long[looked_up]
+        keys = Keys(page.tokens.fingerprints[[part.block for part in parts], 0], long, sketches)
+        rules = self._of_blocks
+        near = neighbours_of(keys, self._state.postings[BLOCKS], bits_apart(rules.threshold), rules.candidate_limit)
+        known.update(self._store.contents({row for rows in (*near.prints, *near.families, *near.near) for row in rows}))
+        decided = []
+        for k, part in enumerate(parts):
+            print_ = page.print_of(part.block)
+            same = next((known[row] for row in near.prints[k] if row in known and known[row].print == print_), None)
+            part = part._replace(known=same, position=positions.get(k))
+            if same is not None and same.keeper is not None and same.page is not None and same.page < before:
+                part = part._replace(settled=True, keeper=same.keeper, similarity=same.similarity, variant=same.variant)
+            decided.append(part)
+        self._fetch_keepers(decided, known)
+        place = {k: column for column, k in enumerate(long.tolist())}
+        fresh = [k for k in sorted(positions, key=positions.__getitem__) if not decided[k].settled]
+        for k in fresh:
+            decided[k] = decided[k]._replace(keeper=~k)
+        fresh = [k for k in fresh if parts[k].long]
+        if not fresh:
+            return decided
+        columns = np.array([place[k] for k in fresh])
+        own = take_sketches(sketches, columns)
+
+        def earlier(row: int) -> bool:
+            one = known.get(row)
+            return one is not None and one.keeper == row and one.page is not None and one.page < before
+
+        def relative(k: int) -> int | None:
+            family = int(sketches.families[place[k]])
+            same = (row for row in near.families[k] if earlier(row) and unsigned(known[row].family) == family)
+            return next(same, None)
+
+        settled = settle(
+            [page.tokens_of(parts[k].block) for k in fresh],
+            own,
+            near.hits.sizes[: self._state.bands(BLOCKS), fresh],
+            [[row for row in near.near[k] if earlier(row)] for k in fresh],
+            [relative(k) for k in fresh],
+            near.ordinals,
+            lambda row: Other(tokens_in(known[row]), unsigned(known[row].family)),
+            rules,
+        )
+
+        def told(row: int | None) -> int | None:
+            return row if row is None or row >= 0 else ~fresh[~row]
+
+        for k, keeper, similarity, variant in zip(
+            fresh, settled.keepers, settled.similarity.tolist(), settled.variants, strict=True
+        ):
+            decided[k] = decided[k]._replace(keeper=told(keeper), similarity=similarity or None, variant=told(variant))
+        return decided
+
+    def _fetch_keepers(self, parts: Sequence[Part], known: dict[int, Content]) -> None:
+        """Look up what contents that were decided on stand for."""
+        rows = {row for part in parts if part.settled for row in (part.keeper, part.variant) if row is not None}
+        rows -= known.keys()
+        if rows:
+            known.update(self._store.contents(rows))
+
+    def _contained(self, whole: Whole, labels: Sequence[int], before: int) -> Whole:
+        """Find a page that contains this one: most of its blocks, two at least, stand there in the same order."""
+        size = len(labels)
+        needed = max(2, math.ceil(self._settings.containment * size - 1e-9))
+        if size < needed or sum(label >= 0 for label in labels) < needed:
+            return whole
+        shared: collections.Counter[int] = collections.Counter()
+        usual = 0
+        for label, times in collections.Counter(labels).items():
+            pages = self._store.holders(label, before, COMMON + 1) if label >= 0 else []
+            if len(pages) > COMMON:
+                usual += times
+            else:
+                for page in pages:
+                    shared[page] += times
+        candidates = [page for page, count in shared.most_common() if count + usual >= needed]
+        candidates = candidates[: self._settings.candidate_limit]
+        best: tuple[float, int] | None = None
+        for page in sorted(candidates):
+            theirs = self._labels_of(page)
+            if len(theirs) < size or size * len(theirs) > MOST_COMPARED:
+                continue
+            found = longest_common(np.array(labels), np.array(theirs))
+            if found >= needed and (best is None or found / size > best[0]):
+                best = found / size, page
+        if best is None:
+            return whole
+        reason = Reason.CONTAINED_DOCUMENT
+        return whole._replace(reason=reason, partner=best[1], similarity=best[0], stays=not self.goes(reason))
+
+    def _labels_of(self, page: int) -> list[int]:
+        """Return the labels of a page's blocks that count."""
+        known = self._store.pages([page]).get(page)
+        if known is None or self.goes(known.reason):
+            return []
+        rows, matched = unpack(known.contents)
+        rows = rows[matched]
+        contents = self._store.contents(set(rows.tolist()))
+        least = 8 * self._settings.min_tokens
+        found = (contents.get(row) for row in rows.tolist())
+        return [one.keeper for one in found if one is not None and one.keeper is not None and len(one.tokens) >= least]

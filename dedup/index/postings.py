@@ -1,0 +1,247 @@
+"""Keys of rows in, a page at a time; the rows entered before that share a key out.
+
+Recent entries stand in a table in memory; when there are many they are folded into a sorted segment, which is mapped
+from a file. Segments are merged so that each is less than half as long as the one before it (O'Neil et al., "The
+log-structured merge-tree", 1996).
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup.arrays import I32, I64, U32, U64, Bool
+from dedup.errors import Corrupt
+from dedup.kernels.postings import (
+    FOUND,
+    FREE,
+    ORDINAL,
+    ROW_OF,
+    WANTED,
+    Recent,
+    Segment,
+    Wanted,
+    chain_up,
+    enter,
+    forget,
+    search,
+    search_recent,
+)
+from dedup.store import atomic_file
+
+MAGIC = np.uint64(0x31544E454D474553)  # "SEGMENT1"
+FIRST_ROOM = 1 << 8
+
+
+class Hits(NamedTuple):
+    """What was found.
+
+    Attributes:
+        rows: int64[h], which of the rows that were looked up; ``lines``, int64[h], which line of their keys.
+        lines: see ``rows``.
+        found: int64[h], the rows found.
+        ordinals: int64[h], how many rows were entered before each of these.
+        sizes: int32[w, m], how many entries each key has.
+    """
+
+    rows: I64
+    lines: I64
+    found: I64
+    ordinals: I64
+    sizes: I32
+
+
+class Postings:
+    """For each of ``sections`` sections a map from 32-bit keys to rows.
+
+    Args:
+        sections: how many.
+    """
+
+    def __init__(self, sections: int) -> None:
+        self._sections = sections
+        self.segments: list[Segment] = []
+        self._folded = 0  # rows in the segments
+        self._rows = self._entries = 0  # recent ones
+        self._recent = self._room(FIRST_ROOM, FIRST_ROOM)
+
+    @property
+    def recent(self) -> int:
+        """How many rows are in no segment."""
+        return self._rows
+
+    @property
+    def size(self) -> int:
+        """How many rows were entered."""
+        return self._folded + self._rows
+
+    def find(self, wanted: Wanted) -> Hits:
+        """Look keys up; hits are those of older segments first."""
+        sizes = np.zeros(wanted.keys.shape, np.int32)
+        room = max(64, 4 * wanted.keys.size)
+        while True:
+            hits = np.empty((room, 4), np.int64)
+            base = count = 0
+            for segment in self.segments:
+                count = search(segment, base, wanted, sizes, hits, count)
+                base += segment.rows.size
+            if self._rows:
+                count = search_recent(self._recent, base, wanted, sizes, hits, count)
+            if count <= room:
+                break
+            room = count
+            sizes[:] = 0
+        hits = hits[:count]
+        return Hits(hits[:, ROW_OF], hits[:, WANTED], hits[:, FOUND], hits[:, ORDINAL], sizes)
+
+    def enter(self, rows: I64, bits: U64, keys: U32, allowed: Bool) -> None:
+        """Enter rows.
+
+        Args:
+            rows: int64[r].
+            bits: uint64[2 * r], 128 one-bit MinHash values of each.
+            keys: uint32[sections, r].
+            allowed: bool[sections, r], which of the keys to enter.
+        """
+        self._make_room(self._rows + rows.size, self._entries + int(np.count_nonzero(allowed)))
+        first, self._rows = self._rows, self._rows + rows.size
+        self._recent.rows[first : self._rows] = rows
+        self._recent.bits[2 * first : 2 * self._rows] = bits
+        self._entries = enter(self._recent, first, keys, allowed, self._entries)
+
+    def mark(self) -> tuple[int, int]:
+        """Return what ``forget`` needs to go back to this state."""
+        return self._rows, self._entries
+
+    def forget(self, mark: tuple[int, int]) -> None:
+        """Take out what was entered since then."""
+        forget(self._recent, self._entries, mark[1])
+        self._rows, self._entries = mark
+
+    def fold(self) -> Segment:
+        """Return a segment of all recent entries; they stay where they are until ``replace``."""
+        recent, count = self._recent, self._entries
+        order = np.argsort(recent.keys[:count], kind="stable")
+        bounds = np.searchsorted(recent.keys[:count][order] >> np.uint64(32), np.arange(self._sections + 1))
+        return Segment(
+            recent.rows[: self._rows].copy(),
+            recent.bits[: 2 * self._rows].copy(),
+            bounds.astype(np.int64),
+            recent.keys[:count][order].astype(np.uint32),
+            recent.places[:count][order].astype(np.uint32),
+        )
+
+    def replace(self, segments: list[Segment]) -> None:
+        """Take these segments for those there are, and forget the recent entries that are in them."""
+        folded = sum(segment.rows.size for segment in segments)
+        fresh = max(0, folded - self._folded)
+        left = self._recent.places[: self._entries] >= fresh
+        old, rows, entries = self._recent, max(0, self._rows - fresh), int(np.count_nonzero(left))
+        self.segments, self._folded = segments, folded
+        self._recent = self._room(max(rows, FIRST_ROOM), max(entries, FIRST_ROOM))
+        self._recent.rows[:rows] = old.rows[self._rows - rows : self._rows]
+        self._recent.bits[: 2 * rows] = old.bits[2 * (self._rows - rows) : 2 * self._rows]
+        self._recent.keys[:entries] = old.keys[: self._entries][left]
+        self._recent.places[:entries] = old.places[: self._entries][left] - fresh
+        self._rows, self._entries = rows, entries
+        chain_up(self._recent, entries)
+
+    def _room(self, rows: int, entries: int) -> Recent:
+        """Return an empty table."""
+        return Recent(
+            np.full(1 << (entries - 1).bit_length(), FREE, np.int32),
+            np.empty(entries, np.uint64),
+            np.empty(entries, np.int32),
+            np.empty(entries, np.int32),
+            np.empty(rows, np.int64),
+            np.empty(2 * rows, np.uint64),
+        )
+
+    def _make_room(self, rows: int, entries: int) -> None:
+        """Make the table large enough."""
+        old = self._recent
+        if rows > old.rows.size:
+            more = 2 * rows - old.rows.size
+            old = old._replace(
+                rows=np.append(old.rows, np.empty(more, np.int64)),
+                bits=np.append(old.bits, np.empty(2 * more, np.uint64)),
+            )
+        if entries > old.keys.size:
+            more = 2 * entries - old.keys.size
+            old = old._replace(
+                heads=np.empty(1 << (2 * entries - 1).bit_length(), np.int32),
+                keys=np.append(old.keys, np.empty(more, np.uint64)),
+                places=np.append(old.places, np.empty(more, np.int32)),
+                following=np.append(old.following, np.empty(more, np.int32)),
+            )
+            chain_up(old, self._entries)
+        self._recent = old
+
+
+def merge(first: Segment, second: Segment) -> Segment:
+    """Put a segment and the one after it together."""
+    sections = first.bounds.size - 1
+    keys, places = [], []
+    for section in range(sections):
+        a, b = (slice(one.bounds[section], one.bounds[section + 1]) for one in (first, second))
+        both = np.concatenate([first.keys[a], second.keys[b]])
+        order = np.argsort(both, kind="stable")
+        keys.append(both[order])
+        places.append(np.concatenate([first.places[a], second.places[b] + np.uint32(first.rows.size)])[order])
+    return Segment(
+        np.concatenate([first.rows, second.rows]),
+        np.concatenate([first.bits, second.bits]),
+        first.bounds + second.bounds,
+        np.concatenate(keys),
+        np.concatenate(places),
+    )
+
+
+def without(segment: Segment, gone: I64) -> Segment:
+    """Return a segment without some rows, int64, ascending."""
+    stay = ~np.isin(segment.rows, gone)
+    numbers = np.cumsum(stay) - 1
+    left = stay[segment.places]
+    counts = np.concatenate([[0], np.cumsum(left)])
+    return Segment(
+        segment.rows[stay],
+        segment.bits.reshape(-1, 2)[stay].reshape(-1),
+        counts[segment.bounds],
+        segment.keys[left],
+        numbers[segment.places[left]].astype(np.uint32),
+    )
+
+
+def write_segment(path: pathlib.Path, segment: Segment) -> None:
+    """Write a segment into a file: five lengths, then its arrays, each from a multiple of 8 bytes on."""
+    with atomic_file(path) as file:
+        file.write(np.array([MAGIC, *(array.size for array in segment)], np.uint64).tobytes())
+        for array in segment:
+            data = np.ascontiguousarray(array).view(np.uint8).data
+            file.write(data)
+            file.write(bytes(-len(data) % 8))
+
+
+def read_segment(path: pathlib.Path) -> Segment:
+    """Map a segment from its file.
+
+    Raises:
+        Corrupt: it is damaged, or not there.
+    """
+    try:
+        data = np.memmap(path, np.uint8, "r").view(np.ndarray)
+    except (OSError, ValueError) as error:
+        raise Corrupt(f"{path} is damaged or missing ({error})") from error
+    head = data[: 8 * 6]
+    sizes = head.view(np.uint64).tolist() if head.size == 8 * 6 else [0]
+    dtypes = (np.int64, np.uint64, np.int64, np.uint32, np.uint32)
+    lengths = [size * np.dtype(dtype).itemsize for size, dtype in zip(sizes[1:], dtypes, strict=False)]
+    if sizes[0] != int(MAGIC) or data.size != 8 * 6 + sum(length + -length % 8 for length in lengths):
+        raise Corrupt(f"{path} is damaged: it is no segment, or not whole")
+    arrays, at = [], 8 * 6
+    for length, dtype in zip(lengths, dtypes, strict=True):
+        arrays.append(data[at : at + length].view(dtype))
+        at += length + -length % 8
+    return Segment(*arrays)

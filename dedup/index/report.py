@@ -1,0 +1,78 @@
+"""What an index says of a page."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, NamedTuple
+
+Action = Literal["keep", "clean", "drop"]
+
+
+class BlockReport(NamedTuple):
+    """What was found out about a block.
+
+    Attributes:
+        start: its first byte in the text's UTF-8; ``end``, the byte after its last.
+        end: see ``start``.
+        kind: one of ``dedup.schema.KINDS``.
+        action: ``keep`` or ``drop``.
+        reason: why, or what is reported only; None for nothing.
+        partner_doc: id of the page with the block it is a copy of, None for none; ``partner_block``, which block there.
+        partner_block: see ``partner_doc``.
+        similarity: exact Jaccard similarity to it, None where there is none.
+        cluster: name of its cluster, None where it is alone so far.
+        boilerplate: probability to be boilerplate, 0-1.
+        substance: 0 to 100, None where not scored.
+        explanations: what weighed most in its substance, or why it was not scored.
+    """
+
+    start: int
+    end: int
+    kind: str
+    action: str
+    reason: str | None
+    partner_doc: str | None
+    partner_block: int | None
+    similarity: float | None
+    cluster: str | None
+    boilerplate: float
+    substance: float | None
+    explanations: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What an index says of a page.
+
+    Attributes:
+        id: what it is called.
+        source: where it comes from.
+        action: ``"drop"`` for a page that goes, ``"clean"`` for one of which blocks go, ``"keep"``.
+        reason: why the page goes, or what is reported only; None for nothing.
+        partner: id of the page it is a copy of, or contained in, None for none.
+        similarity: Jaccard similarity to it, or share contained in it, 0-1.
+        status: ``"new"``, or of an id that was known ``"unchanged"`` or ``"changed"``.
+        added: whether the index has it now.
+        substance: 0 to 100, None where not scored.
+        low_evidence: whether too few pages of its source were seen for boilerplate to be counted.
+        blocks: its blocks.
+        text: its text without the blocks that go; empty where the page goes.
+    """
+
+    id: str
+    source: str | None
+    action: Action
+    reason: str | None
+    partner: str | None
+    similarity: float | None
+    status: Literal["new", "unchanged", "changed"]
+    added: bool
+    substance: float | None
+    low_evidence: bool
+    blocks: tuple[BlockReport, ...]
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
+        told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**told, "blocks": [block._asdict() for block in self.blocks]}

@@ -1,0 +1,424 @@
+"""Pages and contents of blocks in an SQLite file: what an index knows, a transaction a page."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from dedup.errors import Corrupt, DedupError, Locked, StoreError
+
+FORMAT = 1
+PATIENCE = 60.0  # seconds to wait for another process that writes
+CACHE = 32 << 20  # bytes of the file that are kept in memory
+MAPPED = 1 << 40  # bytes of it that may be mapped
+ASKED = 500  # rows that are asked for at once
+LOG_PAGES = 16_000  # of the write-ahead log, before it is written back
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE pages (
+    page INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, source TEXT, seen INTEGER NOT NULL, print BLOB NOT NULL,
+    family INTEGER NOT NULL, reason INTEGER NOT NULL, twin INTEGER, keeper INTEGER, similarity REAL, variant INTEGER,
+    language INTEGER, contents BLOB NOT NULL, looks BLOB
+);
+CREATE INDEX sampled ON pages (source, page) WHERE looks IS NOT NULL;
+CREATE INDEX by_age ON pages (seen);
+CREATE INDEX twins ON pages (twin) WHERE twin IS NOT NULL;
+CREATE INDEX copies ON pages (keeper) WHERE keeper IS NOT NULL;
+CREATE TABLE contents (
+    row INTEGER PRIMARY KEY, print BLOB NOT NULL, family INTEGER NOT NULL, page INTEGER, position INTEGER,
+    keeper INTEGER, similarity REAL, variant INTEGER, tokens BLOB NOT NULL
+);
+CREATE INDEX members ON contents (keeper) WHERE keeper <> row;
+CREATE TABLE holders (label INTEGER, page INTEGER, PRIMARY KEY (label, page)) WITHOUT ROWID;
+CREATE TABLE sources (
+    source TEXT PRIMARY KEY, pages INTEGER NOT NULL, due INTEGER NOT NULL, cut INTEGER, learnt BLOB
+) WITHOUT ROWID;
+CREATE TABLE segments (kind TEXT, place INTEGER, file TEXT NOT NULL, PRIMARY KEY (kind, place));
+CREATE TABLE frequencies (language INTEGER PRIMARY KEY, docs INTEGER NOT NULL, counts BLOB);
+CREATE TABLE promoted (event INTEGER PRIMARY KEY, kind TEXT NOT NULL, row INTEGER NOT NULL);
+"""
+
+
+class Content(NamedTuple):
+    """A distinct content of blocks.
+
+    Attributes:
+        row: its number.
+        print: its fingerprint, 16 bytes.
+        family: equal and not 0 where contents differ in numbers only.
+        page: where it stands first among blocks that are matched, None for none; ``position``, which block there.
+        position: see ``page``.
+        keeper: the content it stands for, None where no block with it is matched.
+        similarity: Jaccard similarity to the keeper, or else to the variant.
+        variant: first keeper of its family, where it keeps itself beside it.
+        tokens: uint64, as bytes.
+    """
+
+    row: int
+    print: bytes
+    family: int
+    page: int | None
+    position: int | None
+    keeper: int | None
+    similarity: float | None
+    variant: int | None
+    tokens: bytes
+
+
+class Known(NamedTuple):
+    """A page.
+
+    Attributes:
+        page: its number, in the order of arrival.
+        id: what it is called.
+        source: where it comes from, None where that is not known.
+        seen: when, in seconds since 1970.
+        print: fingerprint of its tokens, empty where it has none.
+        family: see ``Content``.
+        reason: why it goes, or what was found out about it: a code of ``Reason``.
+        twin: the first page with the same tokens, None for itself.
+        keeper: the page it stands for, None for itself.
+        similarity: Jaccard similarity to the keeper, or else to the variant.
+        variant: first keeper of its family, where it keeps itself beside it.
+        language: a number of ``dedup.background``, None where it was not looked for.
+        contents: its blocks' contents, see ``pack``.
+    """
+
+    page: int
+    id: str
+    source: str | None
+    seen: int
+    print: bytes
+    family: int
+    reason: int
+    twin: int | None
+    keeper: int | None
+    similarity: float | None
+    variant: int | None
+    language: int | None
+    contents: bytes
+
+
+CONTENT = ", ".join(Content._fields)
+KNOWN = ", ".join(Known._fields)
+
+
+class Source(NamedTuple):
+    """What is known of the pages of a source.
+
+    Attributes:
+        pages: how many were added that stayed.
+        due: with how many it is to be learnt again.
+        cut: a page is kept to learn from if the first half of its fingerprint is below, as ``signed``; None for any.
+        learnt: what recurs on them, see ``dedup.index.furniture``.
+    """
+
+    pages: int
+    due: int
+    cut: int | None
+    learnt: bytes | None
+
+
+NOTHING_KNOWN = Source(0, 0, None, None)
+
+
+def signed(value: int) -> int:
+    """Return 64 bits as SQLite holds them."""
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def unsigned(value: int) -> int:
+    """Return 64 bits as ``signed`` was given them."""
+    return value % (1 << 64)
+
+
+class SQLiteStore:
+    """The tables of an index.
+
+    Args:
+        path: the file; None for one in memory.
+    """
+
+    def __init__(self, path: pathlib.Path | None) -> None:
+        self.path = path
+        with self._told():
+            self._db = sqlite3.connect(
+                ":memory:" if path is None else str(path), PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._set_up()
+            except BaseException:
+                self._db.close()
+                raise
+        self._version = -1
+
+    def _set_up(self) -> None:
+        """Prepare the connection, and make the tables where there are none."""
+        ask = self._db.execute
+        ask("PRAGMA page_size = 8192")
+        ask("PRAGMA journal_mode = WAL")
+        ask("PRAGMA synchronous = NORMAL")  # a crash of the machine may cost the last pages, never the file
+        ask(f"PRAGMA cache_size = -{CACHE >> 10}")
+        ask(f"PRAGMA mmap_size = {MAPPED}")
+        ask(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        ask("PRAGMA trusted_schema = OFF")
+        if ask("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            with self.writing():
+                if ask("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:  # nobody was faster
+                    for statement in SCHEMA.split(";\n"):
+                        ask(statement)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say of errors which file they are about, and what can be done.
+
+        Raises:
+            Locked: another process has been writing for long.
+            Corrupt: the file is damaged, or none of ours.
+            StoreError: it cannot be read or written.
+        """
+        place = "the index" if self.path is None else str(self.path)
+        try:
+            yield
+        except DedupError:
+            raise
+        except sqlite3.OperationalError as error:
+            told = str(error)
+            if "locked" in told or "busy" in told:
+                raise Locked(f"{place}: another process has been writing for {PATIENCE:g} s: try again") from error
+            if "no such table" in told or "no such column" in told:
+                raise Corrupt(f"{place} is no index ({told}): name another file") from error
+            raise StoreError(f"{place}: {told}: see that its directory is there, writable and not full") from error
+        except sqlite3.DatabaseError as error:
+            raise Corrupt(f"{place} is damaged or no index ({error}): dedup index verify {place} --repair") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the right to write until all of it is written, or nothing."""
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """See everything as it is now until the end."""
+        with self._told():
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    def is_new(self) -> bool:
+        """Whether nothing was written into the tables yet."""
+        return bool(self._db.execute("SELECT count(*) FROM meta").fetchone()[0] == 0)
+
+    def changed(self) -> bool:
+        """Whether another connection has written since this was asked last."""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        before, self._version = self._version, version
+        return bool(version != before)
+
+    def forget_version(self) -> None:
+        """Let ``changed`` say so when it is asked next."""
+        self._version = -1
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value by its name."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return default if row is None else row[0]
+
+    def set(self, name: str, value: Any) -> None:
+        """Keep a value under a name."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def _some(self, statement: str, keys: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows that a statement finds for keys; it ends with IN."""
+        every = list(keys)
+        for first in range(0, len(every), ASKED):
+            asked = every[first : first + ASKED]
+            asked += [-1] * (-len(asked) % 8)  # so that there are few statements
+            yield from self._db.execute(f"{statement} ({', '.join('?' * len(asked))})", asked)
+
+    def contents(self, rows: Iterable[int]) -> dict[int, Content]:
+        """Return contents by number; those that are gone are left out."""
+        found = self._some(f"SELECT {CONTENT} FROM contents WHERE row IN", rows)  # noqa: S608 - names of ours
+        return {row[0]: Content(*row) for row in found}
+
+    def pages(self, numbers: Iterable[int]) -> dict[int, Known]:
+        """Return pages by number; those that are gone are left out."""
+        found = self._some(f"SELECT {KNOWN} FROM pages WHERE page IN", numbers)  # noqa: S608
+        return {row[0]: Known(*row) for row in found}
+
+    def page_called(self, name: str) -> Known | None:
+        """Return the page with an id."""
+        row = self._db.execute(f"SELECT {KNOWN} FROM pages WHERE id = ?", (name,)).fetchone()  # noqa: S608
+        return None if row is None else Known(*row)
+
+    def pages_after(self, number: int, count: int = ASKED) -> list[Known]:
+        """Return pages that arrived after another, so many at the most, in the order of arrival."""
+        found = self._db.execute(
+            f"SELECT {KNOWN} FROM pages WHERE page > ? ORDER BY page LIMIT ?",  # noqa: S608
+            (number, count),
+        )
+        return [Known(*row) for row in found]
+
+    def last(self) -> tuple[int, int]:
+        """Return the highest numbers that pages and contents have had."""
+        page = self._db.execute("SELECT max(page) FROM pages").fetchone()[0] or 0
+        row = self._db.execute("SELECT max(row) FROM contents").fetchone()[0] or 0
+        return max(page, self.get("last_page", 0)), max(row, self.get("last_row", 0))
+
+    def add_page(self, page: Known, looks: bytes | None) -> None:
+        """Add a page."""
+        self._db.execute(f"INSERT INTO pages VALUES ({', '.join('?' * (len(page) + 1))})", (*page, looks))
+
+    def add_contents(self, contents: Sequence[Content]) -> None:
+        """Add contents."""
+        marks = ", ".join("?" * len(Content._fields))
+        self._db.executemany(f"INSERT INTO contents VALUES ({marks})", contents)
+
+    def decide_contents(self, decided: Iterable[Content]) -> None:
+        """Write what was decided on contents that were there."""
+        self._db.executemany(
+            "UPDATE contents SET page = ?, position = ?, keeper = ?, similarity = ?, variant = ? WHERE row = ?",
+            [(one.page, one.position, one.keeper, one.similarity, one.variant, one.row) for one in decided],
+        )
+
+    def add_holders(self, page: int, labels: Iterable[int]) -> None:
+        """Note which labels a page has."""
+        self._db.executemany("INSERT OR IGNORE INTO holders VALUES (?, ?)", [(label, page) for label in labels])
+
+    def holders(self, label: int, before: int, most: int) -> list[int]:
+        """Return the pages with a label that arrived before another, so many at the most."""
+        found = self._db.execute("SELECT page FROM holders WHERE label = ? AND page < ? LIMIT ?", (label, before, most))
+        return [row[0] for row in found]
+
+    def holders_from(self, label: int, page: int, most: int) -> list[int]:
+        """Return the pages with a label from a number on, ascending, so many at the most."""
+        found = self._db.execute(
+            "SELECT page FROM holders WHERE label = ? AND page >= ? ORDER BY page LIMIT ?", (label, page, most)
+        )
+        return [row[0] for row in found]
+
+    def drop_holders(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Forget that pages have labels: (label, page)."""
+        self._db.executemany("DELETE FROM holders WHERE label = ? AND page = ?", pairs)
+
+    def members(self, keeper: int) -> list[Content]:
+        """Return the contents that stand for another, in the order in which they came."""
+        found = self._db.execute(
+            f"SELECT {CONTENT} FROM contents WHERE keeper = ?1 AND keeper <> row ORDER BY page, position",  # noqa: S608
+            (keeper,),
+        )
+        return [Content(*row) for row in found]
+
+    def copies(self, page: int) -> list[Known]:
+        """Return the pages that stand for another, in the order of arrival."""
+        found = self._db.execute(
+            f"SELECT {KNOWN} FROM pages WHERE keeper = ?1 OR twin = ?1 ORDER BY page",  # noqa: S608
+            (page,),
+        )
+        return [Known(*row) for row in found]
+
+    def drop_page(self, page: int) -> None:
+        """Delete a page; its number is not given again."""
+        self.set("last_page", self.last()[0])
+        self._db.execute("DELETE FROM pages WHERE page = ?", (page,))
+
+    def drop_contents(self, rows: Iterable[int]) -> None:
+        """Delete contents; their numbers are not given again."""
+        self.set("last_row", self.last()[1])
+        self._db.executemany("DELETE FROM contents WHERE row = ?", [(row,) for row in rows])
+
+    def decide_page(self, page: Known) -> None:
+        """Write what was decided on a page that is there."""
+        self._db.execute(
+            "UPDATE pages SET reason = ?, twin = ?, keeper = ?, similarity = ?, variant = ? WHERE page = ?",
+            (page.reason, page.twin, page.keeper, page.similarity, page.variant, page.page),
+        )
+
+    def seen_before(self, time: int, count: int = ASKED) -> list[Known]:
+        """Return pages that were last seen before a time, in seconds since 1970; so many at the most."""
+        found = self._db.execute(
+            f"SELECT {KNOWN} FROM pages WHERE seen < ? ORDER BY seen, page LIMIT ?",  # noqa: S608
+            (time, count),
+        )
+        return [Known(*row) for row in found]
+
+    def touch(self, page: int, seen: int) -> None:
+        """Note that a page was seen again."""
+        self._db.execute("UPDATE pages SET seen = ? WHERE page = ?", (seen, page))
+
+    def source(self, name: str) -> Source:
+        """Return what is known of a source."""
+        row = self._db.execute("SELECT pages, due, cut, learnt FROM sources WHERE source = ?", (name,)).fetchone()
+        return NOTHING_KNOWN if row is None else Source(*row)
+
+    def set_source(self, name: str, known: Source) -> None:
+        """Write what ``source`` returns."""
+        self._db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?)", (name, *known))
+
+    def sample(self, name: str | None) -> list[tuple[int, bytes, bytes, bytes]]:
+        """Return the pages of a source that are kept to learn from: number, fingerprint, contents, looks."""
+        found = self._db.execute(
+            "SELECT page, print, contents, looks FROM pages WHERE source IS ? AND looks IS NOT NULL ORDER BY page",
+            (name,),
+        )
+        return found.fetchall()
+
+    def forget_looks(self, pages: Iterable[int]) -> None:
+        """Keep pages no longer to learn from."""
+        self._db.executemany("UPDATE pages SET looks = NULL WHERE page = ?", [(page,) for page in pages])
+
+    def promote(self, kind: str, row: int) -> None:
+        """Note that a row is a keeper from now on."""
+        self._db.execute("INSERT INTO promoted (kind, row) VALUES (?, ?)", (kind, row))
+
+    def promoted_after(self, event: int) -> list[tuple[int, str, int]]:
+        """Return what was promoted after an event: event, kind, row."""
+        found = self._db.execute("SELECT event, kind, row FROM promoted WHERE event > ? ORDER BY event", (event,))
+        return found.fetchall()
+
+    def segments(self, kind: str) -> list[str]:
+        """Return the files of a kind of postings, in order."""
+        found = self._db.execute("SELECT file FROM segments WHERE kind = ? ORDER BY place", (kind,))
+        return [row[0] for row in found]
+
+    def set_segments(self, kind: str, files: Sequence[str]) -> None:
+        """Write what ``segments`` returns."""
+        self._db.execute("DELETE FROM segments WHERE kind = ?", (kind,))
+        self._db.executemany(
+            "INSERT INTO segments VALUES (?, ?, ?)", [(kind, place, file) for place, file in enumerate(files)]
+        )
+
+    def frequencies(self) -> list[tuple[int, int, bytes | None]]:
+        """Return the frequencies of terms: language, documents, counts."""
+        return self._db.execute("SELECT language, docs, counts FROM frequencies").fetchall()
+
+    def set_frequencies(self, rows: Iterable[tuple[int, int, bytes | None]]) -> None:
+        """Write what ``frequencies`` returns."""
+        self._db.executemany("INSERT OR REPLACE INTO frequencies VALUES (?, ?, ?)", rows)
+
+    def write_back(self) -> None:
+        """Write what is in the log into the file, as far as nobody reads the old."""
+        with self._told():
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names of ours

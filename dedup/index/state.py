@@ -1,0 +1,319 @@
+"""What a process holds of an index: postings and frequencies, kept up with what any process has added."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import time
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import xxhash
+
+from dedup.arrays import I64, U64, Bool
+from dedup.frequencies import Counts, DocumentFrequencies, Weights, count_terms_of
+from dedup.index.arrivals import Keys, allowed_keys, sections_of
+from dedup.index.postings import Postings, Segment, merge, read_segment, write_segment
+from dedup.index.sqlite import Content, Known, SQLiteStore
+from dedup.lsh import Scheme
+from dedup.schema import Blocks, Reason
+from dedup.settings import Settings
+from dedup.sketch import Tokens, sketch_rows
+
+FOLDED = 1 << 14  # recent rows that are folded into a segment
+TOGETHER = 32  # rows that are entered at a time, so that no bucket gets many more than its limit
+STALE = 1.1  # weights of terms are made again when a language has so many times the documents
+BLOCKS, PAGES = "blocks", "pages"  # kinds of postings
+SUFFIX = ".segment"
+SPARED = 600.0  # seconds for which files of segments stay: a process may have read their names just now
+NO_TOKENS: U64 = np.empty(0, np.uint64)
+
+
+class Entry(NamedTuple):
+    """A row to enter.
+
+    Attributes:
+        row: its number.
+        tokens: uint64, its tokens.
+        print: its fingerprint, 16 bytes.
+        fresh: whether it is to be found by its fingerprint from now on.
+        keeper: whether it is to be found by its bands.
+        first: whether it is the first keeper of its family.
+    """
+
+    row: int
+    tokens: U64
+    print: bytes
+    fresh: bool
+    keeper: bool
+    first: bool
+
+
+def pack(contents: Iterable[int | None], matched: Iterable[bool]) -> bytes:
+    """Put the contents of a page's blocks into bytes, None for none, and which of the blocks were matched."""
+    rows = np.array([-1 if row is None else row for row in contents], np.int64)
+    kind = np.int32 if rows.max(initial=0) < 1 << 31 else np.int64
+    flags = np.packbits(np.fromiter(matched, np.bool_, rows.size))
+    return np.dtype(kind).itemsize.to_bytes(1, "little") + rows.astype(kind).tobytes() + flags.tobytes()
+
+
+def unpack(data: bytes) -> tuple[I64, Bool]:
+    """Return what ``pack`` was given: int64[n], -1 for none; bool[n]."""
+    size = data[0]
+    n = 8 * (len(data) - 1) // (8 * size + 1)
+    rows = np.frombuffer(data, f"<i{size}", n, 1).astype(np.int64)
+    return rows, np.unpackbits(np.frombuffer(data, np.uint8, offset=1 + n * size), count=n).astype(np.bool_)
+
+
+def entry_of(content: Content, *, fresh: bool, keeper: bool) -> Entry:
+    """Return what to enter of a content; ``keeper`` tells whether it is one if it stands for itself."""
+    keeper = keeper and content.keeper == content.row
+    first = keeper and content.family != 0 and content.variant is None
+    return Entry(content.row, tokens_in(content), content.print, fresh, keeper, first)
+
+
+def tokens_in(content: Content) -> U64:
+    """Return the tokens of a content: uint64[t]."""
+    return np.frombuffer(content.tokens, np.uint64)
+
+
+def first_half(print_: bytes) -> int:
+    """Return the first 64 bits of a fingerprint."""
+    return int.from_bytes(print_[:8], "little")
+
+
+class State:
+    """Postings of blocks and of pages, and the frequencies of terms.
+
+    Args:
+        store: the tables that they are made from.
+        settings: the settings of the index.
+        schemes: how blocks and documents are sketched.
+        folder: where segments rest; None for in memory.
+    """
+
+    def __init__(
+        self, store: SQLiteStore, settings: Settings, schemes: tuple[Scheme, Scheme], folder: pathlib.Path | None
+    ) -> None:
+        self._store, self._settings, self._folder = store, settings, folder
+        self._schemes = dict(zip((BLOCKS, PAGES), schemes, strict=True))
+        self._generation = -1
+        self._weights: dict[int, tuple[int, Weights]] = {}
+        self._files: dict[int, str] = {}  # by the identity of their keys
+        self._held: dict[str, Segment] = {}  # where there is no folder
+        self._clear()
+
+    def _clear(self) -> None:
+        """Forget everything."""
+        self.postings = {kind: Postings(sections_of(scheme.bands)) for kind, scheme in self._schemes.items()}
+        self.frequencies = DocumentFrequencies()
+        self.last_page = self.last_row = self._promoted = 0
+        self._entered: set[int] = set()  # contents that are to be found by their fingerprints, and in no segment
+
+    def reset(self) -> None:
+        """Forget everything; the next ``refresh`` takes in what rests."""
+        self._generation = -1
+        self._store.forget_version()
+
+    def bands(self, kind: str) -> int:
+        """Return how many bands a kind of rows has."""
+        return self._schemes[kind].bands
+
+    def refresh(self) -> None:
+        """Take in what others have added since; inside a transaction."""
+        if not self._store.changed():
+            return
+        generation = self._store.get("generation", 0)
+        if generation != self._generation:
+            self._load(generation)
+        while pages := self._store.pages_after(self.last_page):
+            for page in pages:
+                self._take(page)
+        self.take_promotions()
+
+    def take_promotions(self) -> None:
+        """Enter rows that became keepers after they were entered."""
+        for event, kind, row in self._store.promoted_after(self._promoted):
+            self._take_promoted(kind, row)
+            self._promoted = event
+
+    def _take_promoted(self, kind: str, row: int) -> None:
+        """Enter a row that became a keeper after it was entered."""
+        if kind == BLOCKS:
+            found = self._store.contents([row]).get(row)
+            entries = [] if found is None else [entry_of(found, fresh=False, keeper=True)]
+        else:
+            page = self._store.pages([row]).get(row)
+            entries = [] if page is None else [self._entry_of_page(page, fresh=True)]
+        self.enter(kind, entries)
+
+    def _load(self, generation: int) -> None:
+        """Take the segments and frequencies that rest; what is in them is forgotten as recent."""
+        self._generation = generation
+        self._clear()
+        for kind, postings in self.postings.items():
+            postings.replace([self._segment(file) for file in self._store.segments(kind)])
+        names = ("folded_page", "folded_row", "folded_event")
+        self.last_page, self.last_row, self._promoted = (self._store.get(name, 0) for name in names)
+        for language, docs, counts in self._store.frequencies():
+            self.frequencies.docs[language] = docs
+            if counts is not None:
+                table = np.frombuffer(zlib.decompress(counts), np.uint32)
+                self.frequencies.table(language)[:] = table
+
+    def _take(self, page: Known) -> None:
+        """Enter a page that another process has added, as it did itself."""
+        rows = unpack(page.contents)[0]
+        known = self._store.contents(set(rows[rows >= 0].tolist()))
+        found = [known[row] for row in dict.fromkeys(rows.tolist()) if row in known]
+        self.enter(BLOCKS, [entry_of(one, fresh=self.is_fresh(one.row), keeper=one.page == page.page) for one in found])
+        if page.print and page.twin is None and page.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
+            self.enter(PAGES, [self._entry_of_page(page, fresh=True)])
+            self._count(page)
+        self.last_page = page.page
+
+    def is_fresh(self, row: int) -> bool:
+        """Whether a content has not been entered."""
+        return row > self.last_row and row not in self._entered
+
+    def _entry_of_page(self, page: Known, *, fresh: bool) -> Entry:
+        """Return what to enter of a page."""
+        keeper = page.keeper is None
+        tokens = self.tokens_of(page) if keeper else NO_TOKENS
+        return Entry(page.page, tokens, page.print, fresh, keeper, keeper and page.family != 0 and page.variant is None)
+
+    def tokens_of(self, page: Known) -> U64:
+        """Return the tokens of a page: uint64[t]."""
+        rows = unpack(page.contents)[0]
+        rows = rows[rows >= 0]
+        known = self._store.contents(set(rows.tolist()))
+        return np.concatenate([NO_TOKENS, *(tokens_in(known[row]) for row in rows.tolist() if row in known)])
+
+    def _count(self, page: Known) -> None:
+        """Count the terms of a page."""
+        if page.language is None:
+            return
+        rows = unpack(page.contents)[0]
+        known = self._store.contents(set(rows[rows >= 0].tolist()))
+        parts = [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows.tolist()]
+        bounds = np.cumsum([0, *(part.size for part in parts)])
+        nothing = np.empty((0, 2), np.uint64)
+        tokens = Tokens(np.concatenate([NO_TOKENS, *parts]), bounds, nothing, bounds[[0, -1]], nothing)
+        each = np.zeros(rows.size, np.int64)
+        blocks = Blocks(np.array([0, rows.size]), each, each, each.astype(np.uint8))
+        languages = np.array([page.language], np.int32)
+        self.count(count_terms_of(tokens, blocks, languages), page.language)
+
+    def count(self, counts: Counts, language: int) -> None:
+        """Count the terms of a page."""
+        self.frequencies.add(counts, np.array([language], np.int32), np.zeros(1, np.int64))
+
+    def weights(self, language: int) -> Weights:
+        """Return the logarithms that terms of a language are weighed by, see ``put_together``."""
+        docs = int(self.frequencies.docs[language])
+        made = self._weights.get(language)
+        if made is None or docs > STALE * made[0]:
+            weights = self.frequencies.blended(np.array([language], np.int32), included=False).logarithms()
+            made = self._weights[language] = docs, weights
+        return made[1]
+
+    def enter(self, kind: str, entries: list[Entry]) -> None:
+        """Enter rows, in the order in which they may survive."""
+        entries = [one for one in entries if one.fresh or one.keeper]
+        if kind == BLOCKS:
+            self._entered.update(one.row for one in entries if one.fresh)
+        scheme, least = self._schemes[kind], self._settings.min_tokens if kind == BLOCKS else 1
+        for first in range(0, len(entries), TOGETHER):
+            some = entries[first : first + TOGETHER]
+            long = np.flatnonzero([one.tokens.size >= least for one in some])
+            tokens = [some[k].tokens for k in long.tolist()]
+            bounds = np.cumsum([0, *(one.size for one in tokens)])
+            joined = np.concatenate(tokens) if tokens else np.empty(0, np.uint64)
+            sketches = sketch_rows(joined, bounds, np.arange(long.size), scheme)
+            prints = np.array([first_half(one.print) for one in some], np.uint64)
+            wanted = Keys(prints, long, sketches).lines(-1)
+            postings = self.postings[kind]
+            sizes = postings.find(wanted).sizes
+            fresh, keeper, leads = (np.array([one[k] for one in some], np.bool_) for k in (3, 4, 5))
+            keys, allowed = allowed_keys(wanted, sizes, fresh, keeper, leads, self._settings.bucket_limit)
+            postings.enter(np.array([one.row for one in some], np.int64), wanted.bits, keys, allowed)
+
+    def is_long(self) -> bool:
+        """Whether there is so much that is recent that it is to be folded."""
+        return any(postings.recent >= FOLDED for postings in self.postings.values())
+
+    def fold(self) -> None:
+        """Fold what is recent into segments, which others will take from there.
+
+        If another process has done so meanwhile, its segments stand.
+        """
+        generation, row = self._generation, max((self.last_row, *self._entered))
+        made = {kind: self._folded(postings) for kind, postings in self.postings.items()}
+        files = {kind: [self._keep(kind, segment) for segment in segments] for kind, segments in made.items()}
+        frequencies = [
+            (language, int(docs), self._table(language)) for language, docs in enumerate(self.frequencies.docs) if docs
+        ]
+        with self._store.writing():
+            if self._store.get("generation", 0) != generation:
+                return
+            for kind, names in files.items():
+                self._store.set_segments(kind, names)
+            self._store.set_frequencies(frequencies)
+            for name, value in (
+                ("generation", generation + 1), ("folded_page", self.last_page), ("folded_row", row),
+                ("folded_event", self._promoted),
+            ):  # fmt: skip
+                self._store.set(name, value)
+        self._generation = generation + 1
+        for kind, segments in made.items():
+            self.postings[kind].replace(segments)
+        self.last_row, self._entered = row, set()
+        self._store.write_back()
+        self._sweep()
+
+    def _table(self, language: int) -> bytes | None:
+        """Return the counts of a language's terms, compressed; None where there are none."""
+        table = self.frequencies.tables.get(language)
+        return None if table is None else zlib.compress(table.tobytes(), 1)
+
+    def _folded(self, postings: Postings) -> list[Segment]:
+        """Return the segments of postings with what is recent among them."""
+        segments = [*postings.segments, *([postings.fold()] if postings.recent else [])]
+        while len(segments) > 1 and 2 * segments[-1].rows.size >= segments[-2].rows.size:
+            segments[-2:] = [merge(segments[-2], segments[-1])]
+        return segments
+
+    def _keep(self, kind: str, segment: Segment) -> str:
+        """Write a segment into a file named after its content; return the name."""
+        name = self._files.get(id(segment.keys))
+        if name is None:
+            digest = xxhash.xxh3_128()
+            for array in segment:
+                digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+            name = f"{kind}-{digest.hexdigest()}{SUFFIX}"
+            if self._folder is None:
+                self._held[name] = segment
+            else:
+                self._folder.mkdir(exist_ok=True)
+                write_segment(self._folder / name, segment)
+            self._files[id(segment.keys)] = name
+        return name
+
+    def _segment(self, name: str) -> Segment:
+        """Map a segment."""
+        segment = self._held[name] if self._folder is None else read_segment(self._folder / name)
+        self._files[id(segment.keys)] = name
+        return segment
+
+    def _sweep(self) -> None:
+        """Delete files of segments that are in use no more, nor were a while ago."""
+        used = {name for kind in self.postings for name in self._store.segments(kind)}
+        self._held = {name: segment for name, segment in self._held.items() if name in used}
+        if self._folder is None:
+            return
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            with contextlib.suppress(OSError):
+                if path.name not in used and path.stat().st_mtime < time.time() - SPARED:
+                    path.unlink()
