@@ -143,6 +143,14 @@ def sentence(reason: int) -> str:
     return COUNTS[name][min(found, 2)].format(f"{found} or more" if found == MOST else found)
 
 
+def with_forms(reasons: U32, forms: U8) -> U32:
+    """Return reasons, uint32[n, TOLD], with the forms of blocks that are not scored in their place: they are less."""
+    all_of = reasons.copy()
+    unscored = np.flatnonzero(forms)
+    all_of[unscored, 0] = forms[unscored]
+    return all_of
+
+
 def tell(reasons: U32, forms: U8) -> pa.ListArray:
     """Put the reasons of ``n`` blocks into words: list<string>[n].
 
@@ -150,9 +158,7 @@ def tell(reasons: U32, forms: U8) -> pa.ListArray:
         reasons: uint32[n, TOLD].
         forms: uint8[n], what a block is, if no text to score.
     """
-    all_of = reasons.copy()
-    unscored = np.flatnonzero(forms)
-    all_of[unscored, 0] = forms[unscored]  # a form is less than a reason
+    all_of = with_forms(reasons, forms)
     codes = pa.array(all_of[all_of != 0]).dictionary_encode()
     words = [FORMS[code] if code < len(FORMS) else sentence(code) for code in codes.dictionary.to_pylist()]
     # taken, not coded: of a list that is coded a Parquet file holds other bytes each time, and far more of them

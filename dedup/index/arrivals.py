@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F64, I64, U32, U64, Bool
+from dedup.arrays import F64, I32, I64, U32, U64, Bool
 from dedup.index.postings import Hits, Postings
 from dedup.kernels.arrive import Arrivals, settle_arrivals
 from dedup.kernels.compare import Rows, Rules, scratch
@@ -139,7 +139,7 @@ class Settled(NamedTuple):
 def settle(
     tokens: Sequence[U64],
     sketches: Sketches,
-    sizes: I64,
+    sizes: I32,
     candidates: Sequence[Sequence[int]],
     relatives: Sequence[int | None],
     ordinals: dict[int, int],
@@ -176,7 +176,7 @@ def settle(
     rows_of = Rows(np.concatenate(texts), bounds, each[:-1], each[:-1], each[1:])
     arrivals = Arrivals(
         sketches.keys,
-        sizes.astype(np.int32),
+        np.ascontiguousarray(sizes),
         sketches.bits,
         np.array([*own, *(known[row].family for row in others)], np.uint64),
         np.array([FREE if row is None else place[row] for row in relatives], np.int64),
@@ -199,7 +199,7 @@ def settle(
     )
 
 
-def allowed_keys(wanted: Wanted, sizes: I64, fresh: Bool, keepers: Bool, first: Bool, limit: int) -> tuple[U32, Bool]:
+def allowed_keys(wanted: Wanted, sizes: I32, fresh: Bool, keepers: Bool, first: Bool, limit: int) -> tuple[U32, Bool]:
     """Say which keys to enter, of rows that were decided on.
 
     Args:

@@ -140,7 +140,8 @@ def furniture_in(learnt: bytes | None) -> Furniture:
         return Furniture(0, np.empty(0, np.uint64), no_counts(0), np.empty(0, np.bool_))
     table = np.frombuffer(learnt[8:], TEMPLATE)
     names = ("docs", "clusters", "repeated", "blocks", "from_top", "from_bottom")
-    counts = Counts(*(np.ascontiguousarray(table[name]) for name in names), np.full(table.size, FREE, np.int64))
+    nowhere = np.full(table.size, FREE, np.int64)
+    counts = Counts(**{name: np.ascontiguousarray(table[name]) for name in names}, first=nowhere)
     return Furniture(
         int.from_bytes(learnt[:8], "little"), np.ascontiguousarray(table["name"]), counts,
         np.ascontiguousarray(table["learnt"]),

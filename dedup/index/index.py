@@ -6,6 +6,7 @@ import collections
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import threading
@@ -25,7 +26,7 @@ from dedup.index.sqlite import FORMAT, Content, Known, Source, SQLiteStore, sign
 from dedup.index.state import BLOCKS, NO_TOKENS, PAGES, Entry, State, first_half, pack, tokens_in, unpack
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.lsh import schemes
-from dedup.reasons import tell
+from dedup.reasons import with_forms
 from dedup.schema import KINDS, REASONS, Reason
 from dedup.settings import Settings
 from dedup.store import MAKER
@@ -205,7 +206,9 @@ class Index:
         if page.print and whole.twin is None and whole.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
             first = whole.compared and family != 0 and whole.variant is None
             tokens = page.tokens.hashes if whole.compared else NO_TOKENS
-            self._state.enter(PAGES, [Entry(number, tokens, page.print, True, whole.compared, first)])
+            self._state.enter(
+                PAGES, [Entry(number, tokens, page.print, fresh=True, keeper=whole.compared, first=first)]
+            )
             if page.said is not None:
                 self._state.count(page.said.counts, int(page.said.languages[0]))
         self._state.last_page = number
@@ -299,9 +302,16 @@ class Index:
         page, whole = judged.page, judged.whole
         places = self._places(judged)
         names = {page: known.id for page, known in self._store.pages(self._pages_of(whole, places)).items()}
-        explanations = [()] * page.size
+        codes: list[tuple[int, ...]] = [()] * page.size
+        substance: list[float | None] = [None] * page.size
         if judged.scores is not None:
-            explanations = [tuple(one) for one in tell(judged.scores.reasons, judged.scores.forms).to_pylist()]
+            told = with_forms(judged.scores.reasons, judged.scores.forms).tolist()
+            codes = [tuple(code for code in one if code) for one in told]
+            substance = [number_or_none(value) for value in judged.scores.substance.tolist()]
+        starts, ends, probabilities = (
+            one.tolist() for one in (page.blocks.starts, page.blocks.ends, judged.boilerplate.probabilities)
+        )
+        kinds = [KINDS[kind] for kind in page.blocks.kinds.tolist()]
         own = collections.Counter(judged.parts[k].keeper for k in judged.part_of if k is not None)
         blocks = []
         for block in range(page.size):
@@ -312,13 +322,11 @@ class Index:
                 partner_doc = name if of is None else names.get(of)
             elif not whole.stays and whole.partner is not None:
                 partner_doc = names.get(whole.partner)
-            substance = None if judged.scores is None else number_or_none(judged.scores.substance[block])
             blocks.append(
                 BlockReport(
-                    int(page.blocks.starts[block]), int(page.blocks.ends[block]), KINDS[page.blocks.kinds[block]],
-                    "drop" if verdict.drop else "keep", REASONS[verdict.reason], partner_doc, partner_block,
-                    verdict.similarity, verdict.cluster, float(judged.boilerplate.probabilities[block]), substance,
-                    explanations[block],
+                    starts[block], ends[block], kinds[block], "drop" if verdict.drop else "keep",
+                    REASONS[verdict.reason], partner_doc, partner_block, verdict.similarity, verdict.cluster,
+                    probabilities[block], substance[block], codes[block],
                 )
             )  # fmt: skip
         dropped = np.array([one.action == "drop" for one in blocks], np.bool_)
@@ -326,10 +334,11 @@ class Index:
         if whole.stays and dropped.any():
             part = page.blocks.starts, page.blocks.ends, dropped
             data = cut_text(data, spans_that_split([data], [part], self.settings.split)[0])
+        partner = None if whole.partner is None else names.get(whole.partner)
+        article = None if judged.scores is None else number_or_none(float(judged.scores.articles[0]))
         return Report(
             name, judged.source, "drop" if not whole.stays else "clean" if dropped.any() else "keep",
-            REASONS[whole.reason], None if whole.partner is None else names.get(whole.partner), whole.similarity, status,
-            added, None if judged.scores is None else number_or_none(judged.scores.articles[0]),
+            REASONS[whole.reason], partner, whole.similarity, status, added, article,
             judged.boilerplate.low_evidence, tuple(blocks), data.decode(),
         )  # fmt: skip
 
@@ -442,12 +451,10 @@ class Index:
             self._decide_again(again[number])
 
     def _users_of(self, content: Content) -> list[Known]:
-        """Return the pages that have a content, in the order of arrival; the first that is matched is the last of them."""
-        users, found = [], sorted({
-            page
-            for label in {content.row, content.keeper} - {None}
-            for page in self._store.holders_from(label, 0, MOST_USERS)
-        })  # fmt: skip
+        """Return the pages that have a content, in the order of arrival, as far as the first where it is matched."""
+        users = []
+        labels = {content.row, content.row if content.keeper is None else content.keeper}
+        found = sorted({page for label in labels for page in self._store.holders_from(label, 0, MOST_USERS)})
         known = self._store.pages(found)
         for page in found:
             if page in known and content.row in unpack(known[page].contents)[0]:
@@ -514,9 +521,9 @@ class Verdict(NamedTuple):
     drop: bool
 
 
-def number_or_none(value: Any) -> float | None:
+def number_or_none(value: float) -> float | None:
     """Return a number, None for not-a-number."""
-    return None if np.isnan(value) else round(float(value), 1)
+    return None if math.isnan(value) else round(value, 1)
 
 
 def checked_name(what: str, name: str) -> str:

@@ -60,8 +60,8 @@ class Whole(NamedTuple):
     compared: bool
 
 
-ALONE = Whole(Reason.NONE, None, None, True, None, None, None, None, True)
-LOW = Whole(Reason.LOW_SUBSTANCE_DOCUMENT, None, None, False, None, None, None, None, False)
+ALONE = Whole(Reason.NONE, None, None, stays=True, twin=None, keeper=None, variant=None, nearness=None, compared=True)
+LOW = ALONE._replace(reason=Reason.LOW_SUBSTANCE_DOCUMENT, stays=False, compared=False)
 
 
 class Part(NamedTuple):
@@ -87,6 +87,9 @@ class Part(NamedTuple):
     keeper: int | None
     similarity: float | None
     variant: int | None
+
+
+UNDECIDED = Part(0, None, None, long=False, settled=False, keeper=None, similarity=None, variant=None)
 
 
 class Judged(NamedTuple):
@@ -126,9 +129,8 @@ class Judge:
         variants_go = "number_variant" in settings.drop
         limits = settings.bucket_limit, settings.candidate_limit
         self._of_blocks = Rules(*BLOCK_SHINGLES, settings.threshold, variants_go, variants_go, *limits)
-        self._of_pages = Rules(
-            *DOC_SHINGLES, settings.doc_threshold, True, "number_variant_document" in settings.drop, *limits
-        )
+        family_matches, joins = True, "number_variant_document" in settings.drop
+        self._of_pages = Rules(*DOC_SHINGLES, settings.doc_threshold, family_matches, joins, *limits)
 
     def goes(self, reason: int) -> bool:
         """Whether the settings remove what has this reason."""
@@ -209,11 +211,12 @@ class Judge:
         if twin is not None:
             same = earlier[twin]
             keeper = twin if same.keeper is None else same.keeper
-            if same.keeper is None:
-                reason, similarity = Reason.EXACT_DUPLICATE_DOCUMENT, 1.0
-            else:
-                reason, similarity = self._nearly(same.similarity or 0.0), same.similarity
-            return Whole(reason, keeper, similarity, not self.goes(reason), twin, keeper, None, same.similarity, False)
+            nearness = same.similarity or 0.0
+            exact = same.keeper is None
+            reason = Reason.EXACT_DUPLICATE_DOCUMENT if exact else self._nearly(nearness)
+            stays = not self.goes(reason)
+            similarity = 1.0 if exact else nearness
+            return Whole(reason, keeper, similarity, stays, twin, keeper, None, same.similarity, compared=False)
         relatives = [n for n in near.families[0] if n in earlier and unsigned(earlier[n].family) == family]
         candidates = [n for n in near.near[0] if n in earlier]
         if not candidates and not relatives:
@@ -229,10 +232,12 @@ class Judge:
         keeper, variant, similarity = settled.keepers[0], settled.variants[0], float(settled.similarity[0])
         if keeper >= 0:
             reason = self._nearly(similarity)
-            return Whole(reason, keeper, similarity, not self.goes(reason), None, keeper, None, similarity, False)
+            stays = not self.goes(reason)
+            return Whole(reason, keeper, similarity, stays, None, keeper, None, similarity, compared=False)
         if variant is not None:
             reason = Reason.NUMBER_VARIANT_DOCUMENT
-            return Whole(reason, variant, similarity, not self.goes(reason), None, None, variant, similarity, True)
+            stays = not self.goes(reason)
+            return Whole(reason, variant, similarity, stays, None, None, variant, similarity, compared=True)
         return ALONE
 
     def _nearly(self, similarity: float) -> Reason:
@@ -244,7 +249,7 @@ class Judge:
         """Return the distinct contents of a page as yet undecided, and which each block has."""
         numbers: dict[bytes, int] = {}
         part_of: list[int | None] = []
-        blocks = []
+        blocks: list[int] = []
         lengths = np.diff(page.tokens.bounds).tolist()
         prints = page.tokens.fingerprints.tobytes()
         for block, length in enumerate(lengths):
@@ -256,7 +261,7 @@ class Judge:
                 blocks.append(block)
             part_of.append(number)
         least = self._settings.min_tokens
-        return [Part(block, None, None, lengths[block] >= least, False, None, None, None) for block in blocks], part_of
+        return [UNDECIDED._replace(block=block, long=lengths[block] >= least) for block in blocks], part_of
 
     def _judge_parts(
         self,
@@ -281,14 +286,10 @@ class Judge:
         rules = self._of_blocks
         near = neighbours_of(keys, self._state.postings[BLOCKS], bits_apart(rules.threshold), rules.candidate_limit)
         known.update(self._store.contents({row for rows in (*near.prints, *near.families, *near.near) for row in rows}))
-        decided = []
-        for k, part in enumerate(parts):
-            print_ = page.print_of(part.block)
-            same = next((known[row] for row in near.prints[k] if row in known and known[row].print == print_), None)
-            part = part._replace(known=same, position=positions.get(k))
-            if same is not None and same.keeper is not None and same.page is not None and same.page < before:
-                part = part._replace(settled=True, keeper=same.keeper, similarity=same.similarity, variant=same.variant)
-            decided.append(part)
+        decided = [
+            self._recognised(page, part, near.prints[k], positions.get(k), known, before)
+            for k, part in enumerate(parts)
+        ]
         self._fetch_keepers(decided, known)
         place = {k: column for column, k in enumerate(long.tolist())}
         fresh = [k for k in sorted(positions, key=positions.__getitem__) if not decided[k].settled]
@@ -328,6 +329,17 @@ class Judge:
         ):
             decided[k] = decided[k]._replace(keeper=told(keeper), similarity=similarity or None, variant=told(variant))
         return decided
+
+    def _recognised(
+        self, page: Page, part: Part, rows: Sequence[int], position: int | None, known: dict[int, Content], before: int
+    ) -> Part:
+        """Return a content with what the index knows of it, and what had been decided on it before a page."""
+        print_ = page.print_of(part.block)
+        same = next((known[row] for row in rows if row in known and known[row].print == print_), None)
+        part = part._replace(known=same, position=position)
+        if same is not None and same.keeper is not None and same.page is not None and same.page < before:
+            part = part._replace(settled=True, keeper=same.keeper, similarity=same.similarity, variant=same.variant)
+        return part
 
     def _fetch_keepers(self, parts: Sequence[Part], known: dict[int, Content]) -> None:
         """Look up what contents that were decided on stand for."""

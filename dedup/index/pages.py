@@ -48,7 +48,8 @@ class Page(NamedTuple):
 
     def print_of(self, block: int) -> bytes:
         """Return the fingerprint of a block, 16 bytes."""
-        return self.tokens.fingerprints[block].tobytes()
+        print_: bytes = self.tokens.fingerprints[block].tobytes()
+        return print_
 
     @property
     def print(self) -> bytes:
@@ -106,7 +107,8 @@ def sketched(
 ) -> Page:  # fmt: skip
     """Sketch a page: its blocks of so many tokens at least, and the whole."""
     rows = np.flatnonzero(np.diff(tokens.bounds) >= least)
-    prints, first = tokens.fingerprints.tobytes(), {}
+    prints = tokens.fingerprints.tobytes()
+    first: dict[bytes, int] = {}
     for row in rows.tolist():
         first.setdefault(prints[16 * row : 16 * row + 16], row)
     long = np.array(list(first.values()), np.int64)

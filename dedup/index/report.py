@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal, NamedTuple
 
+from dedup.reasons import FORMS, sentence
+
 Action = Literal["keep", "clean", "drop"]
 
 
@@ -23,7 +25,7 @@ class BlockReport(NamedTuple):
         cluster: name of its cluster, None where it is alone so far.
         boilerplate: probability to be boilerplate, 0-1.
         substance: 0 to 100, None where not scored.
-        explanations: what weighed most in its substance, or why it was not scored.
+        codes: what weighed most in its substance, or why it was not scored; ``explanations`` puts it into words.
     """
 
     start: int
@@ -37,7 +39,18 @@ class BlockReport(NamedTuple):
     cluster: str | None
     boilerplate: float
     substance: float | None
-    explanations: tuple[str, ...]
+    codes: tuple[int, ...]
+
+    @property
+    def explanations(self) -> list[str]:
+        """What weighed most in its substance, or why it was not scored."""
+        return [in_words(code) for code in self.codes]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
+        told = self._asdict()
+        del told["codes"]
+        return {**told, "explanations": self.explanations}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,4 +88,9 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
         told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**told, "blocks": [block._asdict() for block in self.blocks]}
+        return {**told, "blocks": [block.as_dict() for block in self.blocks]}
+
+
+def in_words(code: int) -> str:
+    """Put what weighed, or what a block is that is not scored, into words."""
+    return FORMS[code] if code < len(FORMS) else sentence(code)

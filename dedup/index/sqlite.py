@@ -285,12 +285,13 @@ class SQLiteStore:
 
     def add_page(self, page: Known, looks: bytes | None) -> None:
         """Add a page."""
-        self._db.execute(f"INSERT INTO pages VALUES ({', '.join('?' * (len(page) + 1))})", (*page, looks))
+        marks = ", ".join("?" * (len(page) + 1))
+        self._db.execute(f"INSERT INTO pages VALUES ({marks})", (*page, looks))  # noqa: S608
 
     def add_contents(self, contents: Sequence[Content]) -> None:
         """Add contents."""
         marks = ", ".join("?" * len(Content._fields))
-        self._db.executemany(f"INSERT INTO contents VALUES ({marks})", contents)
+        self._db.executemany(f"INSERT INTO contents VALUES ({marks})", contents)  # noqa: S608
 
     def decide_contents(self, decided: Iterable[Content]) -> None:
         """Write what was decided on contents that were there."""

@@ -45,24 +45,24 @@ class Arrivals(NamedTuple):
 class Chains(NamedTuple):
     """Buckets of the rows that arrive: int32[a power of two], heads, FREE for none; for each entry key, row and next.
 
-    ``count``, int64[1], is how many entries there are.
+    ``used``, int64[1], is how many entries there are.
     """
 
     heads: I32
     keys: U64
     rows: I32
     following: I32
-    count: I64
+    used: I64
 
 
 @helper
 def chain(chains: Chains, key: np.uint64, row: int) -> None:
     """Enter a row under a key."""
-    entry, slot = chains.count[0], slot_of(key, np.uint64(chains.heads.size - 1))
+    entry, slot = chains.used[0], slot_of(key, np.uint64(chains.heads.size - 1))
     chains.keys[entry], chains.rows[entry] = key, row
     chains.following[entry] = chains.heads[slot]
     chains.heads[slot] = entry
-    chains.count[0] += 1
+    chains.used[0] += 1
 
 
 @helper
@@ -80,7 +80,7 @@ def gather_arrived(x: int, arrivals: Arrivals, chains: Chains, apart: int, rules
         key = chain_key(band, arrivals.keys[band, x])
         entry = chains.heads[slot_of(key, mask)]
         while entry != FREE:
-            y = np.int64(chains.rows[entry])
+            y = int(np.int64(chains.rows[entry]))
             same = chains.keys[entry] == key and not (separate and arrivals.families[x] == arrivals.families[y])
             if same and (room.votes[y] > 0 or not too_far(arrivals.bits, x, arrivals.bits, y, apart)):
                 if room.votes[y] == 0:
@@ -100,10 +100,10 @@ def gather_arrived(x: int, arrivals: Arrivals, chains: Chains, apart: int, rules
 def relative_of(x: int, arrivals: Arrivals, chains: Chains) -> int:
     """Return the first keeper of a row's family, FREE for none."""
     if arrivals.relatives[x] != FREE:
-        return np.int64(arrivals.relatives[x])
+        return int(arrivals.relatives[x])
     entry = chains.heads[slot_of(family_key(arrivals.families[x]), np.uint64(chains.heads.size - 1))]
     while entry != FREE:
-        y = np.int64(chains.rows[entry])
+        y = int(np.int64(chains.rows[entry]))
         if chains.keys[entry] == family_key(arrivals.families[x]) and arrivals.families[y] == arrivals.families[x]:
             return y
         entry = chains.following[entry]

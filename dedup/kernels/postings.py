@@ -80,7 +80,7 @@ class Wanted(NamedTuple):
 def first_at_least(keys: U32, lo: int, hi: int, key: np.uint32) -> int:
     """Return the first place in ``[lo, hi)``, ascending, that is not below a key; ``hi`` if there is none."""
     n = hi - lo
-    guess = lo + np.int64((np.uint64(key) * np.uint64(n)) >> np.uint64(32))
+    guess = lo + int(np.int64((np.uint64(key) * np.uint64(n)) >> np.uint64(32)))
     step = 8
     if guess < hi and keys[guess] < key:
         low = guess + 1
@@ -117,7 +117,7 @@ def chain_key(section: int, key: np.uint32) -> np.uint64:
 def slot_of(key: np.uint64, mask: np.uint64) -> int:
     """Return the slot of a key."""
     h = (key ^ (key >> np.uint64(31))) * K_LENGTH
-    return np.int64((h ^ (h >> np.uint64(32))) & mask)
+    return int(np.int64((h ^ (h >> np.uint64(32))) & mask))
 
 
 @helper
@@ -151,7 +151,7 @@ def search(segment: Segment, base: int, wanted: Wanted, sizes: I32, hits: I64, c
             key = wanted.keys[w, x]
             at = first_at_least(segment.keys, lo, hi, key)
             while at < hi and segment.keys[at] == key:
-                place = np.int64(segment.places[at])
+                place = int(np.int64(segment.places[at]))
                 sizes[w, x] += 1
                 at += 1
                 if w < wanted.sifted and too_far(wanted.bits, x, segment.bits, place, wanted.apart):
@@ -175,7 +175,7 @@ def search_recent(recent: Recent, base: int, wanted: Wanted, sizes: I32, hits: I
             entry = recent.heads[slot_of(key, mask)]
             while entry != FREE:
                 if recent.keys[entry] == key:
-                    place = np.int64(recent.places[entry])
+                    place = int(np.int64(recent.places[entry]))
                     sizes[w, x] += 1
                     if w >= wanted.sifted or not too_far(wanted.bits, x, recent.bits, place, wanted.apart):
                         if count < hits.shape[0]:
