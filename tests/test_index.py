@@ -92,7 +92,7 @@ def assert_like_scan(reports: Sequence[Report], records: Sequence[dict[str, str]
                 assert mine.cluster == theirs["cluster"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1 << 32), st.integers(1, 60))
 def test_pages_one_by_one_are_judged_as_a_scan_judges_them(seed: int, pages: int) -> None:
     records = corpus(seed, pages)

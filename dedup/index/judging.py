@@ -246,7 +246,7 @@ class Judge:
             return Other(self._state.tokens_of(earlier[number]), unsigned(earlier[number].family))
 
         settled = settle(
-            [page.tokens.hashes], page.doc, near.hits.sizes[: self._state.bands(PAGES)], [candidates],
+            [page.tokens.hashes], page.doc, near.sizes[: self._state.bands(PAGES)], [candidates],
             [min(relatives, default=None)], near.ordinals, other, self._of_pages,
         )  # fmt: skip
         keeper, variant, similarity = settled.keepers[0], settled.variants[0], float(settled.similarity[0])
@@ -331,7 +331,7 @@ class Judge:
         settled = settle(
             [page.tokens_of(parts[k].block) for k in fresh],
             take_sketches(sketches, columns),
-            near.hits.sizes[: self._state.bands(BLOCKS), fresh],
+            near.sizes[: self._state.bands(BLOCKS), fresh],
             [[row for row in near.near[k] if earlier(row)] for k in fresh],
             [relative(k) for k in fresh],
             near.ordinals,

@@ -14,9 +14,9 @@ FORMAT = 1
 PATIENCE = 60.0  # seconds to wait for another process that writes
 CACHE = 32 << 20  # bytes of the file that are kept in memory
 MAPPED = 1 << 40  # bytes of it that may be mapped
-PAGE_SIZE = 8192
+PAGE_SIZE = 4096
 ASKED = 500  # rows that are asked for at once
-LOG_PAGES = 16_000  # of the write-ahead log, before it is written back
+LOG_PAGES = 4000  # of the write-ahead log, before it is written back
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE pages (
@@ -35,15 +35,16 @@ CREATE TABLE contents (
 CREATE INDEX members ON contents (keeper) WHERE keeper <> row;
 CREATE TABLE holders (label INTEGER, page INTEGER, PRIMARY KEY (label, page)) WITHOUT ROWID;
 CREATE TABLE sources (
-    source TEXT PRIMARY KEY, pages INTEGER NOT NULL, due INTEGER NOT NULL, cut INTEGER, learnt BLOB
+    source TEXT PRIMARY KEY, pages INTEGER NOT NULL, due INTEGER NOT NULL, cut INTEGER, learnt INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE learnt (learnt INTEGER PRIMARY KEY, furniture BLOB NOT NULL);
 CREATE TABLE segments (kind TEXT, place INTEGER, file TEXT NOT NULL, PRIMARY KEY (kind, place));
 CREATE TABLE frequencies (language INTEGER PRIMARY KEY, docs INTEGER NOT NULL, counts BLOB);
 CREATE TABLE promoted (event INTEGER PRIMARY KEY, kind TEXT NOT NULL, row INTEGER NOT NULL);
 """
 
 # the tables with pages and contents, and by what they are ordered; the others can be made again
-TABLES = {"meta": "name", "pages": "page", "contents": "row", "sources": "source"}
+TABLES = {"meta": "name", "pages": "page", "contents": "row", "sources": "source", "learnt": "learnt"}
 
 
 class Content(NamedTuple):
@@ -117,13 +118,13 @@ class Source(NamedTuple):
         pages: how many were added that stayed.
         due: with how many it is to be learnt again.
         cut: a page is kept to learn from if the first half of its fingerprint is below, as ``signed``; None for any.
-        learnt: what recurs on them, see ``dedup.index.furniture``.
+        learnt: number of what was learnt of them, None for nothing yet.
     """
 
     pages: int
     due: int
     cut: int | None
-    learnt: bytes | None
+    learnt: int | None
 
 
 NOTHING_KNOWN = Source(0, 0, None, None)
@@ -383,6 +384,19 @@ class SQLiteStore:
     def set_source(self, name: str, known: Source) -> None:
         """Write what ``source`` returns."""
         self._db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?)", (name, *known))
+
+    def learnt(self, number: int) -> bytes | None:
+        """Return what was learnt of a source, see ``dedup.index.furniture``; None where it is gone."""
+        row = self._db.execute("SELECT furniture FROM learnt WHERE learnt = ?", (number,)).fetchone()
+        return None if row is None else row[0]
+
+    def set_learnt(self, old: int | None, furniture: bytes) -> int:
+        """Keep what was learnt of a source for what was learnt before; return its number, which is new."""
+        number = int(self.get("last_learnt", 0)) + 1
+        self.set("last_learnt", number)
+        self._db.execute("DELETE FROM learnt WHERE learnt = ?", (old,))
+        self._db.execute("INSERT INTO learnt VALUES (?, ?)", (number, furniture))
+        return number
 
     def sample(self, name: str | None) -> list[tuple[int, bytes, bytes, bytes]]:
         """Return the pages of a source that are kept to learn from: number, fingerprint, contents, looks."""

@@ -48,15 +48,15 @@ class Writer:
     ) -> None:
         self._settings, self._schemes = settings, schemes
         self._store, self._state, self._judge = store, state, judge
-        self._furniture: collections.OrderedDict[str, tuple[bytes | None, Furniture]] = collections.OrderedDict()
+        self._furniture: collections.OrderedDict[str, tuple[int | None, Furniture]] = collections.OrderedDict()
 
     def furniture_of(self, source: str | None) -> Furniture:
         """Return what recurs in a source."""
         key = UNNAMED if source is None else source
-        learnt = self._store.source(key).learnt
+        number = self._store.source(key).learnt
         held = self._furniture.get(key)
-        if held is None or held[0] != learnt:
-            held = learnt, furniture_in(learnt)
+        if held is None or held[0] != number:
+            held = number, furniture_in(None if number is None else self._store.learnt(number))
             self._furniture[key] = held
             if len(self._furniture) > MOST_LEARNT:
                 self._furniture.popitem(last=False)
@@ -161,7 +161,7 @@ class Writer:
             looks = None if record.page in gone else looks
             cut = signed(first_half(sample[SAMPLED][1]))
         learnt = self._learnt_from(sample[:SAMPLED], record.source)
-        self._store.set_source(key, Source(pages, due, cut, learnt))
+        self._store.set_source(key, Source(pages, due, cut, self._store.set_learnt(known.learnt, learnt)))
         return looks
 
     def _learnt_from(self, sample: list[tuple[int, bytes, bytes, bytes]], source: str | None) -> bytes:
