@@ -11,7 +11,7 @@ import os
 import pathlib
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 from dedup.errors import InputError, NotFound, SettingsError, SettingsMismatch, VersionMismatch
@@ -32,6 +32,7 @@ from dedup.version import __version__
 
 BATCH = 64  # pages that are written together
 Item = TypeVar("Item")
+Clock = Callable[[], float]
 # settings that verdicts of an index depend on; the others are about inputs, runs and the machine
 OF_AN_INDEX = (
     "split", "threshold", "doc_threshold", "containment", "boilerplate", "score", "filler", "min_substance",
@@ -54,8 +55,10 @@ class Index:
     ('keep', 'clean', 'near_duplicate', 'a')
     """
 
-    def __init__(self, store: SQLiteStore, settings: Settings, place: str, folder: pathlib.Path | None) -> None:
-        self.settings, self.place = settings, place
+    def __init__(
+        self, store: SQLiteStore, settings: Settings, place: str, folder: pathlib.Path | None, clock: Clock
+    ) -> None:
+        self.settings, self.place, self._clock = settings, place, clock
         self._store = store
         self.schemes = schemes(settings)
         self._state = State(store, settings, self.schemes, folder)
@@ -65,7 +68,14 @@ class Index:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, url: str | os.PathLike[str], settings: Settings | None = None, *, create: bool = True) -> Self:
+    def open(
+        cls,
+        url: str | os.PathLike[str],
+        settings: Settings | None = None,
+        *,
+        create: bool = True,
+        clock: Clock = time.time,
+    ) -> Self:
         """Open an index, or begin one.
 
         Args:
@@ -74,6 +84,7 @@ class Index:
             settings: those of a new index, by default with ``score``; to open one they must be the same as it was made
                 with, or None.
             create: whether to begin one where there is none.
+            clock: tells the time at which pages are seen, in seconds since 1970.
 
         Raises:
             NotFound: there is none, and none is to be begun.
@@ -90,7 +101,7 @@ class Index:
         try:
             made_with = agree(store, settings, place)
             folder = None if path is None else path.with_name(path.name + ".bands")
-            index = cls(store, made_with, place, folder)
+            index = cls(store, made_with, place, folder, clock)
             with store.reading():
                 index._state.refresh()
         except BaseException:
@@ -131,7 +142,7 @@ class Index:
         page = prepare(text, self.settings, self.schemes)
         with self._lock, self._transaction(write=add):
             self._state.refresh()
-            return self._check(page, name, source, int(time.time()), add=add)
+            return self._check(page, name, source, int(self._clock()), add=add)
 
     def add(self, text: str, *, id: str, source: str | None = None) -> Report:  # noqa: A002
         """Add a page; see ``check``."""
@@ -209,7 +220,7 @@ class Index:
                 prepared.append((prepare(record.get("text"), self.settings, self.schemes), name, source))
             with self._lock, self._transaction(write=add):
                 self._state.refresh()
-                now = int(time.time())
+                now = int(self._clock())
                 reports = [self._check(page, name, source, now, add=add) for page, name, source in prepared]
             yield from reports
 

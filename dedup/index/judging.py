@@ -20,7 +20,7 @@ from dedup.index.arrivals import Keys, Neighbours, Other, bits_apart, neighbours
 from dedup.index.furniture import Furniture, Judgement, judge_page
 from dedup.index.pages import Page
 from dedup.index.sqlite import Content, Known, SQLiteStore, unsigned
-from dedup.index.state import BLOCKS, PAGES, State, tokens_in, unpack
+from dedup.index.state import BLOCKS, LATEST, PAGES, State, tokens_in, unpack
 from dedup.kernels.compare import Rules
 from dedup.kernels.contain import longest_common
 from dedup.kernels.tables import FREE
@@ -29,7 +29,6 @@ from dedup.schema import Reason
 from dedup.settings import Settings
 from dedup.substance import Scores, fitted, put_together, score
 
-LATEST = 1 << 62  # after any page
 COMMON = 64  # pages beyond which a block does not tell which page contains another
 MOST_COMPARED = 1 << 24  # pairs of blocks that are compared to find out whether a page contains another
 

@@ -140,6 +140,13 @@ class Postings:
         self._rows, self._entries = rows, entries
         chain_up(self._recent, entries)
 
+    def leave_out_but(self, rows: I64) -> None:
+        """Leave out of the last segment what is not among these rows, int64; segments before it are counted on."""
+        last = self.segments[-1]
+        kept = without(last, ~np.isin(last.rows, rows))
+        self._folded += kept.rows.size - last.rows.size
+        self.segments[-1] = kept
+
     def _room(self, rows: int, entries: int) -> Recent:
         """Return an empty table."""
         return Recent(
@@ -198,9 +205,9 @@ def merge(first: Segment, second: Segment) -> Segment:
     )
 
 
-def without(segment: Segment, gone: I64) -> Segment:
-    """Return a segment without some rows, int64, ascending."""
-    stay = ~np.isin(segment.rows, gone)
+def without(segment: Segment, gone: Bool) -> Segment:
+    """Return a segment without the rows that are gone, bool[k]."""
+    stay = ~gone
     numbers = np.cumsum(stay) - 1
     left = stay[segment.places]
     counts = np.concatenate([[0], np.cumsum(left)])

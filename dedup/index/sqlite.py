@@ -40,7 +40,7 @@ CREATE TABLE sources (
 CREATE TABLE learnt (learnt INTEGER PRIMARY KEY, furniture BLOB NOT NULL);
 CREATE TABLE segments (kind TEXT, place INTEGER, file TEXT NOT NULL, PRIMARY KEY (kind, place));
 CREATE TABLE frequencies (language INTEGER PRIMARY KEY, docs INTEGER NOT NULL, counts BLOB);
-CREATE TABLE promoted (event INTEGER PRIMARY KEY, kind TEXT NOT NULL, row INTEGER NOT NULL);
+CREATE TABLE promoted (event INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, row INTEGER NOT NULL);
 """
 
 # the tables with pages and contents, and by what they are ordered; the others can be made again
@@ -356,6 +356,7 @@ class SQLiteStore:
     def drop_page(self, page: int) -> None:
         """Delete a page; its number is not given again."""
         self.set("last_page", self.last()[0])
+        self.set("removed", 1)
         self._db.execute("DELETE FROM pages WHERE page = ?", (page,))
 
     def drop_contents(self, rows: Iterable[int]) -> None:
@@ -422,9 +423,9 @@ class SQLiteStore:
         found = self._db.execute("SELECT event, kind, row FROM promoted WHERE event > ? ORDER BY event", (event,))
         return found.fetchall()
 
-    def forget_promotions(self) -> None:
-        """Forget what was promoted: who enters all pages anew finds it in its place."""
-        self._db.execute("DELETE FROM promoted")
+    def forget_promotions(self, event: int) -> None:
+        """Forget what was promoted up to an event: segments have it, or all pages are entered anew."""
+        self._db.execute("DELETE FROM promoted WHERE event <= ?", (event,))
 
     def segments(self, kind: str) -> list[str]:
         """Return the files of a kind of postings, in order."""
@@ -462,6 +463,10 @@ class SQLiteStore:
     def content_rows(self) -> Iterator[int]:
         """Yield the numbers of all contents."""
         return (row[0] for row in self._db.execute("SELECT row FROM contents").fetchall())
+
+    def page_numbers(self) -> Iterator[int]:
+        """Yield the numbers of all pages."""
+        return (row[0] for row in self._db.execute("SELECT page FROM pages").fetchall())
 
     def contents_after(self, row: int, count: int = ASKED) -> list[Content]:
         """Return contents of higher numbers, so many at the most, ascending."""

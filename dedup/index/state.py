@@ -28,6 +28,7 @@ from dedup.sketch import Tokens, sketch_rows
 FOLDED = 1 << 14  # recent rows that are folded into a segment
 TOGETHER = 32  # rows that are entered at a time, so that no bucket gets many more than its limit
 STALE = 1.1  # weights of terms are made again when a language has so many times the documents
+LATEST = 1 << 62  # after anything
 log = logging.getLogger("dedup")
 BLOCKS, PAGES = "blocks", "pages"  # kinds of postings
 SUFFIX = ".segment"
@@ -312,6 +313,7 @@ class State:
             for kind, names in files.items():
                 self._store.set_segments(kind, names)
             self._store.set_frequencies(frequencies)
+            self._store.forget_promotions(self._promoted)
             for name, value in (
                 ("generation", generation + 1), ("folded_page", self.last_page), ("folded_row", self.last_row),
                 ("folded_event", self._promoted),
@@ -333,10 +335,15 @@ class State:
         if postings.recent:
             segments.append(postings.fold())
             names.append(None)
+        merged = False
         while len(segments) > 1 and 2 * segments[-1].rows.size >= segments[-2].rows.size:
             segments[-2:] = [merge(segments[-2], segments[-1])]
             names[-2:] = [None]
+            merged = True
         postings.replace(segments)
+        if merged and self._store.get("removed", 0):  # what is gone is left out where everything is written anew
+            rows = self._store.content_rows() if kind == BLOCKS else self._store.page_numbers()
+            postings.leave_out_but(np.fromiter(rows, np.int64))
 
     def _settle(self) -> None:
         """Note that all contents that were entered are in segments."""
@@ -383,7 +390,7 @@ class State:
         for name in ("folded_page", "folded_row", "folded_event"):
             self._store.set(name, 0)
         self._store.set("generation", self._store.get("generation", 0) + 1)
-        self._store.forget_promotions()
+        self._store.forget_promotions(LATEST)
         self.reset()
 
     def _sweep(self) -> None:
