@@ -122,6 +122,18 @@ class Index:
         with self._lock:
             self._store.close()
 
+    def _prepared(self, record: Mapping[str, Any], *, add: bool) -> tuple[Page, str, str | None]:
+        """Check the names of a page, and do what needs nothing but its text.
+
+        Raises:
+            InputError: its text, its id or its source is none.
+        """
+        name, source = checked_name("id", record.get("id", None if add else "")), record.get("source")
+        if add and not name:
+            raise InputError("the id is empty: a page that is added needs one")
+        source = None if source is None else checked_name("source", source)
+        return prepare(record.get("text"), self.settings, self.schemes), name, source
+
     def check(self, text: str, *, id: str, source: str | None = None, add: bool = True) -> Report:  # noqa: A002
         """Say what of a page was seen before, and add it.
 
@@ -138,8 +150,7 @@ class Index:
             InputError: the text or the id is none.
             StoreError: the index cannot be read or written.
         """
-        name, source = checked_name("id", id), None if source is None else checked_name("source", source)
-        page = prepare(text, self.settings, self.schemes)
+        page, name, source = self._prepared({"text": text, "id": id, "source": source}, add=add)
         with self._lock, self._transaction(write=add):
             self._state.refresh()
             return self._check(page, name, source, int(self._clock()), add=add)
@@ -213,11 +224,7 @@ class Index:
             InputError: a record has no text or no id; those of batches before are there.
         """
         for batch in batched(records, BATCH):
-            prepared = []
-            for record in batch:
-                name, source = checked_name("id", record.get("id")), record.get("source")
-                source = None if source is None else checked_name("source", source)
-                prepared.append((prepare(record.get("text"), self.settings, self.schemes), name, source))
+            prepared = [self._prepared(record, add=add) for record in batch]
             with self._lock, self._transaction(write=add):
                 self._state.refresh()
                 now = int(self._clock())
@@ -416,7 +423,7 @@ def agree(store: SQLiteStore, settings: Settings | None, place: str) -> Settings
         SettingsMismatch: others are asked for.
         VersionMismatch: another version of this package made it.
     """
-    with store.writing() if store.is_new() else store.reading():
+    with store.writing():
         form = store.get("format")
         if form is None and store.is_new():
             settings = settings or Settings(score=True)

@@ -327,18 +327,16 @@ class Writer:
         self._store.drop_contents(found.damaged)
         numbers: set[int] = set()
         keepers: dict[int, int | None] = {}
+        lost: set[int] = set()  # contents of which nobody knows where they stand first
         for pages in in_parts(self._store.pages_after, lambda one: one.page):
             numbers.update(page.page for page in pages)
         for contents in in_parts(self._store.contents_after, lambda one: one.row):
             keepers.update({one.row: one.keeper for one in contents})
-        astray: set[int] = set()
+            lost.update(one.row for one in contents if one.keeper is not None and one.page not in numbers)
+        lost.update(row for row, keeper in keepers.items() if keeper is not None and keepers.get(keeper) != keeper)
+        astray = lost | {row for row, keeper in keepers.items() if keeper in lost}
         for contents in in_parts(self._store.contents_after, lambda one: one.row):
-            lost = [
-                one for one in contents
-                if one.keeper is not None and (one.page not in numbers or keepers.get(one.keeper) != one.keeper)
-            ]  # fmt: skip
-            astray.update(one.row for one in lost)
-            self._store.decide_contents(freed_of(lost))
+            self._store.decide_contents(freed_of(one for one in contents if one.row in astray))
         keepers.update(dict.fromkeys(astray))
         self._store.clear_holders()
         again: dict[int, Known] = {}
