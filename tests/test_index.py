@@ -212,3 +212,64 @@ def test_nothing_speaks_of_pages_that_were_removed(seed: int, data: st.DataObjec
         for one in left:
             index.remove(one["id"])
         assert index.info()["pages"] == index.info()["contents"] == 0
+
+
+def test_compaction_changes_nothing_but_the_size(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_state, "FOLDED", 64)
+    records = corpus(12, 90)
+    with Index.open(tmp_path / "seen.db", dataclasses.replace(PLAIN, score=True)) as index:
+        list(index.check_many(records))
+        for k in range(0, 90, 3):
+            index.remove(f"p{k}")
+        asked = [index.query(one["text"], source=one["source"]) for one in records]
+        docs = index._state.frequencies.docs.sum()
+        for _ in range(3):
+            told = index.compact()
+            assert told["after"] <= told["before"]
+            assert index.verify() == []
+            found = [index.query(one["text"], source=one["source"]) for one in records]
+            assert [copies_in(one) for one in found] == [copies_in(one) for one in asked]
+            assert index._state.frequencies.docs.sum() <= docs
+
+
+def test_one_index_is_merged_into_another() -> None:
+    records = corpus(13, 60)
+    with Index.open("memory:", PLAIN) as one, Index.open("memory:", PLAIN) as two, Index.open("memory:", PLAIN) as both:
+        list(one.check_many(records[:40]))
+        list(two.check_many(records[30:]))
+        wanted = list(both.check_many(records))
+        assert one.merge(two) == 20
+        assert one.verify() == []
+        found = list(one.check_many(records))
+        assert one.info()["pages"] == 60
+    assert [(report.reason, report.partner) for report in found] == [
+        (report.reason, report.partner) for report in wanted
+    ]
+
+
+def test_expiry_forgets_what_was_not_seen_again() -> None:
+    now = [1000.0]
+    records = corpus(14, 40)
+    with Index.open("memory:", PLAIN, clock=lambda: now[0]) as index:
+        list(index.check_many(records))
+        now[0] = 2000.0
+        list(index.check_many(records[:10]))  # seen again
+        assert index.expire(2000) == 30
+        assert index.expire(2000) == 0
+        assert {one.status for one in index.check_many(records[:10])} == {"unchanged"}
+        assert index.verify() == []
+
+
+def test_a_changed_page_takes_the_place_of_the_old() -> None:
+    text = "The ferry leaves the old harbour at nine in the morning, if there is no fog."
+    with Index.open("memory:", PLAIN) as index:
+        index.check(text, id="a")
+        report = index.check(text.replace("nine", "ten"), id="a")
+        assert (report.status, report.action) == ("changed", "keep")
+        copy = index.check(text, id="b")
+        assert copy.blocks[0].partner_doc == "a"
+        assert index.info()["pages"] == 2
+        assert index.check("Nothing like it was ever written about a kiln in the north.", id="a").status == "changed"
+        again = index.check(text, id="b")
+        assert (again.status, again.action) == ("unchanged", "keep")
+        assert index.verify() == []

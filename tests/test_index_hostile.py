@@ -142,8 +142,10 @@ def test_what_cannot_be_opened(tmp_path: pathlib.Path) -> None:
     with sqlite3.connect(tmp_path / "foreign.db") as foreign:
         foreign.execute("CREATE TABLE accounts (name)")
     foreign.close()
+    before = (tmp_path / "foreign.db").read_bytes()
     with pytest.raises(Corrupt, match="no index"):
         Index.open(tmp_path / "foreign.db")
+    assert (tmp_path / "foreign.db").read_bytes() == before
     with pytest.raises(DedupError, match="directory"):
         Index.open(tmp_path / "missing" / "seen.db")
     Index.open(tmp_path / "old.db").close()

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
-from dedup.errors import InputError, NotFound, SettingsError, SettingsMismatch, VersionMismatch
+from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsMismatch, VersionMismatch
 from dedup.index.judging import Judge
 from dedup.index.pages import Page, prepare
 from dedup.index.report import Report
 from dedup.index.sqlite import FORMAT, SQLiteStore
-from dedup.index.state import State
+from dedup.index.state import LATEST, State
 from dedup.index.telling import Teller
 from dedup.index.verifying import examine, salvage
 from dedup.index.writer import Arrival, Writer
@@ -137,8 +137,9 @@ class Index:
     def check(self, text: str, *, id: str, source: str | None = None, add: bool = True) -> Report:  # noqa: A002
         """Say what of a page was seen before, and add it.
 
-        A page that is known by its id and has not changed is judged as it was when it came. One that has changed takes
-        the place of the old.
+        A page that is known by its id and has not changed is no copy of itself: what was decided on copies when it
+        came stands; of the furniture of its source more may be known by now. One that has changed takes the place of
+        the old.
 
         Args:
             text: its text, as a scan has it.
@@ -203,6 +204,7 @@ class Index:
         Returns:
             Whether there was such a page.
         """
+        id = checked_name("id", id)  # noqa: A001
         with self._lock, self._transaction(write=True):
             self._state.refresh()
             known = self._store.page_called(id)
@@ -232,7 +234,13 @@ class Index:
             yield from reports
 
     def expire(self, before: float) -> int:
-        """Forget the pages that were last seen before a time, in seconds since 1970; return how many there were."""
+        """Forget the pages that were last seen before a time, in seconds since 1970; return how many there were.
+
+        Raises:
+            SettingsError: it is no time.
+        """
+        if not abs(before) < LATEST:
+            raise SettingsError("before", before, "seconds since 1970")
         count = 0
         while True:
             with self._lock, self._transaction(write=True):
@@ -324,7 +332,11 @@ class Index:
                 found = examine(self._store, self._state, progress)
                 found.problems.extend(self._store.complaints())
                 if repair and found.problems:
+                    self._store.index_again()
                     self._writer.mend(found)
+                    left = self._store.complaints()
+                    if left:
+                        raise Corrupt(f"{self.place} is damaged ({left[0]}): it has to be salvaged")
             if repair and found.problems:
                 self._state.fold()
             return found.problems
@@ -435,8 +447,13 @@ def agree(store: SQLiteStore, settings: Settings | None, place: str) -> Settings
                 store.set(name, value)
         elif form != FORMAT:
             raise VersionMismatch(f"{place} has format {form}, this version reads {FORMAT}: begin a new index")
-        kept = json.loads(store.get("settings"))
+        text = store.get("settings")
+    try:
+        kept = json.loads(text)
+        made_with = dataclasses.replace(settings or Settings(), **{**kept, "drop": frozenset(kept["drop"])})
+    except (TypeError, ValueError, KeyError) as error:
+        raise Corrupt(f"{place} is damaged: its settings are lost: begin a new index") from error
     other = "" if settings is None else differences(kept, settings_of(settings))
     if other:
         raise SettingsMismatch(f"{place} was made with {other}: open it with these, or without settings")
-    return dataclasses.replace(settings or Settings(), **{**kept, "drop": frozenset(kept["drop"])})
+    return made_with

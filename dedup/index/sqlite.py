@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from dedup.errors import Corrupt, DedupError, Locked, StoreError
 
 FORMAT = 1
+OURS = 0x64647570  # what the header of a file says whose it is: "ddup"
 PATIENCE = 60.0  # seconds to wait for another process that writes
 CACHE = 32 << 20  # bytes of the file that are kept in memory
 MAPPED = 1 << 40  # bytes of it that may be mapped
@@ -130,6 +131,18 @@ class Source(NamedTuple):
 NOTHING_KNOWN = Source(0, 0, None, None)
 
 
+def make_tables(db: sqlite3.Connection) -> None:
+    """Make the tables of an index, and let the file tell that it is one."""
+    db.execute(f"PRAGMA application_id = {OURS}")
+    for statement in SCHEMA.split(";\n"):
+        db.execute(statement)
+
+
+def damaged(place: str, told: str) -> str:
+    """Say that a file is damaged."""
+    return f"{place} is damaged or no index ({told}): dedup index verify {place} --repair"
+
+
 def signed(value: int) -> int:
     """Return 64 bits as SQLite holds them."""
     return value - (1 << 64) if value >= 1 << 63 else value
@@ -163,6 +176,9 @@ class SQLiteStore:
     def _set_up(self) -> None:
         """Prepare the connection, and make the tables where there are none."""
         ask = self._db.execute
+        tables = ask("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and ask("PRAGMA application_id").fetchone()[0] != OURS:  # before anything is written
+            raise Corrupt(f"{self.path} is no index, but a file of another application: name another")
         ask(f"PRAGMA page_size = {PAGE_SIZE}")
         ask("PRAGMA journal_mode = WAL")
         ask("PRAGMA synchronous = NORMAL")  # a crash of the machine may cost the last pages, never the file
@@ -173,8 +189,7 @@ class SQLiteStore:
         if ask("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             with self.writing():
                 if ask("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:  # nobody was faster
-                    for statement in SCHEMA.split(";\n"):
-                        ask(statement)
+                    make_tables(self._db)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -194,11 +209,13 @@ class SQLiteStore:
             told = str(error)
             if "locked" in told or "busy" in told:
                 raise Locked(f"{place}: another process has been writing for {PATIENCE:g} s: try again") from error
+            if "decode" in told or "malformed" in told:
+                raise Corrupt(damaged(place, told)) from error
             if "no such table" in told or "no such column" in told:
                 raise Corrupt(f"{place} is no index ({told}): name another file") from error
             raise StoreError(f"{place}: {told}: see that its directory is there, writable and not full") from error
-        except sqlite3.DatabaseError as error:
-            raise Corrupt(f"{place} is damaged or no index ({error}): dedup index verify {place} --repair") from error
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise Corrupt(damaged(place, str(error))) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -325,9 +342,9 @@ class SQLiteStore:
         return [row[0] for row in found]
 
     def holds(self, page: int, labels: Iterable[int]) -> bool:
-        """Whether it is noted that a page has all of these labels."""
+        """Whether it is noted that a page has one of these labels."""
         ask = "SELECT 1 FROM holders WHERE label = ? AND page = ?"
-        return all(self._db.execute(ask, (label, page)).fetchone() for label in labels)
+        return any(self._db.execute(ask, (label, page)).fetchone() for label in labels)
 
     def clear_holders(self) -> None:
         """Forget which labels pages have."""
@@ -443,6 +460,10 @@ class SQLiteStore:
         """Return the frequencies of terms: language, documents, counts."""
         return self._db.execute("SELECT language, docs, counts FROM frequencies").fetchall()
 
+    def clear_frequencies(self) -> None:
+        """Forget the frequencies of terms."""
+        self._db.execute("DELETE FROM frequencies")
+
     def set_frequencies(self, rows: Iterable[tuple[int, int, bytes | None]]) -> None:
         """Write what ``frequencies`` returns."""
         self._db.executemany("INSERT OR REPLACE INTO frequencies VALUES (?, ?, ?)", rows)
@@ -483,6 +504,10 @@ class SQLiteStore:
         with self._told():
             found = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
+
+    def index_again(self) -> None:
+        """Make the indices of the tables again."""
+        self._db.execute("REINDEX")
 
     def shrink(self) -> None:
         """Give the room of what was deleted back to the system."""

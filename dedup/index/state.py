@@ -74,8 +74,14 @@ def pack(contents: Iterable[int | None], matched: Iterable[bool]) -> bytes:
 
 
 def unpack(data: bytes) -> tuple[I64, Bool]:
-    """Return what ``pack`` was given: int64[n], -1 for none; bool[n]."""
-    size = data[0]
+    """Return what ``pack`` was given: int64[n], -1 for none; bool[n].
+
+    Raises:
+        Corrupt: it is damaged.
+    """
+    size = data[0] if data else 0
+    if size not in {4, 8}:
+        raise Corrupt("a page's contents cannot be read: dedup index verify --repair")
     n = 8 * (len(data) - 1) // (8 * size + 1)
     rows = np.frombuffer(data, f"<i{size}", n, 1).astype(np.int64)
     return rows, np.unpackbits(np.frombuffer(data, np.uint8, offset=1 + n * size), count=n).astype(np.bool_)
@@ -391,6 +397,7 @@ class State:
             self._store.set(name, 0)
         self._store.set("generation", self._store.get("generation", 0) + 1)
         self._store.forget_promotions(LATEST)
+        self._store.clear_frequencies()
         self.reset()
 
     def _sweep(self) -> None:

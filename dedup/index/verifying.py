@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import sqlite3
+import types
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from dedup.arrays import U64
-from dedup.index.sqlite import SCHEMA, TABLES, Content, Known, SQLiteStore
+from dedup.background import background
+from dedup.errors import Corrupt
+from dedup.index.sqlite import TABLES, Content, Known, SQLiteStore, make_tables
 from dedup.index.state import NO_TOKENS, State, tokens_in, unpack
+from dedup.kernels.tables import FREE
 from dedup.kernels.tokens import fingerprint_rows
 from dedup.reading import Progress
+from dedup.schema import REASONS
 
+PRINT = 16  # bytes of a fingerprint
 MOST_LOST = 500  # places of a table that cannot be read, before it is given up
 Row = TypeVar("Row", Content, Known)
 
@@ -51,12 +56,12 @@ def examine_contents(store: SQLiteStore, found: Findings, progress: Progress) ->
     """Look at the contents; return what each stands for."""
     keepers: dict[int, int | None] = {}
     for contents in in_parts(store.contents_after, lambda one: one.row):
-        tokens = [tokens_of(one) for one in contents]
+        tokens = [tokens_in(one) if is_sound(one) else NO_TOKENS for one in contents]
         bounds = np.cumsum([0, *(one.size for one in tokens)])
         prints = fingerprint_rows(np.concatenate([NO_TOKENS, *tokens]), bounds)
         for one, print_ in zip(contents, prints, strict=True):
-            keepers[one.row] = one.keeper
-            if print_.tobytes() != one.print:
+            keepers[one.row] = one.keeper if is_sound(one) else None
+            if print_.tobytes() != one.print or not is_sound(one):
                 found.damaged.add(one.row)
                 found.problems.append(f"content {one.row} is damaged: its tokens are not those of its fingerprint")
         progress("looking at contents", len(keepers), None)
@@ -73,11 +78,10 @@ def examine_pages(store: SQLiteStore, found: Findings, keepers: dict[int, int | 
     done, total = 0, store.count("pages")
     for pages in in_parts(store.pages_after, lambda one: one.page):
         for page in pages:
-            try:
-                rows = set(unpack(page.contents)[0].tolist()) - {-1}
-            except (IndexError, ValueError):
+            rows = rows_of(page) if is_sound_page(page) else None
+            if rows is None:
                 found.broken.add(page.page)
-                found.problems.append(f"page {page.id!r} is damaged: its contents cannot be read")
+                found.problems.append(f"page {page.id!r} is damaged")
                 continue
             if rows - keepers.keys() or rows & found.damaged:
                 found.broken.add(page.page)
@@ -86,19 +90,53 @@ def examine_pages(store: SQLiteStore, found: Findings, keepers: dict[int, int | 
             if page.keeper is not None and page.keeper not in leading:
                 found.astray.add(page.page)
                 found.problems.append(f"page {page.id!r} stands for a page that is not there, or stands for another")
-            labels = {keepers[row] or row for row in rows}  # no row is 0
-            if not labels <= keepers.keys():
-                found.astray.add(page.page)
-            if not store.holds(page.page, labels):
+            # a content may have been noted before it was decided on
+            if not all(store.holds(page.page, {keepers[row] or row, row}) for row in rows):
                 found.astray.add(page.page)
                 found.problems.append(f"page {page.id!r} is not noted with all of its contents")
         done += len(pages)
         progress("looking at pages", done, total)
 
 
-def tokens_of(content: Content) -> U64:
-    """Return the tokens of a content, none where they are damaged."""
-    return tokens_in(content) if len(content.tokens) % 8 == 0 else NO_TOKENS
+def has_kind(value: object, kind: type | types.UnionType) -> bool:
+    """Whether a value is what its column holds; SQLite itself takes anything."""
+    return isinstance(value, kind)
+
+
+def is_number(value: object, *, none: bool = True) -> bool:
+    """Whether a value is an integer, or none where that is allowed."""
+    return (value is None and none) or isinstance(value, int)
+
+
+def is_sound(one: Content) -> bool:
+    """Whether what was read of a content is of the right kinds."""
+    decided = (one.page, one.position, one.keeper)
+    return (
+        has_kind(one.tokens, bytes) and len(one.tokens) % 8 == 0
+        and has_kind(one.print, bytes) and len(one.print) == PRINT
+        and is_number(one.family, none=False) and all(is_number(value) for value in (*decided, one.variant))
+        and has_kind(one.similarity, float | None) and decided.count(None) in {0, len(decided)}
+    )  # fmt: skip
+
+
+def is_sound_page(one: Known) -> bool:
+    """Whether what was read of a page is of the right kinds."""
+    return (
+        has_kind(one.id, str) and has_kind(one.source, str | None) and has_kind(one.contents, bytes)
+        and has_kind(one.print, bytes) and len(one.print) in {0, PRINT}
+        and all(is_number(value, none=False) for value in (one.seen, one.family, one.reason))
+        and all(is_number(value) for value in (one.twin, one.keeper, one.variant, one.language))
+        and has_kind(one.similarity, float | None) and 0 <= one.reason < len(REASONS)
+        and (one.language is None or FREE <= one.language < len(background().languages))
+    )  # fmt: skip
+
+
+def rows_of(page: Known) -> set[int] | None:
+    """Return the contents of a page, None where they cannot be read."""
+    try:
+        return set(unpack(page.contents)[0].tolist()) - {FREE}
+    except (Corrupt, ValueError):
+        return None
 
 
 def in_parts(after: Callable[[int], list[Row]], number: Callable[[Row], int]) -> Iterator[list[Row]]:
@@ -113,21 +151,17 @@ def salvage(path: pathlib.Path) -> list[str]:
     """Copy what can be read of a damaged file into a new one that takes its place; say what could not.
 
     The damaged file stays beside it as ``NAME.damaged``.
+
+    Raises:
+        Corrupt: hardly anything can be read.
     """
     fresh = path.with_name(path.name + ".salvaged")
     fresh.unlink(missing_ok=True)
-    lost = []
-    with (
-        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old,
-        contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as new,
-    ):
-        for statement in SCHEMA.split(";\n"):
-            new.execute(statement)
-        new.execute("BEGIN")
-        for table, key in TABLES.items():
-            missing = copy_rows(old, new, table, key)
-            lost += [f"{table}: {missing} parts could not be read"] if missing else []
-        new.execute("COMMIT")
+    try:
+        lost = copy_readable(path, fresh)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        fresh.unlink(missing_ok=True)
+        raise Corrupt(f"{path} cannot be salvaged ({error}): begin a new index") from error
     for ending in ("-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + ending).unlink()
@@ -136,20 +170,38 @@ def salvage(path: pathlib.Path) -> list[str]:
     return lost
 
 
+def copy_readable(path: pathlib.Path, fresh: pathlib.Path) -> list[str]:
+    """Copy what can be read of a file into a new one; say what could not."""
+    lost = []
+    with (
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old,
+        contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as new,
+    ):
+        old.execute("PRAGMA writable_schema = ON")  # what can be read of a damaged schema is used
+        make_tables(new)
+        new.execute("BEGIN")
+        for table, key in TABLES.items():
+            missing = copy_rows(old, new, table, key)
+            lost += [f"{table}: {missing} parts could not be read"] if missing else []
+        new.execute("COMMIT")
+        names = [name for (name,) in new.execute("SELECT name FROM meta")]
+    if not {"format", "settings"} <= set(names):
+        raise sqlite3.DatabaseError("its settings are lost")
+    return lost
+
+
 def copy_rows(old: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str) -> int:
     """Copy the rows of a table, around those that cannot be read; return how many times that was necessary."""
-    width = len(old.execute(f"PRAGMA table_info({table})").fetchall()) or len(
-        new.execute(f"PRAGMA table_info({table})").fetchall()
-    )
+    width = len(new.execute(f"PRAGMA table_info({table})").fetchall())
     marks, missing, last = ", ".join("?" * width), 0, None
     while True:
         where, values = ("", ()) if last is None else (f"WHERE {key} > ?", (last,))
         try:
             for row in old.execute(f"SELECT {key}, * FROM {table} {where} ORDER BY {key}", values):  # noqa: S608
-                with contextlib.suppress(sqlite3.IntegrityError):
+                with contextlib.suppress(sqlite3.IntegrityError, sqlite3.ProgrammingError):
                     new.execute(f"INSERT INTO {table} VALUES ({marks})", row[1:])  # noqa: S608
                 last = row[0]
-        except sqlite3.DatabaseError:
+        except (sqlite3.Error, UnicodeDecodeError):
             missing += 1
             if not isinstance(last, int) or missing > MOST_LOST:
                 return missing

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.arrays import U64, Bool
+from dedup.errors import Corrupt
 from dedup.frequencies import Counts
 from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, learn, looks_of
 from dedup.index.judging import Judge, Judged
@@ -294,7 +295,10 @@ class Writer:
         """Return fingerprints and tokens of a page's blocks."""
         rows = unpack(known.contents)[0].tolist()
         contents = self._store.contents({row for row in rows if row >= 0})
-        return [(contents[row].print, tokens_in(contents[row])) if row >= 0 else NO_PART for row in rows]
+        try:
+            return [(contents[row].print, tokens_in(contents[row])) if row >= 0 else NO_PART for row in rows]
+        except KeyError as error:
+            raise Corrupt(f"page {known.id!r} has contents that are missing: dedup index verify --repair") from error
 
     def take(self, arrival: Arrival) -> bool:
         """Add a page that was looked at elsewhere; return whether it was: of an id that is there the newer stays."""
