@@ -154,6 +154,12 @@ class JsonArray(ByteFile):
             doc += not bad
         return editor.finish()
 
+    def records(self, chunk: Chunk, rejected: frozenset[int]) -> list[bytes]:
+        """Return the JSON objects of a chunk that ``parse`` could use; ``rejected`` are the numbers of the others."""
+        elements: Elements = chunk.data
+        spans = (elements.span(k) for k in range(elements.marks.size) if chunk.line + k not in rejected)
+        return [] if chunk.damage else [elements.data[start:end] for start, end in spans]
+
 
 def placed(rejects: Iterable[Reject], elements: Elements, first: int) -> Iterator[Reject]:
     """Say where rejected elements stand, the first of the chunk being of that number."""

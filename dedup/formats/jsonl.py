@@ -103,6 +103,13 @@ class LineRecords:
             start = end
         return editor.finish()
 
+    def records(self, chunk: Chunk, rejected: frozenset[int]) -> list[bytes]:
+        """Return the JSON objects of a chunk that ``parse`` could use; ``rejected`` are the numbers of the others."""
+        if chunk.damage:
+            return []
+        lines = ((number, without_bom(line, number)) for number, line in enumerate(split_lines(chunk), chunk.line))
+        return [line for number, line in lines if number not in rejected and line.strip()]
+
 
 def without_bom(line: bytes, number: int) -> bytes:
     """Return a line without the mark that a file may begin with."""
