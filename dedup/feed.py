@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 from collections.abc import Iterator, Sequence
@@ -118,14 +119,14 @@ class Feed:
         ids, sources = documents.ids.to_pylist(), documents.sources.to_pylist()
         records = records_of(one, chunk, parsed)
         pages, rejects = [], list(parsed.rejects)
-        for k, (name, source) in enumerate(zip(ids, sources, strict=True)):
-            own, number = names.tell(name)
-            text = data[bounds[k] : bounds[k + 1]].decode()
-            if self._named and number is not None:
+        for k, (name, source, (number, raw)) in enumerate(zip(ids, sources, records, strict=True)):
+            own, is_own = names.tell(name)
+            if self._named and not (own and is_own):
                 told = f"has no {settings.id!r}, by which an index knows pages: name the field with --id"
                 rejects.append(Reject(chunk.file, number, one.path, told, b""))
                 continue
-            record = made_record(text, own, source, settings) if records is None else records[k]
+            text = data[bounds[k] : bounds[k + 1]].decode()
+            record = made_record(text, own, source, settings) if raw is None else raw
             pages.append(Page(text, own, source, record, settings.text))
         return Piece(pages, sorted(rejects, key=lambda reject: reject.line), read)
 
@@ -145,14 +146,13 @@ class Names:
         if not self._by_file:
             one.name = self._mark[:-1]
 
-    def tell(self, name: str) -> tuple[str, int | None]:
-        """Return what a page is called, and its number where that is all that tells it."""
+    def tell(self, name: str) -> tuple[str, bool]:
+        """Return what a page is called, and whether it is so of its own."""
         if self._by_file:
-            return name, 1 if self._alone and name == self._name.removesuffix(".jsonl") else None
+            return name, not (self._alone and name == self._name.removesuffix(".jsonl"))
         if not name.startswith(self._mark):
-            return name, None
-        number = name[len(self._mark) :]
-        return f"{self._name}:{number}", int(number)
+            return name, True
+        return f"{self._name}:{name[len(self._mark) :]}", False
 
 
 def open_all(inputs: Sequence[str], settings: Settings) -> Inputs:
@@ -183,12 +183,14 @@ def is_stream(settings: Settings) -> bool:
     return detect_codec(head) is None and (settings.format == "jsonl" or begins_object(head))
 
 
-def records_of(one: Input, chunk: Chunk, parsed: Parsed) -> list[bytes] | None:
-    """Return the JSON objects that the documents of a chunk came in, None where they came in something else."""
+def records_of(one: Input, chunk: Chunk, parsed: Parsed) -> list[tuple[int, bytes | None]]:
+    """Return numbers of the documents of a chunk, and the JSON objects they came in; None where that was another."""
+    rejected = frozenset(reject.line for reject in parsed.rejects)
     records = getattr(one, "records", None)
-    if records is None:
-        return None
-    return cast("list[bytes]", records(chunk, frozenset(reject.line for reject in parsed.rejects)))
+    if records is not None:
+        return cast("list[tuple[int, bytes | None]]", records(chunk, rejected))
+    numbers = (number for number in itertools.count(chunk.line) if number not in rejected)
+    return [(number, None) for number in itertools.islice(numbers, len(parsed.documents.ids))]
 
 
 def made_record(text: str, name: str, source: str | None, settings: Settings) -> bytes:

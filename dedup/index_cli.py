@@ -20,7 +20,7 @@ from dedup.display import (
     told_counts,
     told_ignored,
 )
-from dedup.errors import InputError, NotFound, SettingsError
+from dedup.errors import InputError, NotFound, SettingsError, StoreError
 from dedup.options import (
     OF_READING,
     Duration,
@@ -159,6 +159,17 @@ def make_feed_settings(inputs: Sequence[str], options: dict[str, Any], *, as_jso
     return Settings(**options)
 
 
+def output() -> BinaryIO:
+    """Return standard output.
+
+    Raises:
+        StoreError: it is closed.
+    """
+    if sys.stdout is None or sys.stdout.closed:
+        raise StoreError("cannot write to <stdout>: it is closed")
+    return sys.stdout.buffer
+
+
 class Told:
     """Prints what is told of pages, and counts it.
 
@@ -170,7 +181,7 @@ class Told:
 
     def __init__(self, *, as_json: bool, kept: bool, blocks: bool) -> None:
         self._as_json, self._kept, self._blocks = as_json, kept, blocks
-        self._out: BinaryIO = sys.stdout.buffer  # progress puts another stream in the place of sys.stdout
+        self._out = output()  # progress puts another stream in the place of sys.stdout
         self._rejects = 0
         self._actions: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
@@ -255,8 +266,11 @@ def given_ids(ids: Iterable[str]) -> Iterator[str]:
     Raises:
         InputError: one is not UTF-8.
     """
+    from dedup.formats.stdin import standard_input
+
     for name in ids:
         if name == STDIN:
+            standard_input()  # which may be closed
             for number, line in enumerate(sys.stdin.buffer, 1):
                 try:
                     yield line.removesuffix(b"\n").removesuffix(b"\r").decode()

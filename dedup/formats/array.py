@@ -154,11 +154,18 @@ class JsonArray(ByteFile):
             doc += not bad
         return editor.finish()
 
-    def records(self, chunk: Chunk, rejected: frozenset[int]) -> list[bytes]:
-        """Return the JSON objects of a chunk that ``parse`` could use; ``rejected`` are the numbers of the others."""
+    def records(self, chunk: Chunk, rejected: frozenset[int]) -> list[tuple[int, bytes]]:
+        """Return the JSON objects of a chunk that ``parse`` could use, each with its number.
+
+        Args:
+            chunk: the chunk.
+            rejected: the numbers of the others.
+        """
+        if chunk.damage:
+            return []
         elements: Elements = chunk.data
-        spans = (elements.span(k) for k in range(elements.marks.size) if chunk.line + k not in rejected)
-        return [] if chunk.damage else [elements.data[start:end] for start, end in spans]
+        numbers = [number for k in range(elements.marks.size) if (number := chunk.line + k) not in rejected]
+        return [(number, elements.data[slice(*elements.span(number - chunk.line))]) for number in numbers]
 
 
 def placed(rejects: Iterable[Reject], elements: Elements, first: int) -> Iterator[Reject]:
