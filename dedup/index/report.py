@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from dedup.reasons import FORMS, sentence
 
 Action = Literal["keep", "clean", "drop"]
+Status = Literal["new", "unchanged", "changed"]
 
 
 class BlockReport(NamedTuple):
@@ -78,7 +79,7 @@ class Report:
     reason: str | None
     partner: str | None
     similarity: float | None
-    status: Literal["new", "unchanged", "changed"]
+    status: Status
     added: bool
     substance: float | None
     low_evidence: bool
