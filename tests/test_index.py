@@ -143,12 +143,17 @@ def test_an_index_that_is_opened_again_goes_on_where_it_was(
     assert found == wanted
 
 
-def test_two_that_add_by_turns_see_each_other(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("score", [False, True])
+def test_two_that_add_by_turns_see_each_other(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, score: bool
+) -> None:
     monkeypatch.setattr(index_state, "FOLDED", 64)
-    records = corpus(7, 90)
-    with Index.open("memory:", PLAIN) as index:
+    monkeypatch.setattr(index_state, "STALE", 0.0)  # weights of terms are those of the moment
+    chosen = dataclasses.replace(PLAIN, score=score)
+    records = corpus(7, 90 if not score else 40)
+    with Index.open("memory:", chosen) as index:
         wanted = [index.check(one["text"], id=one["id"], source=one["source"]) for one in records]
-    with Index.open(tmp_path / "seen.db", PLAIN) as one, Index.open(tmp_path / "seen.db") as two:
+    with Index.open(tmp_path / "seen.db", chosen) as one, Index.open(tmp_path / "seen.db") as two:
         turns = [one, two, two, one, one, one, two]
         found = [
             turns[k % 7].check(record["text"], id=record["id"], source=record["source"])

@@ -12,18 +12,17 @@ import pathlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from dedup.arrays import U64
 from dedup.errors import InputError, NotFound, SettingsError, SettingsMismatch, VersionMismatch
 from dedup.index.judging import Judge
 from dedup.index.pages import Page, prepare
 from dedup.index.report import Report
-from dedup.index.sqlite import FORMAT, Known, SQLiteStore
+from dedup.index.sqlite import FORMAT, SQLiteStore
 from dedup.index.state import State
 from dedup.index.telling import Teller
 from dedup.index.verifying import examine, salvage
-from dedup.index.writer import Writer
+from dedup.index.writer import Arrival, Writer
 from dedup.lsh import schemes
 from dedup.reading import Progress, silent
 from dedup.settings import Settings
@@ -32,6 +31,7 @@ from dedup.urls import hide, is_url, local_path
 from dedup.version import __version__
 
 BATCH = 64  # pages that are written together
+Item = TypeVar("Item")
 # settings that verdicts of an index depend on; the others are about inputs, runs and the machine
 OF_AN_INDEX = (
     "split", "threshold", "doc_threshold", "containment", "boilerplate", "score", "filler", "min_substance",
@@ -57,10 +57,10 @@ class Index:
     def __init__(self, store: SQLiteStore, settings: Settings, place: str, folder: pathlib.Path | None) -> None:
         self.settings, self.place = settings, place
         self._store = store
-        self._schemes = schemes(settings)
-        self._state = State(store, settings, self._schemes, folder)
+        self.schemes = schemes(settings)
+        self._state = State(store, settings, self.schemes, folder)
         self._judge = Judge(settings, store, self._state)
-        self._writer = Writer(settings, self._schemes, store, self._state, self._judge)
+        self._writer = Writer(settings, self.schemes, store, self._state, self._judge)
         self._teller = Teller(settings, store, self._judge)
         self._lock = threading.RLock()
 
@@ -128,7 +128,7 @@ class Index:
             StoreError: the index cannot be read or written.
         """
         name, source = checked_name("id", id), None if source is None else checked_name("source", source)
-        page = prepare(text, self.settings, self._schemes)
+        page = prepare(text, self.settings, self.schemes)
         with self._lock, self._transaction(write=add):
             self._state.refresh()
             return self._check(page, name, source, int(time.time()), add=add)
@@ -206,7 +206,7 @@ class Index:
             for record in batch:
                 name, source = checked_name("id", record.get("id")), record.get("source")
                 source = None if source is None else checked_name("source", source)
-                prepared.append((prepare(record.get("text"), self.settings, self._schemes), name, source))
+                prepared.append((prepare(record.get("text"), self.settings, self.schemes), name, source))
             with self._lock, self._transaction(write=add):
                 self._state.refresh()
                 now = int(time.time())
@@ -242,19 +242,36 @@ class Index:
         unlike = differences(settings_of(other.settings), settings_of(self.settings))
         if unlike:
             raise SettingsMismatch(f"{other.place} was made with {unlike}: it cannot be merged into {self.place}")
-        added, last, done, total = 0, 0, 0, other.info()["pages"]
-        while batch := other._pages_after(last):
+        return self.take(other._arrivals(), other.info()["pages"], progress)
+
+    def take(self, pages: Iterable[Arrival], total: int | None = None, progress: Progress = silent) -> int:
+        """Add pages that were looked at elsewhere, a batch at a time; return how many were added.
+
+        Args:
+            pages: the pages.
+            total: how many there are.
+            progress: called with a stage, pages done and pages in all.
+        """
+        added = done = 0
+        for batch in batched(pages, BATCH):
             with self._lock, self._transaction(write=True):
                 self._state.refresh()
-                added += sum(self._writer.take_over(known, parts) for known, parts in batch)
-            last, done = batch[-1][0].page, done + len(batch)
-            progress("merging", done, total)
+                added += sum(self._writer.take(arrival) for arrival in batch)
+            done += len(batch)
+            progress("adding pages", done, total)
         return added
 
-    def _pages_after(self, number: int) -> list[tuple[Known, list[tuple[bytes, U64]]]]:
-        """Return some pages that arrived after another: each with the fingerprints and tokens of its blocks."""
-        with self._lock, self._transaction(write=False):
-            return [(known, self._writer.parts_of(known)) for known in self._store.pages_after(number, BATCH)]
+    def _arrivals(self) -> Iterator[Arrival]:
+        """Yield all pages as they come to another index."""
+        last = 0
+        while True:
+            with self._lock, self._transaction(write=False):
+                known = self._store.pages_after(last, BATCH)
+                arrivals = [self._writer.arrival_of(one) for one in known]
+            if not known:
+                return
+            last = known[-1].page
+            yield from arrivals
 
     def compact(self, progress: Progress = silent) -> dict[str, int]:
         """Delete what no page has any more, make postings and frequencies anew, and give room back.
@@ -329,9 +346,9 @@ class Index:
         }
 
 
-def batched(records: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Yield records, so many at a time."""
-    source = iter(records)
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items, so many at a time."""
+    source = iter(items)
     while batch := list(itertools.islice(source, size)):
         yield batch
 

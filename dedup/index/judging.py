@@ -243,7 +243,7 @@ class Judge:
             return ALONE
 
         def other(number: int) -> Other:
-            return Other(self._state.tokens_of(earlier[number]), unsigned(earlier[number].family))
+            return Other(np.concatenate(self._state.tokens_of(earlier[number])), unsigned(earlier[number].family))
 
         settled = settle(
             [page.tokens.hashes], page.doc, near.sizes[: self._state.bands(PAGES)], [candidates],

@@ -7,7 +7,7 @@ import logging
 import pathlib
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,13 +17,12 @@ from dedup.arrays import I64, U64, Bool
 from dedup.errors import Corrupt
 from dedup.frequencies import PRIOR, Counts, DocumentFrequencies, Weights, count_terms_of
 from dedup.index.arrivals import Keys, allowed_keys, sections_of
-from dedup.index.pages import Page, page_of
 from dedup.index.postings import Postings, Segment, merge, read_segment, write_segment
 from dedup.index.sqlite import Content, Known, SQLiteStore
 from dedup.lsh import Scheme
-from dedup.schema import Reason
+from dedup.schema import Blocks, Reason
 from dedup.settings import Settings
-from dedup.sketch import sketch_rows
+from dedup.sketch import Tokens, sketch_rows
 
 FOLDED = 1 << 14  # recent rows that are folded into a segment
 TOGETHER = 32  # rows that are entered at a time, so that no bucket gets many more than its limit
@@ -84,9 +83,21 @@ def tokens_in(content: Content) -> U64:
     return np.frombuffer(content.tokens, np.uint64)
 
 
-def count_terms_in(page: Page, language: int) -> Counts:
-    """Count the terms of a page."""
-    return count_terms_of(page.tokens, page.blocks, np.array([language], np.int32))
+def entry_of_page(page: Known, parts: Sequence[U64]) -> Entry:
+    """Return what to enter of a page; ``parts`` are the tokens of its blocks."""
+    keeper = page.keeper is None
+    tokens = np.concatenate([NO_TOKENS, *parts]) if keeper else NO_TOKENS
+    first = keeper and page.family != 0 and page.variant is None
+    return Entry(page.page, tokens, page.print, fresh=True, keeper=keeper, first=first)
+
+
+def count_terms_in(parts: Sequence[U64], language: int) -> Counts:
+    """Count the terms of a page; ``parts`` are the tokens of its blocks."""
+    bounds = np.cumsum([0, *(part.size for part in parts)])
+    nothing, each = np.empty((0, 2), np.uint64), np.zeros(len(parts), np.int64)
+    tokens = Tokens(np.concatenate([NO_TOKENS, *parts]), bounds, nothing, bounds[[0, -1]], nothing)
+    blocks = Blocks(np.array([0, each.size]), each, each, each.astype(np.uint8))
+    return count_terms_of(tokens, blocks, np.array([language], np.int32))
 
 
 def digest_of(segment: Segment) -> str:
@@ -116,7 +127,6 @@ class State:
         self, store: SQLiteStore, settings: Settings, schemes: tuple[Scheme, Scheme], folder: pathlib.Path | None
     ) -> None:
         self._store, self._settings, self._folder = store, settings, folder
-        self._pair = schemes
         self._schemes = dict(zip((BLOCKS, PAGES), schemes, strict=True))
         self._generation = -1
         self._weights: dict[int, tuple[int, Weights]] = {}
@@ -150,8 +160,7 @@ class State:
         if generation != self._generation:
             self._load(generation)
         while pages := self._store.pages_after(self.last_page):
-            for page in pages:
-                self._take(page)
+            self._take(pages)
             if self.is_long():
                 for kind in self.postings:
                     self._fold(kind)
@@ -171,7 +180,7 @@ class State:
             entries = [] if found is None else [entry_of(found, fresh=False, keeper=True)]
         else:
             page = self._store.pages([row]).get(row)
-            entries = [] if page is None else [self._entry_of_page(page, fresh=True)]
+            entries = [] if page is None else [entry_of_page(page, self.tokens_of(page))]
         self.enter(kind, entries)
 
     def _load(self, generation: int) -> None:
@@ -194,43 +203,34 @@ class State:
                 table = np.frombuffer(zlib.decompress(counts), np.uint32)
                 self.frequencies.table(language)[:] = table
 
-    def _take(self, page: Known) -> None:
-        """Enter a page that another process has added, as it did itself."""
-        rows = unpack(page.contents)[0]
-        known = self._store.contents(set(rows[rows >= 0].tolist()))
-        found = [known[row] for row in dict.fromkeys(rows.tolist()) if row in known]
-        self.enter(BLOCKS, [entry_of(one, fresh=self.is_fresh(one.row), keeper=one.page == page.page) for one in found])
-        if page.print and page.twin is None and page.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
-            self.enter(PAGES, [self._entry_of_page(page, fresh=True)])
-            self._count(page)
-        self.last_page = page.page
+    def _take(self, pages: Sequence[Known]) -> None:
+        """Enter pages that another process has added, as it did itself."""
+        rows_of = [unpack(page.contents)[0].tolist() for page in pages]
+        known = self._store.contents({row for rows in rows_of for row in rows if row >= 0})
+        entries, leading, counted = [], [], []
+        for page, rows in zip(pages, rows_of, strict=True):
+            for one in (known[row] for row in dict.fromkeys(rows) if row in known):
+                entries.append(entry_of(one, fresh=self.is_fresh(one.row), keeper=one.page == page.page))
+                self._entered.update([one.row] if entries[-1].fresh else [])
+            if page.print and page.twin is None and page.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
+                parts = [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
+                leading.append(entry_of_page(page, parts))
+                counted += [(page.language, parts)] if page.language is not None else []
+        self.enter(BLOCKS, entries)
+        self.enter(PAGES, leading)
+        for language, parts in counted:
+            self.count(count_terms_in(parts, language), language)
+        self.last_page = pages[-1].page
 
     def is_fresh(self, row: int) -> bool:
         """Whether a content has not been entered."""
         return row > self.last_row and row not in self._entered
 
-    def _entry_of_page(self, page: Known, *, fresh: bool) -> Entry:
-        """Return what to enter of a page."""
-        keeper = page.keeper is None
-        tokens = self.tokens_of(page) if keeper else NO_TOKENS
-        return Entry(page.page, tokens, page.print, fresh, keeper, keeper and page.family != 0 and page.variant is None)
-
-    def tokens_of(self, page: Known) -> U64:
-        """Return the tokens of a page: uint64[t]."""
-        rows = unpack(page.contents)[0]
-        rows = rows[rows >= 0]
-        known = self._store.contents(set(rows.tolist()))
-        return np.concatenate([NO_TOKENS, *(tokens_in(known[row]) for row in rows.tolist() if row in known)])
-
-    def _count(self, page: Known) -> None:
-        """Count the terms of a page."""
-        if page.language is None:
-            return
+    def tokens_of(self, page: Known) -> list[U64]:
+        """Return the tokens of each block of a page: uint64[t] each."""
         rows = unpack(page.contents)[0].tolist()
         known = self._store.contents({row for row in rows if row >= 0})
-        parts = [(known[row].print, tokens_in(known[row])) if row in known else NO_PART for row in rows]
-        again = page_of(parts, page.print, self._settings.min_tokens, self._pair)
-        self.count(count_terms_in(again, page.language), page.language)
+        return [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
 
     def count(self, counts: Counts, language: int) -> None:
         """Count the terms of a page."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import collections
 import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import U64
+from dedup.arrays import U64, Bool
 from dedup.frequencies import Counts
-from dedup.index.furniture import GROWTH, SAMPLED, Furniture, Sampled, furniture_in, learn, looks_of
+from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, learn, looks_of
 from dedup.index.judging import Judge, Judged
-from dedup.index.pages import page_of
+from dedup.index.pages import Page, page_of
 from dedup.index.sqlite import Content, Known, Source, SQLiteStore, signed
 from dedup.index.state import (
     BLOCKS,
@@ -38,6 +39,30 @@ MOST_USERS = 1 << 12  # pages that are looked through at a time for those that h
 MOST_LEARNT = 256  # sources whose furniture is kept at hand
 UNNAMED = ""  # the source of pages without one
 NOT_MATCHED = (None, None, None, None, None)  # page, position, keeper, similarity and variant of such a content
+
+
+class Arrival(NamedTuple):
+    """A page that was looked at elsewhere.
+
+    Attributes:
+        page: the page, see ``page_of``.
+        id: what it is called.
+        source: where it comes from.
+        seen: when, in seconds since 1970.
+        matched: bool[n], blocks that are matched if it stays.
+        low: whether it says too little.
+        language: a number of ``dedup.background``, None where it was not looked for.
+        counts: of its terms, likewise.
+    """
+
+    page: Page
+    id: str
+    source: str | None
+    seen: int
+    matched: Bool
+    low: bool
+    language: int | None
+    counts: Counts | None
 
 
 class Writer:
@@ -154,7 +179,7 @@ class Writer:
         if looks is not None:
             sample.append((record.page, record.print, record.contents, looks))
         sample.sort(key=lambda one: signed(first_half(one[1])))
-        cut, due = None, pages + min(SAMPLED, math.ceil((GROWTH - 1) * pages))
+        cut, due = None, pages + min(MOST_MORE, math.ceil((GROWTH - 1) * pages))
         if len(sample) > SAMPLED:
             gone = {page for page, *_ in sample[SAMPLED:]}
             self._store.forget_looks(gone - {record.page})
@@ -269,23 +294,29 @@ class Writer:
         contents = self._store.contents({row for row in rows if row >= 0})
         return [(contents[row].print, tokens_in(contents[row])) if row >= 0 else NO_PART for row in rows]
 
-    def take_over(self, known: Known, parts: list[tuple[bytes, U64]]) -> bool:
-        """Add a page of another index; return whether it was."""
-        before = self._store.page_called(known.id)
+    def take(self, arrival: Arrival) -> bool:
+        """Add a page that was looked at elsewhere; return whether it was: of an id that is there the newer stays."""
+        before = self._store.page_called(arrival.id)
         if before is not None:
-            if before.seen >= known.seen:
+            if before.seen > arrival.seen:
                 return False
-            if before.print == known.print and before.source == known.source:
-                self._store.touch(before.page, known.seen)
+            if before.print == arrival.page.print and before.source == arrival.source:
+                self._store.touch(before.page, arrival.seen)
                 return False
             self.remove(before)
-        page = page_of(parts, known.print, self._settings.min_tokens, self._schemes)
-        matched = unpack(known.contents)[1]
-        low = known.reason == Reason.LOW_SUBSTANCE_DOCUMENT
-        judged = self._judge.judge_again(page, known.source, matched, None, low=low)
-        counts = None if known.language is None else count_terms_in(page, known.language)
-        self.add(judged, known.id, known.seen, known.language, counts)
+        judged = self._judge.judge_again(arrival.page, arrival.source, arrival.matched, None, low=arrival.low)
+        self.add(judged, arrival.id, arrival.seen, arrival.language, arrival.counts)
         return True
+
+    def arrival_of(self, known: Known) -> Arrival:
+        """Return a page of this index as it comes to another."""
+        parts = self.parts_of(known)
+        page = page_of(parts, known.print, self._settings.min_tokens, self._schemes)
+        return Arrival(
+            page, known.id, known.source, known.seen, unpack(known.contents)[1],
+            known.reason == Reason.LOW_SUBSTANCE_DOCUMENT, known.language,
+            None if known.language is None else count_terms_in([tokens for _, tokens in parts], known.language),
+        )  # fmt: skip
 
     def mend(self, found: Findings) -> None:
         """Take out what is damaged, decide again on what stood for it, and note anew which page has what."""
