@@ -20,7 +20,7 @@ from dedup.display import (
     told_counts,
     told_ignored,
 )
-from dedup.errors import InputError, NotFound, SettingsError, StoreError
+from dedup.errors import Corrupt, InputError, NotFound, SettingsError, StoreError
 from dedup.options import (
     OF_READING,
     Duration,
@@ -35,6 +35,7 @@ from dedup.terminal import EXIT_ERROR, EXIT_INTERRUPTED, reported_errors, shown_
 if TYPE_CHECKING:
     from dedup.feed import Page
     from dedup.index import Index, Report
+    from dedup.reading import Progress
     from dedup.schema import Reject
 
 STDIN = "-"
@@ -314,9 +315,8 @@ def verify_command(db: str, repair: bool, as_json: bool) -> None:
     """Look for damage. Exit code 1 if there is some, with --repair if some is left."""
     with reported_errors(), interruptible(""):
         get_ready(())
-        with existing(db) as index, shown_progress() as progress:
-            found = index.verify(repair=repair, progress=progress)
-            left = index.verify(progress=progress) if found and repair else found
+        with shown_progress() as progress:
+            found, left = verified(db, progress, repair=repair)
         if as_json:
             click.echo(json.dumps({"found": found, "left": left}, ensure_ascii=False))
         else:
@@ -327,6 +327,23 @@ def verify_command(db: str, repair: bool, as_json: bool) -> None:
             click.echo(f"{len(found):,} found, {len(left):,} left" if found else "sound")
         if left:
             sys.exit(EXIT_ERROR)
+
+
+def verified(db: str, progress: Progress, *, repair: bool) -> tuple[list[str], list[str]]:
+    """Look for damage, and mend it if that is wanted; return what was found, and what is left."""
+    from dedup.index import Index
+
+    try:
+        with existing(db) as index:
+            found = index.verify(repair=repair, progress=progress)
+    except Corrupt:  # it cannot even be opened
+        if not repair:
+            raise
+        found = Index.salvage(db, progress)
+    if not (found and repair):
+        return found, found
+    with existing(db) as index:
+        return found, index.verify(progress=progress)
 
 
 @index_group.command("compact")
@@ -368,19 +385,22 @@ def is_same(one: str, other: str) -> bool:
 @index_group.command("build")
 @PLACE
 @click.argument("run", metavar="RUN")
-@with_index_settings
-@click.pass_context
-def build_command(context: click.Context, /, db: str, run: str, **options: Any) -> None:
-    """Add all documents of a scan, in their order.
+def build_command(db: str, run: str) -> None:
+    """Add all documents of a scan that keeps its sketches, in their order; nothing is read again.
 
-    A new index gets the settings of the scan, but for those that are given.
+    A new index gets the settings of the scan; one that is there must have been made with the same.
     """
     with reported_errors(), interruptible("; the same command goes on from here"):
         get_ready(())
+        from dedup.index import Index
         from dedup.index.build import build
         from dedup.run import Run
 
-        base = Run.open(run).settings
-        with begun(db, context, options, base) as index, shown_progress() as progress:
+        settings = Run.open(run).settings
+        try:
+            index = Index.open(db, create=False)
+        except NotFound:
+            index = Index.open(db, settings)
+        with index, shown_progress() as progress:
             count = build(run, index, progress=progress)
         click.echo(f"{count:,} pages of {one_line(run)}")

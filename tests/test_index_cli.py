@@ -386,9 +386,9 @@ def test_settings_of_an_index(tmp_path: Path) -> None:
     for some in ([], ["--threshold", "0.9"], ["--keep", "title_echo"], chosen):
         dedup("index", "add", place, *some, stdin=jsonl([page("b", OTHER)]))
     for some, other in (
-        (["--threshold", "0.8"], "threshold=0.9 (asked for: 0.8)"),
-        (["--doc-threshold", "0.9"], "doc_threshold=0.8 (asked for: 0.9)"),
-        (["--score"], "score=False (asked for: True)"),
+        (["--threshold", "0.8"], "threshold=0.9 (here: 0.8)"),
+        (["--doc-threshold", "0.9"], "doc_threshold=0.8 (here: 0.9)"),
+        (["--score"], "score=False (here: True)"),
         (["--drop", "filler"], "drop="),
     ):
         failed = dedup("index", "add", place, *some, stdin=jsonl([page("c", "See.")]), code=1)
@@ -499,6 +499,23 @@ def test_a_damaged_index(tmp_path: Path) -> None:
     place.write_bytes(data)
     for name, *inputs in (("verify",), ("query", CORPUS / "articles.jsonl")):
         assert dedup("index", name, place, *inputs, code=1).stderr.startswith(b"dedup: ")
+    mended = dedup("index", "verify", place, "--repair")
+    assert mended.stdout.endswith(b" found, 0 left\n")
+    assert dedup("index", "verify", place).stdout == b"sound\n"
+    dedup("index", "add", place, CORPUS / "articles.jsonl")
+    dedup("index", "remove", place, "alminaa-02")
+
+
+def test_damage_that_can_be_mended(tmp_path: Path) -> None:
+    place = tmp_path / "seen.db"
+    dedup("index", "add", place, stdin=jsonl([page("a"), page("b", OTHER), page("c", "Three words here.")]))
+    with contextlib.closing(sqlite3.connect(place)) as tables, tables:
+        tables.execute("UPDATE pages SET contents = x'00' WHERE id = 'b'")
+    found = json.loads(dedup("index", "verify", place, "--json", code=1).stdout)
+    assert found["found"] == found["left"] != []
+    mended = json.loads(dedup("index", "verify", place, "--repair", "--json").stdout)
+    assert mended["found"] and not mended["left"]
+    assert statuses(place, [page("a"), page("c", "Three words here.")]) == ["unchanged"] * 2
 
 
 def test_merging(tmp_path: Path) -> None:
@@ -524,8 +541,9 @@ def test_building(tmp_path: Path) -> None:
     assert json.loads(dedup("index", "info", place, "--json").stdout)["pages"] == count
     assert set(statuses(place, rows(path))) == {"unchanged"}
     assert statuses(place, [page("new")]) == ["new"]
-    failed = dedup("index", "build", place, tmp_path / "run", "--threshold", "0.9", code=1)
-    assert b"was made with threshold=0.7 (asked for: 0.9)" in failed.stderr
+    dedup("index", "add", tmp_path / "other.db", "--threshold", "0.9", stdin=jsonl([page("x")]))
+    failed = dedup("index", "build", tmp_path / "other.db", tmp_path / "run", code=1)
+    assert b"was made with threshold=0.7" in failed.stderr
 
 
 def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
