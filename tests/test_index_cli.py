@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from endtoend import CORPUS, FERRY, command, dedup, generate, jsonl, rows
 
@@ -276,6 +278,30 @@ def test_kept_records_of_other_inputs(tmp_path: Path) -> None:
     done = dedup("index", "add", place, tmp_path / "a.json", tmp_path / "b.csv", "--kept")
     assert told(done.stdout) == [page("a", more=[1, 2]), page("b", OTHER, source="site")]
     assert b"give one of them" in dedup("index", "add", place, "--kept", "--json", code=2).stderr
+
+
+def test_kept_pages_are_what_was_extracted(tmp_path: Path) -> None:
+    place, path = tmp_path / "seen.db", tmp_path / "page.html"
+    path.write_text(f"<html><title>Herons</title><body><article><p>{FERRY}</p><p>{OTHER}</p></article></body></html>")
+    dedup("index", "add", place, stdin=jsonl([page("a")]))
+    done = dedup("index", "add", place, path, "--kept", "--text", "body", "--id", "url")
+    (record,) = told(done.stdout)
+    assert (record["id"], record["title"], record["text"].strip()) == ("page.html", "Herons", OTHER)
+    nameless = dedup("index", "add", place, "--format", "html", stdin=path.read_bytes())
+    assert b"<stdin>:1: has no 'id'" in nameless.stderr
+
+
+def test_kept_rows_of_tables(tmp_path: Path) -> None:
+    place, path = tmp_path / "seen.db", tmp_path / "in.parquet"
+    columns = {"id": ["a", None, "", "d"], "text": [FERRY, "Two.", "Three.", OTHER], "more": [1, 2, 3, 4]}
+    pq.write_table(pa.table(columns), path)
+    done = dedup("index", "add", place, path, "--kept")
+    assert told(done.stdout) == [page("a"), page("d", OTHER)]
+    assert [line.split(b": ")[1] for line in done.stderr.splitlines()[:-1]] == [
+        b"%s:%d" % (os.fsencode(path), k) for k in (2, 3)
+    ]
+    piped = dedup("index", "query", place, "--kept", stdin=path.read_bytes())
+    assert [row["id"] for row in told(piped.stdout)] == ["a", "stdin.parquet:2", "", "d"]
 
 
 def test_through_a_shell(tmp_path: Path) -> None:
