@@ -120,8 +120,8 @@ def add_command(
     """Judge pages and add them; tell of each once it is in the index for good.
 
     INPUT is what scan takes, JSON lines from standard input by default: of these each is told of as soon as it has
-    come. A page that is known by its id and has not changed is judged as it was; one that has takes the place of the
-    old. Settings are those of a new index; of one that is there they must be what it was made with.
+    come. A page that is known by its id and has not changed is no copy of itself; one that has changed takes the place
+    of the old. Settings are those of a new index; of one that is there they must be what it was made with.
 
     --kept prints the records of pages that stay, as JSON lines, in their fields the text without what goes; of other
     inputs than JSON id, source and text, of pages and WARC files what clean writes.
