@@ -64,13 +64,15 @@ class Neighbours(NamedTuple):
     """Rows that share a key with rows that arrive.
 
     Attributes:
-        sizes: int32[w, m], see ``Hits``.
+        wanted: what was looked up; ``sizes``, int32[w, m], see ``Hits``.
+        sizes: see ``wanted``.
         prints: for each of the rows that arrive those that may be the same; ``families``, that may differ in numbers.
         families: see ``prints``.
         near: for each those that share a band, in the order in which they were entered.
         ordinals: how many were entered before each of these.
     """
 
+    wanted: Wanted
     sizes: I32
     prints: list[list[int]]
     families: list[list[int]]
@@ -81,7 +83,8 @@ class Neighbours(NamedTuple):
 def neighbours_of(keys: Keys, postings: Postings, apart: int, limit: int) -> Neighbours:
     """Look rows up."""
     m, bands = keys.prints.size, keys.sketches.keys.shape[0]
-    hits = postings.find(keys.lines(apart))
+    wanted = keys.lines(apart)
+    hits = postings.find(wanted)
     bounds, found, ordinals = (np.empty(size, np.int64) for size in (m + 1, len(hits.table), len(hits.table)))
     sift(hits.table, bands, limit, bounds, found, ordinals)
     prints: list[list[int]] = [[] for _ in range(m)]
@@ -90,7 +93,7 @@ def neighbours_of(keys: Keys, postings: Postings, apart: int, limit: int) -> Nei
         (prints if line == bands else families)[x].append(row)
     ends, rows = bounds.tolist(), found[: bounds[m]].tolist()
     near = [rows[first:end] for first, end in itertools.pairwise(ends)]
-    return Neighbours(hits.sizes, prints, families, near, dict(zip(rows, ordinals.tolist(), strict=False)))
+    return Neighbours(wanted, hits.sizes, prints, families, near, dict(zip(rows, ordinals.tolist(), strict=False)))
 
 
 class Other(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from dedup.arrays import U8, Bool
 from dedup.articles import parts_of, with_boilerplate
 from dedup.decide import dropped_reasons
-from dedup.index.arrivals import Keys, Other, bits_apart, neighbours_of, settle, take_sketches
+from dedup.index.arrivals import Keys, Neighbours, Other, bits_apart, neighbours_of, settle, take_sketches
 from dedup.index.furniture import Furniture, Judgement, judge_page
 from dedup.index.pages import Page
 from dedup.index.sqlite import Content, Known, SQLiteStore, unsigned
@@ -103,6 +103,8 @@ class Judged(NamedTuple):
         reasons: uint8[n], why each block goes for what it is, a code of ``Reason``.
         matched: bool[n], blocks that are matched if the page stays.
         own: the page as the index has it, None for one that it has not.
+        near_whole: what the page was looked up by, None where it was not; ``near_parts``, its contents, likewise.
+        near_parts: see ``near_whole``.
         whole: what was decided on the page.
         parts: its contents; ``part_of``, the content of each block, None for blocks without a token.
         part_of: see ``parts``.
@@ -116,6 +118,8 @@ class Judged(NamedTuple):
     reasons: U8
     matched: Bool
     own: Known | None
+    near_whole: Neighbours | None
+    near_parts: Neighbours | None
     whole: Whole
     parts: list[Part]
     part_of: list[int | None]
@@ -161,35 +165,36 @@ class Judge:
         least = self._settings.min_substance
         low = scores is not None and least is not None and bool(scores.articles[0] < least)
         if own is not None and same:
-            whole, before = self._whole_of(own), own.page
+            whole, near, before = self._whole_of(own), None, own.page
         else:
-            whole, before = LOW if low else self._judge_whole(page, own), LATEST
+            before = LATEST
+            whole, near = (LOW, None) if low else self._judge_whole(page, own)
         rest = self._judge_rest(page, whole, matched, own, before)
-        return Judged(page, source, boilerplate, scores, reasons, matched, own, *rest)
+        return Judged(page, source, boilerplate, scores, reasons, matched, own, near, *rest)
 
     def judge_again(
         self, page: Page, source: str | None, matched: Bool, own: Known | None, *, low: bool = False
     ) -> Judged:
         """Decide on a page that was added, see ``page_of``; what of it is matched is known, and if it says little."""
         nothing = Judgement(np.zeros(page.size, np.uint8), np.zeros(page.size, np.float32), low_evidence=True)
-        whole = LOW if low else self._judge_whole(page, own)
+        whole, near = (LOW, None) if low else self._judge_whole(page, own)
         rest = self._judge_rest(page, whole, matched, own, LATEST)
-        return Judged(page, source, nothing, None, nothing.reasons, matched, own, *rest)
+        return Judged(page, source, nothing, None, nothing.reasons, matched, own, near, *rest)
 
     def _judge_rest(
         self, page: Page, whole: Whole, matched: Bool, own: Known | None, before: int
-    ) -> tuple[Whole, list[Part], list[int | None], dict[int, Content]]:
+    ) -> tuple[Neighbours | None, Whole, list[Part], list[int | None], dict[int, Content]]:
         """Decide on the blocks of a page, if it stays, and whether one that arrived before some page contains it."""
         known: dict[int, Content] = {}
         parts, part_of = self._find_parts(page)
-        parts = self._judge_parts(page, parts, part_of, matched & whole.stays, known, own)
+        parts, near = self._judge_parts(page, parts, part_of, matched & whole.stays, known, own)
         if whole.stays and whole.reason == Reason.NONE:
             decided = [parts[k] for k, yes in zip(part_of, matched.tolist(), strict=True) if k is not None and yes]
             labels = [one.keeper for one in decided if one.long and one.keeper is not None]
             whole = self._contained(whole, labels, own, before)
             if not whole.stays:
                 parts = [one if one.settled else one._replace(position=None, keeper=None) for one in parts]
-        return whole, parts, part_of, known
+        return near, whole, parts, part_of, known
 
     def _whole_of(self, own: Known) -> Whole:
         """Return what was decided on a page of the index."""
@@ -216,14 +221,18 @@ class Judge:
         forms = with_boilerplate(said.forms, boilerplate.reasons)
         return score(np.zeros(1, np.int64), spoken, parts_of(forms), said.letters, said.names, forms, fitted())
 
-    def _judge_whole(self, page: Page, own: Known | None) -> Whole:
-        """Decide on a page as a whole."""
+    def _judge_whole(self, page: Page, own: Known | None) -> tuple[Whole, Neighbours | None]:
+        """Decide on a page as a whole; return also what it was looked up by."""
         if not page.print:
-            return ALONE._replace(compared=False)
+            return ALONE._replace(compared=False), None
         keys = Keys(page.tokens.doc_fingerprints[:, 0], np.zeros(1, np.int64), page.doc)
         near = neighbours_of(
             keys, self._state.postings[PAGES], bits_apart(self._of_pages.threshold), self._of_pages.candidate_limit
         )
+        return self._decide_whole(page, near, own), near
+
+    def _decide_whole(self, page: Page, near: Neighbours, own: Known | None) -> Whole:
+        """Decide on a page by those that share a key with it."""
         found = self._store.pages({*near.prints[0], *near.families[0], *near.near[0]})
         earlier = {number: one for number, one in found.items() if own is None or number != own.page}
         twin = min((n for n in near.prints[0] if n in earlier and earlier[n].print == page.print), default=None)
@@ -291,16 +300,16 @@ class Judge:
         matched: Bool,
         known: dict[int, Content],
         own: Known | None,
-    ) -> list[Part]:
+    ) -> tuple[list[Part], Neighbours | None]:
         """Decide on the contents of a page, in the order in which they are matched."""
         if not parts:
-            return parts
+            return parts, None
         positions: dict[int, int] = {}
         for block, k in enumerate(part_of):
             if k is not None and matched[block]:
                 positions.setdefault(k, block)
         long = np.flatnonzero([part.long for part in parts])
-        looked_up = np.isin(long, np.fromiter(positions, np.int64, len(positions)))
+        looked_up = np.array([k in positions for k in long.tolist()], np.bool_)
         sketches, long = take_sketches(page.sketches, looked_up), long[looked_up]
         keys = Keys(page.tokens.fingerprints[[part.block for part in parts], 0], long, sketches)
         rules = self._of_blocks
@@ -316,7 +325,7 @@ class Judge:
             decided[k] = decided[k]._replace(keeper=~k)
         fresh = [k for k in fresh if parts[k].long]
         if not fresh:
-            return decided
+            return decided, near
         columns = np.array([place[k] for k in fresh])
 
         def earlier(row: int) -> bool:
@@ -346,7 +355,7 @@ class Judge:
             fresh, settled.keepers, settled.similarity.tolist(), settled.variants, strict=True
         ):
             decided[k] = decided[k]._replace(keeper=told(keeper), similarity=similarity or None, variant=told(variant))
-        return decided
+        return decided, near
 
     def _recognised(
         self, page: Page, part: Part, rows: Sequence[int], position: int | None, known: dict[int, Content]
@@ -354,10 +363,9 @@ class Judge:
         """Return a content with what the index knows of it, and what was decided on it."""
         print_ = page.print_of(part.block)
         same = next((known[row] for row in rows if row in known and known[row].print == print_), None)
-        part = part._replace(known=same, position=position)
-        if same is not None and same.keeper is not None:
-            part = part._replace(settled=True, keeper=same.keeper, similarity=same.similarity, variant=same.variant)
-        return part
+        if same is None or same.keeper is None:
+            return Part(part.block, position, same, part.long, False, None, None, None)  # noqa: FBT003 - it is short
+        return Part(part.block, position, same, part.long, True, same.keeper, same.similarity, same.variant)  # noqa: FBT003
 
     def _fetch_keepers(self, parts: Sequence[Part], known: dict[int, Content]) -> None:
         """Look up what contents that were decided on stand for."""

@@ -284,9 +284,12 @@ class SQLiteStore:
 
     def last(self) -> tuple[int, int]:
         """Return the highest numbers that pages and contents have had."""
-        page = self._db.execute("SELECT max(page) FROM pages").fetchone()[0] or 0
-        row = self._db.execute("SELECT max(row) FROM contents").fetchone()[0] or 0
-        return max(page, self.get("last_page", 0)), max(row, self.get("last_row", 0))
+        found = self._db.execute(
+            "SELECT max(page), (SELECT max(row) FROM contents), (SELECT value FROM meta WHERE name = 'last_page'), "
+            "(SELECT value FROM meta WHERE name = 'last_row') FROM pages"
+        ).fetchone()
+        page, row, last_page, last_row = (value or 0 for value in found)
+        return max(page, last_page), max(row, last_row)
 
     def add_page(self, page: Known, looks: bytes | None) -> None:
         """Add a page."""

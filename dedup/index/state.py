@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import xxhash
 
-from dedup.arrays import I64, U64, Bool
+from dedup.arrays import I32, I64, U64, Bool
 from dedup.errors import Corrupt
 from dedup.frequencies import PRIOR, Counts, DocumentFrequencies, Weights, count_terms_of
-from dedup.index.arrivals import Keys, allowed_keys, sections_of
+from dedup.index.arrivals import Keys, Neighbours, allowed_keys, sections_of
 from dedup.index.postings import Postings, Segment, merge, read_segment, write_segment
 from dedup.index.sqlite import Content, Known, SQLiteStore
+from dedup.kernels.postings import Wanted
 from dedup.lsh import Scheme
 from dedup.schema import Blocks, Reason
 from dedup.settings import Settings
@@ -53,6 +54,14 @@ class Entry(NamedTuple):
     fresh: bool
     keeper: bool
     first: bool
+
+
+class Roles(NamedTuple):
+    """What rows are to be found by, see ``Entry``: bool[n] each."""
+
+    fresh: Bool
+    keeper: Bool
+    first: Bool
 
 
 def pack(contents: Iterable[int | None], matched: Iterable[bool]) -> bytes:
@@ -261,10 +270,24 @@ class State:
             prints = np.array([first_half(one.print) for one in some], np.uint64)
             wanted = Keys(prints, long, sketches).lines(-1)
             postings = self.postings[kind]
-            sizes = postings.find(wanted).sizes
             fresh, keeper, leads = (np.array([one[k] for one in some], np.bool_) for k in (3, 4, 5))
-            keys, allowed = allowed_keys(wanted, sizes, fresh, keeper, leads, self._settings.bucket_limit)
-            postings.enter(np.array([one.row for one in some], np.int64), wanted.bits, keys, allowed)
+            rows = np.array([one.row for one in some], np.int64)
+            self._enter(kind, rows, wanted, postings.find(wanted).sizes, Roles(fresh, keeper, leads))
+
+    def enter_found(self, kind: str, rows: Sequence[int], near: Neighbours, roles: Roles) -> None:
+        """Enter rows that were looked up just now, in the order in which they may survive."""
+        which = np.flatnonzero(roles.fresh | roles.keeper)
+        numbers = np.array(rows, np.int64)
+        if kind == BLOCKS:
+            self._entered.update(numbers[roles.fresh].tolist())
+        self._enter(
+            kind, numbers[which], near.wanted.take(which), near.sizes[:, which], Roles(*(one[which] for one in roles))
+        )
+
+    def _enter(self, kind: str, rows: I64, wanted: Wanted, sizes: I32, roles: Roles) -> None:
+        """Enter rows."""
+        keys, allowed = allowed_keys(wanted, sizes, *roles, self._settings.bucket_limit)
+        self.postings[kind].enter(rows, wanted.bits, keys, allowed)
 
     def is_long(self) -> bool:
         """Whether there is so much that is recent that it is to be folded."""

@@ -6,9 +6,6 @@ import collections
 import math
 from typing import NamedTuple
 
-import numpy as np
-
-from dedup.cut import cut_text, spans_that_split
 from dedup.index.judging import Judge, Judged, Part, Whole
 from dedup.index.report import BlockReport, Report, Status
 from dedup.index.sqlite import SQLiteStore
@@ -66,17 +63,13 @@ class Teller:
                     probabilities[block], substance[block], codes[block],
                 )
             )  # fmt: skip
-        dropped = np.array([one.action == "drop" for one in blocks], np.bool_)
-        data = b"" if not whole.stays else page.data
-        if whole.stays and dropped.any():
-            part = page.blocks.starts, page.blocks.ends, dropped
-            data = cut_text(data, spans_that_split([data], [part], self._settings.split)[0])
+        cut = any(one.action == "drop" for one in blocks)
         partner = None if whole.partner is None else names.get(whole.partner)
         article = None if judged.scores is None else number_or_none(float(judged.scores.articles[0]))
         return Report(
-            name, judged.source, "drop" if not whole.stays else "clean" if dropped.any() else "keep",
+            name, judged.source, "drop" if not whole.stays else "clean" if cut else "keep",
             REASONS[whole.reason], partner, whole.similarity, status, added, article,
-            judged.boilerplate.low_evidence, tuple(blocks), data.decode(),
+            judged.boilerplate.low_evidence, tuple(blocks), page.data, self._settings.split,
         )  # fmt: skip
 
     def _places(self, judged: Judged) -> dict[int, tuple[int | None, int]]:

@@ -20,7 +20,7 @@ from dedup.index.state import (
     NO_PART,
     NO_TOKENS,
     PAGES,
-    Entry,
+    Roles,
     State,
     count_terms_in,
     first_half,
@@ -99,8 +99,8 @@ class Writer:
             counts: of its terms, likewise.
         """
         page, whole = judged.page, judged.whole
-        number = self._store.last()[0] + 1
-        rows = self._write_parts(judged, number)
+        number, row = (last + 1 for last in self._store.last())
+        rows = self._write_parts(judged, number, row)
         family = int(page.doc.families[0]) if page.print else 0
         packed = pack([None if k is None else rows[k] for k in judged.part_of], judged.matched)
         record = Known(
@@ -110,24 +110,24 @@ class Writer:
         learns = whole.stays and bool(page.print) and page.looks.keys.size == page.size
         self._store.add_page(record, self._learn(judged, record) if learns else None)
         if page.print and whole.twin is None and whole.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
-            first = whole.compared and family != 0 and whole.variant is None
-            tokens = page.tokens.hashes if whole.compared else NO_TOKENS
-            entry = Entry(number, tokens, page.print, fresh=True, keeper=whole.compared, first=first)
-            self._state.enter(PAGES, [entry])
+            leads = whole.compared and family != 0 and whole.variant is None
+            roles = Roles(*(np.array([flag]) for flag in (True, whole.compared, leads)))
+            if judged.near_whole is not None:
+                self._state.enter_found(PAGES, [number], judged.near_whole, roles)
             if counts is not None and language is not None:
                 self._state.count(counts, language)
         self._state.last_page = number
 
-    def _write_parts(self, judged: Judged, number: int, *, again: bool = False) -> list[int]:
+    def _write_parts(self, judged: Judged, number: int, next_row: int, *, again: bool = False) -> list[int]:
         """Write what is new of the contents of a page, or decided on them; return their rows.
 
         Args:
             judged: what was decided.
             number: of the page.
+            next_row: of the first content that is new.
             again: whether the page is there, and was decided on again.
         """
         page, parts = judged.page, judged.parts
-        next_row = self._store.last()[1] + 1
         families = dict(zip(page.long.tolist(), page.sketches.families.tolist(), strict=True))
         rows: list[int] = []
         for part in parts:
@@ -137,7 +137,7 @@ class Writer:
         def numbered(of: int | None) -> int | None:
             return of if of is None or of >= 0 else rows[~of]
 
-        new, decided, entries, labels = [], [], [], set()
+        new, decided, keepers, leaders, labels = [], [], [], [], set()
         for part, own in zip(parts, rows, strict=True):
             now_matched = not part.settled and part.keeper is not None
             tokens, family = page.tokens_of(part.block), families.get(part.block, 0)
@@ -152,8 +152,8 @@ class Writer:
             elif now_matched:
                 decided.append(content)
             keeps = now_matched and content.keeper == own
-            leads = keeps and family != 0 and content.variant is None
-            entries.append(Entry(own, tokens, content.print, self._state.is_fresh(own), keeps, leads))
+            keepers.append(keeps)
+            leaders.append(keeps and family != 0 and content.variant is None)
             if again and keeps:
                 self._store.promote(BLOCKS, own)
             keeper = part.known.keeper if part.known is not None and part.keeper is None else numbered(part.keeper)
@@ -161,8 +161,10 @@ class Writer:
         self._store.add_contents(new)
         self._store.decide_contents(decided)
         self._store.add_holders(number, labels)
-        if not again:
-            self._state.enter(BLOCKS, entries)
+        if judged.near_parts is not None and not again:
+            fresh = np.array([self._state.is_fresh(own) for own in rows], np.bool_)
+            roles = Roles(fresh, np.array(keepers, np.bool_), np.array(leaders, np.bool_))
+            self._state.enter_found(BLOCKS, rows, judged.near_parts, roles)
         return rows
 
     def _learn(self, judged: Judged, record: Known) -> bytes | None:
@@ -279,7 +281,7 @@ class Writer:
                 variant=whole.variant,
             )
         )  # fmt: skip
-        self._write_parts(judged, page.page, again=True)
+        self._write_parts(judged, page.page, self._store.last()[1] + 1, again=True)
         if (
             page.print
             and whole.twin is None
