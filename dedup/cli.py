@@ -6,7 +6,6 @@ import atexit
 import dataclasses
 import gc
 import json
-import logging
 import math
 import os
 import pathlib
@@ -20,89 +19,22 @@ import click
 from click.core import ParameterSource
 
 from dedup.display import header_line, run_table, show_comparison, show_scores, summary_table, tell_unused
-from dedup.errors import DedupError, GuardRail, InputError, SettingsError
+from dedup.errors import GuardRail, InputError
+from dedup.index_cli import index_group
 from dedup.options import changed_settings, check_applied, make_settings, with_scoring_settings, with_settings
 from dedup.process import Interrupts, get_ready
+from dedup.terminal import EXIT_ERROR, EXIT_GUARD, EXIT_INTERRUPTED, reported_errors, shown_progress
 from dedup.version import __version__
 
 if TYPE_CHECKING:
-    from dedup.reading import Progress
     from dedup.run import Run
 
 ADVICE = "Look at it (dedup scan INPUT -o RUN), then allow it (--allow)."
-EXIT_ERROR, EXIT_USAGE, EXIT_GUARD, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
 def rejects_in(out: str) -> str:
     """Return where the records are that a scan could not use."""
     return f"{out.rstrip('/')}/rejects.jsonl"
-
-
-@contextmanager
-def reported_errors() -> Iterator[None]:
-    """Turn errors into a message on stderr and an exit code; show what is logged there."""
-    show_log()
-    try:
-        yield
-    except GuardRail as error:
-        click.echo(f"dedup: stopped: {error}", err=True)
-        sys.exit(EXIT_GUARD)
-    except SettingsError as error:
-        click.echo(f"dedup: {error}", err=True)
-        sys.exit(EXIT_USAGE)
-    except DedupError as error:
-        for line in (str(error), *getattr(error, "__notes__", ())):
-            click.echo(f"dedup: {line}", err=True)
-        sys.exit(EXIT_ERROR)
-    except KeyboardInterrupt:
-        click.echo("dedup: interrupted; nothing was written", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # whoever read our output has enough; a second complaint while shutting down would say nothing new
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_ERROR)
-    except OSError as error:
-        click.echo(f"dedup: {error.filename or ''}{': ' if error.filename else ''}{error.strerror or error}", err=True)
-        sys.exit(EXIT_ERROR)
-
-
-def show_log() -> None:
-    """Show on stderr what is logged."""
-    log = logging.getLogger("dedup")
-    if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("dedup: %(message)s"))
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
-
-
-@contextmanager
-def shown_progress() -> Iterator[Progress]:
-    """Yield a progress function: a bar with rate and time left where stderr is a terminal, else nothing."""
-    from dedup.kernels.compile import announce_compilation
-
-    announce_compilation()
-    if not sys.stderr.isatty():
-        yield lambda *_: Interrupts.check()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (
-        TextColumn("{task.description:17}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def show(stage: str, done: int, total: int | None) -> None:
-            Interrupts.check()
-            bar.update(task, description=stage, completed=done, total=total)
-
-        yield show
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -115,6 +47,9 @@ def cli() -> None:
     HTML, WARC or WET, plain or compressed (gzip, zstd, bzip2, xz, lz4), Parquet or Arrow, told by content and name.
     Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error, 2 usage, 3 stopped by a guard rail.
     """
+
+
+cli.add_command(index_group)
 
 
 @cli.command("scan")

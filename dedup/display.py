@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from dedup.comparison import Comparison
+    from dedup.index import Report
     from dedup.listing import Header
     from dedup.run import Run
 
@@ -153,3 +154,38 @@ def summary_table(summary: Mapping[str, Any], rejects: str | None) -> str:
         rows.append(("comparisons left out", f"{summary['pairs_skipped']:,}", "--bucket-limit, --candidate-limit"))
     widths = [max(len(row[k]) for row in rows) for k in (0, 1)]
     return "\n".join(f"{name:{widths[0]}}  {count:>{widths[1]}}  {note}".rstrip() for name, count, note in rows)
+
+
+def one_line(text: str) -> str:
+    """Put a text into a line that no terminal takes for anything else: what cannot be printed is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in text
+    )
+
+
+def report_line(report: Report) -> str:
+    """Lay out in a line what an index says of a page: action, status, reason, similarity, partner, id."""
+    similarity = "-" if report.similarity is None else f"{report.similarity:.3f}"
+    partner = "-" if report.partner is None else one_line(report.partner)
+    return "\t".join((report.action, report.status, report.reason or "-", similarity, partner, one_line(report.id)))
+
+
+def told_counts(actions: Mapping[str, int], statuses: Mapping[str, int], rejects: int) -> str:
+    """Put into a line what an index said of pages, by what becomes of them and whether they were known."""
+    told = f"{sum(actions.values()):,} pages"
+    for counts, names in ((actions, ("keep", "clean", "drop")), (statuses, ("new", "changed", "unchanged"))):
+        told += "; " + ", ".join(f"{counts.get(name, 0):,} {name}" for name in names)
+    return told + (f"; {rejects:,} records could not be used" if rejects else "")
+
+
+def index_table(info: Mapping[str, Any]) -> str:
+    """Lay out what an index holds, or what was done to it."""
+    rows = []
+    for name, value in info.items():
+        told = ", ".join(f"{key}={one}" for key, one in value.items()) if isinstance(value, Mapping) else value
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        rows.append((name.replace("_", " "), f"{value:,}" if number else one_line(str(told))))
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name:{width}}  {value}" for name, value in rows)

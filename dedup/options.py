@@ -14,6 +14,7 @@ from dedup.settings import DEFAULT_DROP, FORMAT_NAMES, REMOVABLE, SPLITS, SURVIV
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = Settings()
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def setting(name: str, text: str, **options: Any) -> Callable[[F], F]:
@@ -37,6 +38,21 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # a type in newer versio
         if found is None:
             self.fail(f"{value!r} is no size: write it like 500M or 2G", param, context)
         return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # a type in newer versions only
+    """A time in seconds, also as ``90m``, ``12h``, ``30d`` or ``2w``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float | None:
+        """Read a time."""
+        if value is None or isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhdw])", str(value).strip(), re.ASCII | re.IGNORECASE)
+        if found is None:
+            self.fail(f"{value!r} is no time: write it like 90m, 12h, 30d or 2w", param, context)
+        return float(found[1]) * SECONDS[found[2].lower()]
 
 
 SETTINGS: list[tuple[str, Callable[[Any], Any]]] = [
@@ -98,6 +114,13 @@ OF_DROP = ("keep", "drop", "drop_filler")
 # what changes no score
 OF_REMOVAL: tuple[str, ...] = ("score", "min_substance", "survivor", "newest", *OF_DROP)
 OF_REMOVAL += ("max_drop_share", "max_cluster", "allow")
+# how records are read
+OF_READING = ("text", "id", "source", "format", "strict")
+# what verdicts of an index depend on, and a new one is made with; whether it scores has an option of its own
+OF_NEW_INDEX = (
+    "split", "threshold", "doc_threshold", "containment", "boilerplate", "filler", "min_substance", "min_tokens",
+    *OF_DROP, "num_perm", "doc_num_perm", "recall", "doc_recall", "seed", "bucket_limit", "candidate_limit",
+)  # fmt: skip
 
 
 def with_settings(command: F, without: Collection[str] = ()) -> F:
@@ -106,6 +129,22 @@ def with_settings(command: F, without: Collection[str] = ()) -> F:
         if name not in without:
             command = option(command)
     return command
+
+
+def with_only(command: F, names: Collection[str]) -> F:
+    """Give a command an option for some of the settings."""
+    return with_settings(command, [name for name, _ in SETTINGS if name not in names])
+
+
+def with_reading_settings(command: F) -> F:
+    """Give a command an option for each setting that says how records are read."""
+    return with_only(command, OF_READING)
+
+
+def with_index_settings(command: F) -> F:
+    """Give a command an option for each setting that a new index is made with."""
+    score = click.option("--score/--no-score", default=True, help="Score the substance of blocks and pages.")
+    return with_only(score(command), OF_NEW_INDEX)
 
 
 def with_scoring_settings(command: F) -> F:

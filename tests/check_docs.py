@@ -8,6 +8,7 @@ from __future__ import annotations
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -26,14 +27,20 @@ def help_page() -> str:
     settings = {**cli.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     root = click.Context(cli, info_name="dedup", **settings)
     parts.append(f"## dedup\n\n```text\n{cli.get_help(root)}\n```\n")
-    for name in cli.list_commands(root):
-        command = cli.get_command(root, name)
+    return "\n".join([*parts, *help_of(cli, root, "##")])
+
+
+def help_of(group: click.Group, parent: click.Context, mark: str) -> Iterator[str]:
+    """Yield the help of the commands of a group, each below a heading with some mark."""
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
         if command is None:
             continue
-        context = click.Context(command, info_name=name, parent=root, terminal_width=WIDTH, max_content_width=WIDTH)
+        context = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
         text = re.sub(r"[ \t]+\n", "\n", command.get_help(context))
-        parts.append(f"## dedup {name}\n\n```text\n{text}\n```\n")
-    return "\n".join(parts)
+        yield f"{mark} {context.command_path}\n\n```text\n{text}\n```\n"
+        if isinstance(command, click.Group):
+            yield from help_of(command, context, f"{mark}#")
 
 
 def complaints() -> list[str]:

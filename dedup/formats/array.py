@@ -154,6 +154,19 @@ class JsonArray(ByteFile):
             doc += not bad
         return editor.finish()
 
+    def records(self, chunk: Chunk, rejected: frozenset[int]) -> list[tuple[int, bytes]]:
+        """Return the JSON objects of a chunk that ``parse`` could use, each with its number.
+
+        Args:
+            chunk: the chunk.
+            rejected: the numbers of the others.
+        """
+        if chunk.damage:
+            return []
+        elements: Elements = chunk.data
+        numbers = [number for k in range(elements.marks.size) if (number := chunk.line + k) not in rejected]
+        return [(number, elements.data[slice(*elements.span(number - chunk.line))]) for number in numbers]
+
 
 def placed(rejects: Iterable[Reject], elements: Elements, first: int) -> Iterator[Reject]:
     """Say where rejected elements stand, the first of the chunk being of that number."""

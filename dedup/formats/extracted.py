@@ -120,6 +120,14 @@ class Extracted(LineRecords):
         edited = super().edit(self._as_lines(lines), cuts, frozenset(without), with_own_fields(settings))
         return Edited(edited.pieces, self._in_order(lines, edited.removed, without))
 
+    def records(self, chunk: Chunk, rejected: frozenset[int]) -> list[tuple[int, bytes]]:
+        """Return the lines of the extraction that ``parse`` could use, each with the number of its record."""
+        if chunk.damage:
+            return []
+        lines = self._lines(chunk)
+        without = frozenset(line for line, number in enumerate(lines.numbers, 1) if number in rejected)
+        return [(lines.numbers[line - 1], raw) for line, raw in super().records(self._as_lines(lines), without)]
+
     def _in_order(self, lines: Lines, removed: list[Removed], without: list[int]) -> list[Removed]:
         """Put what was rejected in the order of the records: those without an extraction among the lines removed."""
         unread = collections.deque(reject.line for reject in lines.rejects)

@@ -103,6 +103,18 @@ class LineRecords:
             start = end
         return editor.finish()
 
+    def records(self, chunk: Chunk, rejected: frozenset[int]) -> list[tuple[int, bytes]]:
+        """Return the JSON objects of a chunk that ``parse`` could use, each with its number.
+
+        Args:
+            chunk: the chunk.
+            rejected: the numbers of the others.
+        """
+        if chunk.damage:
+            return []
+        lines = ((number, without_bom(line, number)) for number, line in enumerate(split_lines(chunk), chunk.line))
+        return [(number, line) for number, line in lines if number not in rejected and line.strip()]
+
 
 def without_bom(line: bytes, number: int) -> bytes:
     """Return a line without the mark that a file may begin with."""

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
 from dedup.errors import NotFound
@@ -27,11 +27,19 @@ class Pipe(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, fewer at the end, and where what was looked at ends."""
+        return self._taken(size, self._file.read)
+
+    def read1(self, size: int = -1) -> bytes:
+        """Return the bytes that are there, ``size`` at most; wait only where there are none."""
+        return self._taken(size, cast("io.BufferedReader", self._file).read1)
+
+    def _taken(self, size: int, read: Callable[[int], bytes]) -> bytes:
+        """Return bytes that were looked at, or else what is read now."""
         if self._ahead:
             size = len(self._ahead) if size < 0 else size
             data, self._ahead = self._ahead[:size], self._ahead[size:]
         else:
-            data = self._file.read(size)
+            data = read(size)
         if self._looked_at is not None:
             self._looked_at.append(data)
         return data
