@@ -521,7 +521,8 @@ def test_a_damaged_index(tmp_path: Path) -> None:
     place = tmp_path / "seen.db"
     dedup("index", "add", place, CORPUS / "articles.jsonl")
     data = bytearray(place.read_bytes())
-    data[4096 : len(data) // 2] = bytes(len(data) // 2 - 4096)
+    half = len(data) // 2
+    data[half : -half // 2] = bytes(len(data[half : -half // 2]))
     place.write_bytes(data)
     for name, *inputs in (("verify",), ("query", CORPUS / "articles.jsonl")):
         assert dedup("index", name, place, *inputs, code=1).stderr.startswith(b"dedup: ")

@@ -366,6 +366,7 @@ class State:
             else:
                 self._folder.mkdir(exist_ok=True)
                 write_segment(self._folder / name, segment)
+                self.postings[kind].segments[place] = read_segment(self._folder / name)  # out of memory
             self._names[kind][place] = name
         return name
 
