@@ -49,9 +49,7 @@ class AsyncIndex:
         return self._index.place
 
     @classmethod
-    async def open(
-        cls, url: str | os.PathLike[str], settings: Settings | None = None, *, create: bool = True
-    ) -> Self:
+    async def open(cls, url: str | os.PathLike[str], settings: Settings | None = None, *, create: bool = True) -> Self:
         """Open an index, or begin one; see ``Index.open``."""
         pool = ThreadPoolExecutor(1, "dedup-index")
         opening = pool.submit(Index.open, url, settings, create=create)
