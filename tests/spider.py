@@ -24,6 +24,7 @@ SETTINGS: dict[str, Any] = {
     "LOG_LEVEL": "WARNING",
     "DEFAULT_DROPITEM_LOG_LEVEL": "DEBUG",
     "TELNETCONSOLE_ENABLED": False,
+    "REMOTE_CONTROL_ENABLED": False,
 }
 
 

@@ -78,30 +78,35 @@ class Site:
 
     Args:
         seed: another gives other pages.
+        share: of the pages of the whole newspaper, 0-1.
 
     Attributes:
         pages: by path, as they are now.
         copies: for the path of each copy, that of its original; of ``near`` ones some words are others.
         near: see ``copies``.
+        changing: paths of pages that ``change`` writes anew.
+        taken: path of the page that ``change`` makes a copy, and that of its original.
         asked: paths that were asked for, in order.
         watch: is told how many pages were sent before each page.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, share: float = 1.0) -> None:
         self._rng = random.Random(seed)
+        originals, near, exact, changing = (round(share * n) for n in (ORIGINALS, NEAR, EXACT, CHANGING))
         titles: dict[str, None] = {}
-        while len(titles) < ORIGINALS:
+        while len(titles) < originals:
             titles[self._title()] = None
         self.pages = {f"/story/{k}": self._page(f"/story/{k}", title, [*titles]) for k, title in enumerate(titles)}
-        chosen = self._rng.sample([*self.pages], NEAR + EXACT + CHANGING)
+        chosen = self._rng.sample([*self.pages], near + exact + changing + 2)
         self.copies: dict[str, str] = {}
-        for k, original in enumerate(chosen[: NEAR + EXACT]):
+        for k, original in enumerate(chosen[: near + exact]):
             path = f"/copy/{k}"
             self.copies[path] = original
             page = self.pages[original]._replace(path=path)
-            self.pages[path] = page if k >= NEAR else page._replace(paragraphs=self._edited(page.paragraphs))
-        self.near = {f"/copy/{k}" for k in range(NEAR)}
-        self.changing = chosen[NEAR + EXACT :]
+            self.pages[path] = page if k >= near else page._replace(paragraphs=self._edited(page.paragraphs))
+        self.near = {f"/copy/{k}" for k in range(near)}
+        self.changing = chosen[near + exact : -2]
+        self.taken = chosen[-2], chosen[-1]
         self.asked: list[str] = []
         self.watch: Callable[[int], None] = lambda _: None
 
@@ -137,10 +142,12 @@ class Site:
         return edited
 
     def change(self) -> None:
-        """Write some pages anew, two paragraphs each."""
+        """Write some pages anew, two paragraphs each; make one a copy of another."""
         for path in self.changing:
             page = self.pages[path]
             self.pages[path] = page._replace(paragraphs=[self._paragraph(), *page.paragraphs[1:-1], self._paragraph()])
+        path, original = self.taken
+        self.pages[path] = self.pages[original]._replace(path=path)
 
     @property
     def listing(self) -> str:
@@ -154,6 +161,7 @@ class Site:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 1 << 16  # head and body in one packet: else each page waits for an acknowledgement
 
             def do_GET(self) -> None:
                 site.watch(len(site.asked))
