@@ -503,7 +503,10 @@ def test_no_index_is_named() -> None:
     ("settings", "message"),
     [
         ({"DEDUP_ACTION": "erase"}, "DEDUP_ACTION='erase' is not allowed: one of annotate, clean, drop"),
-        ({"DEDUP_SETTINGS": {"treshold": 0.8}}, "DEDUP_SETTINGS='treshold' is not allowed: some of allow, batch_bytes, "),
+        (
+            {"DEDUP_SETTINGS": {"treshold": 0.8}},
+            "DEDUP_SETTINGS='treshold' is not allowed: some of allow, batch_bytes, ",
+        ),
         ({"DEDUP_SETTINGS": {"threshold": 8}}, "threshold=8 is not allowed"),
         ({"DEDUP_SETTINGS": {"drop": "filler"}}, "drop="),
         ({"DEDUP_SETTINGS": {"threshold": "high"}}, "a dict of fields of dedup.Settings"),
