@@ -217,8 +217,7 @@ class DedupPipeline:
 
     def _count(self, stat: str, number: int = 1) -> None:
         """Count in the stats of the crawl."""
-        if self._crawler.stats is not None:
-            self._crawler.stats.inc_value(stat, number)
+        self._crawler.stats.inc_value(stat, number)
 
 
 def has_field(item: Any, field: str) -> bool:
@@ -287,8 +286,8 @@ def why_dropped(report: Report) -> str:
 def count(report: Report, text: str) -> dict[str, int]:
     """Return by how much the stats of a crawl grow.
 
-    ``dedup/pages``, ``dedup/blocks`` and ``dedup/chars`` were judged; those with ``_dropped`` went, or would go, and for
-    what reasons, ``dedup/reason/REASON`` tells: of pages that go, and of blocks that go of pages that stay.
+    ``dedup/pages``, ``dedup/blocks`` and ``dedup/chars`` were judged; those with ``_dropped`` went, or would go.
+    ``dedup/reason/REASON`` tells for what reasons: of pages that go, and of blocks that go of pages that stay.
 
     Args:
         report: on a page.

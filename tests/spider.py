@@ -35,7 +35,8 @@ class Stories(scrapy.Spider):
 
     def parse(self, response: Response, **_: Any) -> Iterator[Any]:
         """Follow the links of the listing."""
-        yield from response.follow_all(css="a.story", callback=self.parse_story)
+        if isinstance(response, TextResponse):
+            yield from response.follow_all(css="a.story", callback=self.parse_story)
 
     def parse_story(self, response: Response) -> Iterator[Any]:
         """Yield a page."""
@@ -78,8 +79,7 @@ def main(start: str, out: str, index: str, *more: str) -> None:
     crawler = process.create_crawler(Stories)
     process.crawl(crawler, start_urls=[start])
     process.start()
-    stats = {} if crawler.stats is None else crawler.stats.get_stats()
-    print(json.dumps(stats, default=str))  # noqa: T201
+    print(json.dumps(crawler.stats.get_stats(), default=str))  # noqa: T201
 
 
 if __name__ == "__main__":

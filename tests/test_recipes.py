@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pytest
 import scrapy
@@ -25,8 +25,8 @@ ADDRESS = "https://gull.example"
 
 def recipe(title: str) -> Any:
     """Return the code of a section, compiled."""
-    (part,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE.read_text("utf-8"), re.M | re.S)
-    (code,) = re.findall(r"^```python\n(.*?)^```", part, re.M | re.S)
+    (part,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (code,) = re.findall(r"^```python\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
     return compile(code, f"{PAGE.name}: {title}", "exec")
 
 
@@ -39,9 +39,9 @@ def here(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_every_block_is_run() -> None:
-    titles = re.findall(r"^## (.*)", PAGE.read_text("utf-8"), re.M)
+    titles = re.findall(r"^## (.*)", PAGE.read_text("utf-8"), re.MULTILINE)
     assert titles == ["Scrapy", "Fetch, extract, check", "The same in an event loop", "Messages that may come twice"]
-    assert len(re.findall(r"^```", PAGE.read_text("utf-8"), re.M)) == 2 * len(titles)
+    assert len(re.findall(r"^```", PAGE.read_text("utf-8"), re.MULTILINE)) == 2 * len(titles)
 
 
 def test_settings_of_a_project() -> None:
@@ -110,9 +110,10 @@ class World:
 
     def __iter__(self) -> Iterator[Message]:
         """Deliver messages from what was committed last."""
-        for self._taken in range(self.committed, len(self._pages)):
+        for taken in range(self.committed, len(self._pages)):
             self._step()
             self.delivered += 1
+            self._taken = taken
             yield Message(json.dumps(self._pages[self._taken]).encode())
 
     def commit(self) -> None:
@@ -181,4 +182,4 @@ def test_a_broker_delivers_again_what_was_not_committed() -> None:
     next(iter(world))
     world.commit()
     assert [json.loads(one.value)["url"] for one in world] == ["b"]
-    assert cast("int", world.committed) == 1
+    assert world.committed == 1

@@ -171,15 +171,20 @@ def test_actions_and_reactors(tmp_path: Path, reactor: str, action: str) -> None
         assert all("dedup" not in item for item in found.items)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Crawled:
+    folder = tmp_path_factory.mktemp("whole")
+    with Site(3, 0.2).served() as address:
+        return crawl(address, folder / "whole.jsonl", folder / "whole.db")
+
+
 @pytest.mark.parametrize("after", [7, 31, 50])
-def test_a_crawl_that_is_killed_loses_no_page_and_has_none_twice(tmp_path: Path, after: int) -> None:
+def test_a_crawl_that_is_killed_loses_no_page_and_has_none_twice(tmp_path: Path, whole: Crawled, after: int) -> None:
     site, index = Site(3, 0.2), tmp_path / "seen.db"
     with site.served() as address:
-        whole = crawl(address, tmp_path / "whole.jsonl", tmp_path / "whole.db")
         killed = subprocess.Popen(
             command(address, tmp_path / "killed.jsonl", index), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        site.asked.clear()
         site.watch = lambda sent: killed.kill() if sent >= after else None
         assert killed.wait(LONG_ENOUGH) == -signal.SIGKILL
         site.watch = lambda _: None
@@ -197,10 +202,9 @@ def test_a_crawl_that_is_killed_loses_no_page_and_has_none_twice(tmp_path: Path,
         assert opened.info()["pages"] == len(site.pages)
 
 
-def test_two_crawls_share_an_index(tmp_path: Path) -> None:
-    site, index = Site(4, 0.1), tmp_path / "seen.db"
+def test_two_crawls_share_an_index(tmp_path: Path, whole: Crawled) -> None:
+    site, index = Site(3, 0.2), tmp_path / "seen.db"
     with site.served() as address:
-        whole = crawl(address, tmp_path / "whole.jsonl", tmp_path / "whole.db")
         outs = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
         both = [subprocess.Popen(command(address, out, index), stdout=subprocess.PIPE, text=True) for out in outs]
         stats = [json.loads(one.communicate(timeout=LONG_ENOUGH)[0].splitlines()[-1]) for one in both]

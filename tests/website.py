@@ -7,7 +7,7 @@ import html
 import http.server
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 ORIGINALS, NEAR, EXACT, CHANGING = 250, 30, 20, 15
@@ -18,31 +18,41 @@ MENU = "Home | Harbour | Islands | Market | Archive | Contact"
 LETTER = f"Get the weekly letter of {NAME} every Friday, free of charge."
 FOOTER = f"© 2025 {NAME}. All rights reserved. Imprint | Privacy | Terms of use"
 FURNITURE = (COOKIES, MENU, LETTER, FOOTER)
-NOUNS = (
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text."""
+    return text.split()
+
+
+NOUNS = words(
     "anchor baker barge bell bridge buoy captain carpenter chandler cooper crane crew current depot dredger engine "
     "ferry fisher gale glazier granary gull harpoon hull inlet island jetty keeper kiln ladder lantern lighthouse loom "
     "mason mast miller mooring net oar orchard pier pilot quarry quay reef rope rudder sail shoal signal silo slipway "
     "smith sluice spar steamer tannery tide tiller tower trawler tug tunnel vat vault warden weaver weir wharf winch"
-).split()
-ADJECTIVES = (
+)
+ADJECTIVES = words(
     "amber brittle broad calm clumsy copper crooked damp distant drowsy dusty early empty faded foggy frozen gentle "
     "gilded hollow humble idle jagged late leaky lively lonely mossy muddy narrow nimble pale patient quiet ragged "
     "rusty salty scarlet shallow sleepy slender smoky sodden spare steep stubborn sturdy tarred tender tidy timber "
     "tired upright velvet weary whitewashed windy wooden"
-).split()
-VERBS = (
+)
+VERBS = words(
     "admired anchored borrowed bought carried counted crossed delivered drained drew examined fetched flooded followed "
     "guarded hauled heated heard ignored inspected lifted loaded lowered measured mended missed moved noticed painted "
     "patched praised raised refused repaired replaced rescued restored searched sketched sold spotted steered stored "
     "survived swept towed unloaded visited warned washed watched weighed"
-).split()
-PLACES = (
+)
+PLACES = words(
     "Aldermouth Brackness Candlewick Dunmarrow Eelbrook Fenwharf Gorsehaven Hollowmere Inchbay Jarrowby Kelphaven "
     "Larkstrand Mizzenport Nethersand Oxholm Pebbleford Quillness Rookholm Saltmarsh Tarnmouth Underness Vinterby "
     "Wrackline Yarrowsound"
-).split()
-PEOPLE = "Ada Bram Cleo Dirk Edda Finn Greta Hal Ines Jory Kaja Lars Mona Nils Oda Piet Runa Sten Tilda Ulf".split()
-WHEN = "before dawn|after the storm|at low water|in the evening|on market day|without a word|twice a week|for a wager"
+)
+PEOPLE = words("Ada Bram Cleo Dirk Edda Finn Greta Hal Ines Jory Kaja Lars Mona Nils Oda Piet Runa Sten Tilda Ulf")
+WHEN = (
+    "before dawn", "after the storm", "at low water", "in the evening", "on market day", "without a word",
+    "twice a week", "for a wager",
+)  # fmt: skip
 SHAPES = (
     "The {a} {n} of {p} {v} a {a} {n} {w}, and the {n} {v} {m} {a} {n}s.",
     "{q} {v} the {a} {n} while the {n} near {p} {v} its {a} {n}.",
@@ -110,15 +120,15 @@ class Site:
         self.asked: list[str] = []
         self.watch: Callable[[int], None] = lambda _: None
 
-    def _of(self, words: list[str]) -> str:
+    def _of(self, words: Sequence[str]) -> str:
         return self._rng.choice(words)
 
     def _sentence(self) -> str:
-        shape = self._of([*SHAPES])
+        shape = self._of(SHAPES)
         for slot, words in (("{a}", ADJECTIVES), ("{n}", NOUNS), ("{v}", VERBS), ("{p}", PLACES), ("{q}", PEOPLE)):
             while slot in shape:
                 shape = shape.replace(slot, self._of(words), 1)
-        told = shape.replace("{w}", self._of(WHEN.split("|"))).replace("{m}", str(self._rng.randint(3, 480)))
+        told = shape.replace("{w}", self._of(WHEN)).replace("{m}", str(self._rng.randint(3, 480)))
         return told[0].upper() + told[1:]
 
     def _title(self) -> str:

@@ -110,9 +110,9 @@ class AsyncIndex:
     ) -> AsyncIterator[Report]:
         """Yield what ``check`` says of each record, in their order.
 
-        Some records are read and checked ahead: whoever stops early, or gets an error, has up to ``AHEAD`` more pages in
-        the index than reports. They are ``"unchanged"`` when they come again. A synchronous iterable is read in a thread
-        of its own, so that it may take its time.
+        Some records are read and checked ahead: whoever stops early, or gets an error, may have a few more pages in the
+        index (``AHEAD``) than reports. They are ``"unchanged"`` when they come again. A synchronous iterable is read in
+        a thread of its own, so that it may take its time.
 
         Args:
             records: each with ``text``, ``id`` and maybe ``source``.
