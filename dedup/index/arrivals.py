@@ -6,17 +6,18 @@ of arrival, the page first, then the blocks of a page that stays.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dedup.arrays import F64, I32, I64, U32, U64, Bool
-from dedup.index.postings import Hits, Postings
-from dedup.kernels.arrive import Arrivals, settle_arrivals
+from dedup.index.postings import Postings
+from dedup.kernels.arrive import Arrivals, settle_arrivals, sift
 from dedup.kernels.compare import Rows, Rules, scratch
 from dedup.kernels.match import most_differing_bits
-from dedup.kernels.postings import Wanted
+from dedup.kernels.postings import WANTED, Wanted
 from dedup.kernels.tables import FREE
 from dedup.sketch import Sketches
 
@@ -63,13 +64,16 @@ class Neighbours(NamedTuple):
     """Rows that share a key with rows that arrive.
 
     Attributes:
-        hits: what was found.
+        wanted: what was looked up; ``sizes``, int32[w, m], see ``Hits``.
+        sizes: see ``wanted``.
         prints: for each of the rows that arrive those that may be the same; ``families``, that may differ in numbers.
         families: see ``prints``.
-        near: for each those that share a band, by how many bands, the most first where there are too many.
+        near: for each those that share a band, in the order in which they were entered.
+        ordinals: how many were entered before each of these.
     """
 
-    hits: Hits
+    wanted: Wanted
+    sizes: I32
     prints: list[list[int]]
     families: list[list[int]]
     near: list[list[int]]
@@ -79,29 +83,17 @@ class Neighbours(NamedTuple):
 def neighbours_of(keys: Keys, postings: Postings, apart: int, limit: int) -> Neighbours:
     """Look rows up."""
     m, bands = keys.prints.size, keys.sketches.keys.shape[0]
-    hits = postings.find(keys.lines(apart))
+    wanted = keys.lines(apart)
+    hits = postings.find(wanted)
+    bounds, found, ordinals = (np.empty(size, np.int64) for size in (m + 1, len(hits.table), len(hits.table)))
+    sift(hits.table, bands, limit, bounds, found, ordinals)
     prints: list[list[int]] = [[] for _ in range(m)]
     families: list[list[int]] = [[] for _ in range(m)]
-    near: list[list[int]] = [[] for _ in range(m)]
-    ordinals: dict[int, int] = {}
-    if hits.rows.size:
-        band = hits.lines < bands
-        for rows, line in ((prints, bands), (families, bands + 1)):
-            which = np.flatnonzero(hits.lines == line)
-            for x, found in zip(hits.rows[which].tolist(), hits.found[which].tolist(), strict=True):
-                rows[x].append(found)
-        pairs = np.stack([hits.rows[band], hits.ordinals[band], hits.found[band]], axis=1)
-        if len(pairs):
-            pairs, votes = np.unique(pairs, axis=0, return_counts=True)
-            counts = np.bincount(pairs[:, 0], minlength=m)
-            if counts.max() > limit:
-                order = np.lexsort((pairs[:, 1], -votes, pairs[:, 0]))
-                place = np.arange(order.size) - np.repeat(np.cumsum(counts) - counts, counts)
-                pairs = pairs[order[place < limit]]
-            ordinals = dict(zip(pairs[:, 2].tolist(), pairs[:, 1].tolist(), strict=True))
-            for x, _, found in pairs.tolist():
-                near[x].append(found)
-    return Neighbours(hits, prints, families, near, ordinals)
+    for x, line, row, _ in hits.table[hits.table[:, WANTED] >= bands].tolist():
+        (prints if line == bands else families)[x].append(row)
+    ends, rows = bounds.tolist(), found[: bounds[m]].tolist()
+    near = [rows[first:end] for first, end in itertools.pairwise(ends)]
+    return Neighbours(wanted, hits.sizes, prints, families, near, dict(zip(rows, ordinals.tolist(), strict=False)))
 
 
 class Other(NamedTuple):

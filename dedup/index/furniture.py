@@ -25,7 +25,7 @@ from dedup.shape import model
 from dedup.workspace import Workspace
 
 SAMPLED = 64  # pages of a source that are kept to learn from
-GROWTH = 1.25  # it is learnt again when it has so many times the pages
+GROWTH, MOST_MORE = 1.5, 128  # it is learnt again when it has so many times the pages, or so many more
 NO_FEATURES: F32 = np.empty((0, WIDTH), np.float32)
 LOOKS = np.dtype([("key", "<u8"), ("words", "<f4"), ("page_odds", "<f4")])
 TEMPLATE = np.dtype([

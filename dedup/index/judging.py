@@ -16,11 +16,11 @@ import numpy as np
 from dedup.arrays import U8, Bool
 from dedup.articles import parts_of, with_boilerplate
 from dedup.decide import dropped_reasons
-from dedup.index.arrivals import Keys, Other, bits_apart, neighbours_of, settle, take_sketches
+from dedup.index.arrivals import Keys, Neighbours, Other, bits_apart, neighbours_of, settle, take_sketches
 from dedup.index.furniture import Furniture, Judgement, judge_page
 from dedup.index.pages import Page
-from dedup.index.sqlite import Content, SQLiteStore, unsigned
-from dedup.index.state import BLOCKS, PAGES, State, tokens_in, unpack
+from dedup.index.sqlite import Content, Known, SQLiteStore, unsigned
+from dedup.index.state import BLOCKS, LATEST, PAGES, State, tokens_in, unpack
 from dedup.kernels.compare import Rules
 from dedup.kernels.contain import longest_common
 from dedup.kernels.tables import FREE
@@ -29,7 +29,6 @@ from dedup.schema import Reason
 from dedup.settings import Settings
 from dedup.substance import Scores, fitted, put_together, score
 
-LATEST = 1 << 62  # after any page
 COMMON = 64  # pages beyond which a block does not tell which page contains another
 MOST_COMPARED = 1 << 24  # pairs of blocks that are compared to find out whether a page contains another
 
@@ -72,7 +71,7 @@ class Part(NamedTuple):
         position: see ``block``.
         known: what the index knows of it; None for nothing.
         long: whether it has tokens enough to be dropped as a duplicate.
-        settled: whether it had been decided on before this page.
+        settled: whether it had been decided on.
         keeper: what it stands for: a row of the index, ``~k`` for the k-th content of the page, None where no block
             with it is matched.
         similarity: to the keeper, or else to the variant.
@@ -102,6 +101,9 @@ class Judged(NamedTuple):
         scores: how much it says, None where that is not scored.
         reasons: uint8[n], why each block goes for what it is, a code of ``Reason``.
         matched: bool[n], blocks that are matched if the page stays.
+        own: the page as the index has it, None for one that it has not.
+        near_whole: what the page was looked up by, None where it was not; ``near_parts``, its contents, likewise.
+        near_parts: see ``near_whole``.
         whole: what was decided on the page.
         parts: its contents; ``part_of``, the content of each block, None for blocks without a token.
         part_of: see ``parts``.
@@ -114,6 +116,9 @@ class Judged(NamedTuple):
     scores: Scores | None
     reasons: U8
     matched: Bool
+    own: Known | None
+    near_whole: Neighbours | None
+    near_parts: Neighbours | None
     whole: Whole
     parts: list[Part]
     part_of: list[int | None]
@@ -136,14 +141,17 @@ class Judge:
         """Whether the settings remove what has this reason."""
         return bool(self._dropping[reason])
 
-    def judge(self, page: Page, source: str | None, furniture: Furniture, before: int = LATEST) -> Judged:
+    def judge(
+        self, page: Page, source: str | None, furniture: Furniture, own: Known | None = None, *, same: bool = False
+    ) -> Judged:
         """Decide on a page.
 
         Args:
             page: the page.
             source: where it comes from.
             furniture: what recurs there.
-            before: only pages that arrived before this one count.
+            own: the page as the index has it, which is no copy of itself; None for one that it has not.
+            same: whether it is that page still, so that what was decided on its copies stands.
         """
         boilerplate = judge_page(page, furniture, source, self._settings.boilerplate)
         scores = self._score(page, boilerplate)
@@ -155,32 +163,48 @@ class Judge:
         matched &= ~self._dropping[reasons]
         least = self._settings.min_substance
         low = scores is not None and least is not None and bool(scores.articles[0] < least)
-        decision = LOW if low else self._judge_whole(page, before)
-        return Judged(
-            page, source, boilerplate, scores, reasons, matched, *self._judge_rest(page, decision, matched, before)
-        )
+        if own is not None and same:
+            whole, near, before = self._whole_of(own), None, own.page
+        else:
+            before = LATEST
+            whole, near = (LOW, None) if low else self._judge_whole(page, own)
+        rest = self._judge_rest(page, whole, matched, own, before)
+        return Judged(page, source, boilerplate, scores, reasons, matched, own, near, *rest)
 
-    def judge_again(self, page: Page, source: str | None, matched: Bool, before: int) -> Judged:
-        """Decide on a page that was added, see ``page_of``, and of which it is known what is matched."""
+    def judge_again(
+        self, page: Page, source: str | None, matched: Bool, own: Known | None, *, low: bool = False
+    ) -> Judged:
+        """Decide on a page that was added, see ``page_of``; what of it is matched is known, and if it says little."""
         nothing = Judgement(np.zeros(page.size, np.uint8), np.zeros(page.size, np.float32), low_evidence=True)
-        rest = self._judge_rest(page, self._judge_whole(page, before), matched, before)
-        return Judged(page, source, nothing, None, nothing.reasons, matched, *rest)
+        whole, near = (LOW, None) if low else self._judge_whole(page, own)
+        rest = self._judge_rest(page, whole, matched, own, LATEST)
+        return Judged(page, source, nothing, None, nothing.reasons, matched, own, near, *rest)
 
     def _judge_rest(
-        self, page: Page, whole: Whole, matched: Bool, before: int
-    ) -> tuple[Whole, list[Part], list[int | None], dict[int, Content]]:
-        """Decide on the blocks of a page, if it stays, and whether another contains it."""
+        self, page: Page, whole: Whole, matched: Bool, own: Known | None, before: int
+    ) -> tuple[Neighbours | None, Whole, list[Part], list[int | None], dict[int, Content]]:
+        """Decide on the blocks of a page, if it stays, and whether one that arrived before some page contains it."""
         known: dict[int, Content] = {}
         parts, part_of = self._find_parts(page)
-        parts = self._judge_parts(page, parts, part_of, matched & whole.stays, known, before)
+        parts, near = self._judge_parts(page, parts, part_of, matched & whole.stays, known, own)
         if whole.stays and whole.reason == Reason.NONE:
             decided = [parts[k] for k, yes in zip(part_of, matched.tolist(), strict=True) if k is not None and yes]
-            whole = self._contained(
-                whole, [one.keeper for one in decided if one.long and one.keeper is not None], before
-            )
+            labels = [one.keeper for one in decided if one.long and one.keeper is not None]
+            whole = self._contained(whole, labels, own, before)
             if not whole.stays:
                 parts = [one if one.settled else one._replace(position=None, keeper=None) for one in parts]
-        return whole, parts, part_of, known
+        return near, whole, parts, part_of, known
+
+    def _whole_of(self, own: Known) -> Whole:
+        """Return what was decided on a page of the index."""
+        reason, stays = Reason(own.reason), not self.goes(own.reason)
+        if reason == Reason.CONTAINED_DOCUMENT and stays:
+            reason = Reason.NONE  # it is looked for anew
+        partner = own.variant if own.keeper is None else own.keeper
+        similarity = 1.0 if reason == Reason.EXACT_DUPLICATE_DOCUMENT else own.similarity
+        return Whole(
+            reason, partner, similarity, stays, own.twin, own.keeper, own.variant, own.similarity, own.keeper is None
+        )
 
     def _score(self, page: Page, boilerplate: Judgement) -> Scores | None:
         """Score the substance of a page."""
@@ -196,16 +220,20 @@ class Judge:
         forms = with_boilerplate(said.forms, boilerplate.reasons)
         return score(np.zeros(1, np.int64), spoken, parts_of(forms), said.letters, said.names, forms, fitted())
 
-    def _judge_whole(self, page: Page, before: int) -> Whole:
-        """Decide on a page as a whole."""
+    def _judge_whole(self, page: Page, own: Known | None) -> tuple[Whole, Neighbours | None]:
+        """Decide on a page as a whole; return also what it was looked up by."""
         if not page.print:
-            return ALONE._replace(compared=False)
+            return ALONE._replace(compared=False), None
         keys = Keys(page.tokens.doc_fingerprints[:, 0], np.zeros(1, np.int64), page.doc)
         near = neighbours_of(
             keys, self._state.postings[PAGES], bits_apart(self._of_pages.threshold), self._of_pages.candidate_limit
         )
+        return self._decide_whole(page, near, own), near
+
+    def _decide_whole(self, page: Page, near: Neighbours, own: Known | None) -> Whole:
+        """Decide on a page by those that share a key with it."""
         found = self._store.pages({*near.prints[0], *near.families[0], *near.near[0]})
-        earlier = {number: one for number, one in found.items() if number < before}
+        earlier = {number: one for number, one in found.items() if own is None or number != own.page}
         twin = min((n for n in near.prints[0] if n in earlier and earlier[n].print == page.print), default=None)
         family = int(page.doc.families[0])
         if twin is not None:
@@ -218,15 +246,15 @@ class Judge:
             similarity = 1.0 if exact else nearness
             return Whole(reason, keeper, similarity, stays, twin, keeper, None, same.similarity, compared=False)
         relatives = [n for n in near.families[0] if n in earlier and unsigned(earlier[n].family) == family]
-        candidates = [n for n in near.near[0] if n in earlier]
+        candidates = [n for n in near.near[0] if n in earlier and earlier[n].keeper is None]
         if not candidates and not relatives:
             return ALONE
 
         def other(number: int) -> Other:
-            return Other(self._state.tokens_of(earlier[number]), unsigned(earlier[number].family))
+            return Other(np.concatenate(self._state.tokens_of(earlier[number])), unsigned(earlier[number].family))
 
         settled = settle(
-            [page.tokens.hashes], page.doc, near.hits.sizes[: self._state.bands(PAGES)], [candidates],
+            [page.tokens.hashes], page.doc, near.sizes[: self._state.bands(PAGES)], [candidates],
             [min(relatives, default=None)], near.ordinals, other, self._of_pages,
         )  # fmt: skip
         keeper, variant, similarity = settled.keepers[0], settled.variants[0], float(settled.similarity[0])
@@ -270,25 +298,24 @@ class Judge:
         part_of: Sequence[int | None],
         matched: Bool,
         known: dict[int, Content],
-        before: int,
-    ) -> list[Part]:
+        own: Known | None,
+    ) -> tuple[list[Part], Neighbours | None]:
         """Decide on the contents of a page, in the order in which they are matched."""
         if not parts:
-            return parts
+            return parts, None
         positions: dict[int, int] = {}
         for block, k in enumerate(part_of):
             if k is not None and matched[block]:
                 positions.setdefault(k, block)
         long = np.flatnonzero([part.long for part in parts])
-        looked_up = np.isin(long, np.fromiter(positions, np.int64, len(positions)))
+        looked_up = np.array([k in positions for k in long.tolist()], np.bool_)
         sketches, long = take_sketches(page.sketches, looked_up), long[looked_up]
         keys = Keys(page.tokens.fingerprints[[part.block for part in parts], 0], long, sketches)
         rules = self._of_blocks
         near = neighbours_of(keys, self._state.postings[BLOCKS], bits_apart(rules.threshold), rules.candidate_limit)
         known.update(self._store.contents({row for rows in (*near.prints, *near.families, *near.near) for row in rows}))
         decided = [
-            self._recognised(page, part, near.prints[k], positions.get(k), known, before)
-            for k, part in enumerate(parts)
+            self._recognised(page, part, near.prints[k], positions.get(k), known) for k, part in enumerate(parts)
         ]
         self._fetch_keepers(decided, known)
         place = {k: column for column, k in enumerate(long.tolist())}
@@ -297,13 +324,12 @@ class Judge:
             decided[k] = decided[k]._replace(keeper=~k)
         fresh = [k for k in fresh if parts[k].long]
         if not fresh:
-            return decided
+            return decided, near
         columns = np.array([place[k] for k in fresh])
-        own = take_sketches(sketches, columns)
 
         def earlier(row: int) -> bool:
             one = known.get(row)
-            return one is not None and one.keeper == row and one.page is not None and one.page < before
+            return one is not None and one.keeper == row and (own is None or one.page != own.page)
 
         def relative(k: int) -> int | None:
             family = int(sketches.families[place[k]])
@@ -312,8 +338,8 @@ class Judge:
 
         settled = settle(
             [page.tokens_of(parts[k].block) for k in fresh],
-            own,
-            near.hits.sizes[: self._state.bands(BLOCKS), fresh],
+            take_sketches(sketches, columns),
+            near.sizes[: self._state.bands(BLOCKS), fresh],
             [[row for row in near.near[k] if earlier(row)] for k in fresh],
             [relative(k) for k in fresh],
             near.ordinals,
@@ -328,18 +354,17 @@ class Judge:
             fresh, settled.keepers, settled.similarity.tolist(), settled.variants, strict=True
         ):
             decided[k] = decided[k]._replace(keeper=told(keeper), similarity=similarity or None, variant=told(variant))
-        return decided
+        return decided, near
 
     def _recognised(
-        self, page: Page, part: Part, rows: Sequence[int], position: int | None, known: dict[int, Content], before: int
+        self, page: Page, part: Part, rows: Sequence[int], position: int | None, known: dict[int, Content]
     ) -> Part:
-        """Return a content with what the index knows of it, and what had been decided on it before a page."""
+        """Return a content with what the index knows of it, and what was decided on it."""
         print_ = page.print_of(part.block)
         same = next((known[row] for row in rows if row in known and known[row].print == print_), None)
-        part = part._replace(known=same, position=position)
-        if same is not None and same.keeper is not None and same.page is not None and same.page < before:
-            part = part._replace(settled=True, keeper=same.keeper, similarity=same.similarity, variant=same.variant)
-        return part
+        if same is None or same.keeper is None:
+            return Part(part.block, position, same, part.long, False, None, None, None)  # noqa: FBT003 - it is short
+        return Part(part.block, position, same, part.long, True, same.keeper, same.similarity, same.variant)  # noqa: FBT003
 
     def _fetch_keepers(self, parts: Sequence[Part], known: dict[int, Content]) -> None:
         """Look up what contents that were decided on stand for."""
@@ -348,7 +373,7 @@ class Judge:
         if rows:
             known.update(self._store.contents(rows))
 
-    def _contained(self, whole: Whole, labels: Sequence[int], before: int) -> Whole:
+    def _contained(self, whole: Whole, labels: Sequence[int], own: Known | None, before: int) -> Whole:
         """Find a page that contains this one: most of its blocks, two at least, stand there in the same order."""
         size = len(labels)
         needed = max(2, math.ceil(self._settings.containment * size - 1e-9))
@@ -362,7 +387,7 @@ class Judge:
                 usual += times
             else:
                 for page in pages:
-                    shared[page] += times
+                    shared[page] += times if own is None or page != own.page else 0
         candidates = [page for page, count in shared.most_common() if count + usual >= needed]
         candidates = candidates[: self._settings.candidate_limit]
         best: tuple[float, int] | None = None

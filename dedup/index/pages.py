@@ -61,7 +61,7 @@ class Page(NamedTuple):
         return self.tokens.hashes[self.tokens.bounds[block] : self.tokens.bounds[block + 1]]
 
 
-def prepare(text: str, settings: Settings, schemes: tuple[Scheme, Scheme]) -> Page:
+def prepare(text: object, settings: Settings, schemes: tuple[Scheme, Scheme]) -> Page:
     """Split, tokenise, look at and sketch a text.
 
     Raises:

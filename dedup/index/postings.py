@@ -8,18 +8,15 @@ log-structured merge-tree", 1996).
 from __future__ import annotations
 
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dedup.arrays import I32, I64, U32, U64, Bool
 from dedup.errors import Corrupt
 from dedup.kernels.postings import (
-    FOUND,
     FREE,
-    ORDINAL,
-    ROW_OF,
-    WANTED,
     Recent,
     Segment,
     Wanted,
@@ -41,17 +38,11 @@ class Hits(NamedTuple):
     """What was found.
 
     Attributes:
-        rows: int64[h], which of the rows that were looked up; ``lines``, int64[h], which line of their keys.
-        lines: see ``rows``.
-        found: int64[h], the rows found.
-        ordinals: int64[h], how many rows were entered before each of these.
+        table: int64[h, 4], see ``dedup.kernels.postings.search``.
         sizes: int32[w, m], how many entries each key has.
     """
 
-    rows: I64
-    lines: I64
-    found: I64
-    ordinals: I64
+    table: I64
     sizes: I32
 
 
@@ -80,7 +71,7 @@ class Postings:
         return self._folded + self._rows
 
     def find(self, wanted: Wanted) -> Hits:
-        """Look keys up; hits are those of older segments first."""
+        """Look keys up."""
         sizes = np.zeros(wanted.keys.shape, np.int32)
         room = max(64, 4 * wanted.keys.size)
         while True:
@@ -95,8 +86,7 @@ class Postings:
                 break
             room = count
             sizes[:] = 0
-        hits = hits[:count]
-        return Hits(hits[:, ROW_OF], hits[:, WANTED], hits[:, FOUND], hits[:, ORDINAL], sizes)
+        return Hits(hits[:count], sizes)
 
     def enter(self, rows: I64, bits: U64, keys: U32, allowed: Bool) -> None:
         """Enter rows.
@@ -127,7 +117,7 @@ class Postings:
         recent, count = self._recent, self._entries
         order = np.argsort(recent.keys[:count], kind="stable")
         bounds = np.searchsorted(recent.keys[:count][order] >> np.uint64(32), np.arange(self._sections + 1))
-        return Segment(
+        return sealed(
             recent.rows[: self._rows].copy(),
             recent.bits[: 2 * self._rows].copy(),
             bounds.astype(np.int64),
@@ -149,6 +139,13 @@ class Postings:
         self._recent.places[:entries] = old.places[: self._entries][left] - fresh
         self._rows, self._entries = rows, entries
         chain_up(self._recent, entries)
+
+    def leave_out_but(self, rows: I64) -> None:
+        """Leave out of the last segment what is not among these rows, int64; segments before it are counted on."""
+        last = self.segments[-1]
+        kept = without(last, ~np.isin(last.rows, rows))
+        self._folded += kept.rows.size - last.rows.size
+        self.segments[-1] = kept
 
     def _room(self, rows: int, entries: int) -> Recent:
         """Return an empty table."""
@@ -182,6 +179,13 @@ class Postings:
         self._recent = old
 
 
+def sealed(*arrays: npt.NDArray[Any]) -> Segment:
+    """Return a segment that cannot be written to, as mapped ones cannot: kernels are compiled for kinds of arrays."""
+    for array in arrays:
+        array.flags.writeable = False
+    return Segment(*arrays)
+
+
 def merge(first: Segment, second: Segment) -> Segment:
     """Put a segment and the one after it together."""
     sections = first.bounds.size - 1
@@ -192,7 +196,7 @@ def merge(first: Segment, second: Segment) -> Segment:
         order = np.argsort(both, kind="stable")
         keys.append(both[order])
         places.append(np.concatenate([first.places[a], second.places[b] + np.uint32(first.rows.size)])[order])
-    return Segment(
+    return sealed(
         np.concatenate([first.rows, second.rows]),
         np.concatenate([first.bits, second.bits]),
         first.bounds + second.bounds,
@@ -201,13 +205,13 @@ def merge(first: Segment, second: Segment) -> Segment:
     )
 
 
-def without(segment: Segment, gone: I64) -> Segment:
-    """Return a segment without some rows, int64, ascending."""
-    stay = ~np.isin(segment.rows, gone)
+def without(segment: Segment, gone: Bool) -> Segment:
+    """Return a segment without the rows that are gone, bool[k]."""
+    stay = ~gone
     numbers = np.cumsum(stay) - 1
     left = stay[segment.places]
     counts = np.concatenate([[0], np.cumsum(left)])
-    return Segment(
+    return sealed(
         segment.rows[stay],
         segment.bits.reshape(-1, 2)[stay].reshape(-1),
         counts[segment.bounds],

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
+from dedup.cut import cut_text, spans_that_split
 from dedup.reasons import FORMS, sentence
+from dedup.settings import Split
 
 Action = Literal["keep", "clean", "drop"]
+Status = Literal["new", "unchanged", "changed"]
 
 
 class BlockReport(NamedTuple):
@@ -69,7 +75,8 @@ class Report:
         substance: 0 to 100, None where not scored.
         low_evidence: whether too few pages of its source were seen for boilerplate to be counted.
         blocks: its blocks.
-        text: its text without the blocks that go; empty where the page goes.
+        original: its UTF-8 as it was given.
+        split: how it was split into blocks.
     """
 
     id: str
@@ -78,17 +85,29 @@ class Report:
     reason: str | None
     partner: str | None
     similarity: float | None
-    status: Literal["new", "unchanged", "changed"]
+    status: Status
     added: bool
     substance: float | None
     low_evidence: bool
     blocks: tuple[BlockReport, ...]
-    text: str
+    original: bytes = dataclasses.field(repr=False)
+    split: Split = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The text without the blocks that go; empty where the page goes."""
+        if self.action != "clean":
+            return "" if self.action == "drop" else self.original.decode()
+        starts, ends = (np.array([getattr(one, name) for one in self.blocks], np.int64) for name in ("start", "end"))
+        dropped = np.array([one.action == "drop" for one in self.blocks], np.bool_)
+        spans = spans_that_split([self.original], [(starts, ends, dropped)], self.split)[0]
+        return cut_text(self.original, spans).decode()
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
         told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**told, "blocks": [block.as_dict() for block in self.blocks]}
+        del told["original"], told["split"]
+        return {**told, "blocks": [block.as_dict() for block in self.blocks], "text": self.text}
 
 
 def in_words(code: int) -> str:

@@ -14,8 +14,9 @@ FORMAT = 1
 PATIENCE = 60.0  # seconds to wait for another process that writes
 CACHE = 32 << 20  # bytes of the file that are kept in memory
 MAPPED = 1 << 40  # bytes of it that may be mapped
+PAGE_SIZE = 4096
 ASKED = 500  # rows that are asked for at once
-LOG_PAGES = 16_000  # of the write-ahead log, before it is written back
+LOG_PAGES = 4000  # of the write-ahead log, before it is written back
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE pages (
@@ -34,12 +35,16 @@ CREATE TABLE contents (
 CREATE INDEX members ON contents (keeper) WHERE keeper <> row;
 CREATE TABLE holders (label INTEGER, page INTEGER, PRIMARY KEY (label, page)) WITHOUT ROWID;
 CREATE TABLE sources (
-    source TEXT PRIMARY KEY, pages INTEGER NOT NULL, due INTEGER NOT NULL, cut INTEGER, learnt BLOB
+    source TEXT PRIMARY KEY, pages INTEGER NOT NULL, due INTEGER NOT NULL, cut INTEGER, learnt INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE learnt (learnt INTEGER PRIMARY KEY, furniture BLOB NOT NULL);
 CREATE TABLE segments (kind TEXT, place INTEGER, file TEXT NOT NULL, PRIMARY KEY (kind, place));
 CREATE TABLE frequencies (language INTEGER PRIMARY KEY, docs INTEGER NOT NULL, counts BLOB);
-CREATE TABLE promoted (event INTEGER PRIMARY KEY, kind TEXT NOT NULL, row INTEGER NOT NULL);
+CREATE TABLE promoted (event INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, row INTEGER NOT NULL);
 """
+
+# the tables with pages and contents, and by what they are ordered; the others can be made again
+TABLES = {"meta": "name", "pages": "page", "contents": "row", "sources": "source", "learnt": "learnt"}
 
 
 class Content(NamedTuple):
@@ -113,13 +118,13 @@ class Source(NamedTuple):
         pages: how many were added that stayed.
         due: with how many it is to be learnt again.
         cut: a page is kept to learn from if the first half of its fingerprint is below, as ``signed``; None for any.
-        learnt: what recurs on them, see ``dedup.index.furniture``.
+        learnt: number of what was learnt of them, None for nothing yet.
     """
 
     pages: int
     due: int
     cut: int | None
-    learnt: bytes | None
+    learnt: int | None
 
 
 NOTHING_KNOWN = Source(0, 0, None, None)
@@ -158,7 +163,7 @@ class SQLiteStore:
     def _set_up(self) -> None:
         """Prepare the connection, and make the tables where there are none."""
         ask = self._db.execute
-        ask("PRAGMA page_size = 8192")
+        ask(f"PRAGMA page_size = {PAGE_SIZE}")
         ask("PRAGMA journal_mode = WAL")
         ask("PRAGMA synchronous = NORMAL")  # a crash of the machine may cost the last pages, never the file
         ask(f"PRAGMA cache_size = -{CACHE >> 10}")
@@ -279,9 +284,12 @@ class SQLiteStore:
 
     def last(self) -> tuple[int, int]:
         """Return the highest numbers that pages and contents have had."""
-        page = self._db.execute("SELECT max(page) FROM pages").fetchone()[0] or 0
-        row = self._db.execute("SELECT max(row) FROM contents").fetchone()[0] or 0
-        return max(page, self.get("last_page", 0)), max(row, self.get("last_row", 0))
+        found = self._db.execute(
+            "SELECT max(page), (SELECT max(row) FROM contents), (SELECT value FROM meta WHERE name = 'last_page'), "
+            "(SELECT value FROM meta WHERE name = 'last_row') FROM pages"
+        ).fetchone()
+        page, row, last_page, last_row = (value or 0 for value in found)
+        return max(page, last_page), max(row, last_row)
 
     def add_page(self, page: Known, looks: bytes | None) -> None:
         """Add a page."""
@@ -316,6 +324,15 @@ class SQLiteStore:
         )
         return [row[0] for row in found]
 
+    def holds(self, page: int, labels: Iterable[int]) -> bool:
+        """Whether it is noted that a page has all of these labels."""
+        ask = "SELECT 1 FROM holders WHERE label = ? AND page = ?"
+        return all(self._db.execute(ask, (label, page)).fetchone() for label in labels)
+
+    def clear_holders(self) -> None:
+        """Forget which labels pages have."""
+        self._db.execute("DELETE FROM holders")
+
     def drop_holders(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Forget that pages have labels: (label, page)."""
         self._db.executemany("DELETE FROM holders WHERE label = ? AND page = ?", pairs)
@@ -339,6 +356,7 @@ class SQLiteStore:
     def drop_page(self, page: int) -> None:
         """Delete a page; its number is not given again."""
         self.set("last_page", self.last()[0])
+        self.set("removed", 1)
         self._db.execute("DELETE FROM pages WHERE page = ?", (page,))
 
     def drop_contents(self, rows: Iterable[int]) -> None:
@@ -353,13 +371,10 @@ class SQLiteStore:
             (page.reason, page.twin, page.keeper, page.similarity, page.variant, page.page),
         )
 
-    def seen_before(self, time: int, count: int = ASKED) -> list[Known]:
+    def seen_before(self, time: int, count: int) -> list[int]:
         """Return pages that were last seen before a time, in seconds since 1970; so many at the most."""
-        found = self._db.execute(
-            f"SELECT {KNOWN} FROM pages WHERE seen < ? ORDER BY seen, page LIMIT ?",  # noqa: S608
-            (time, count),
-        )
-        return [Known(*row) for row in found]
+        found = self._db.execute("SELECT page FROM pages WHERE seen < ? ORDER BY seen, page LIMIT ?", (time, count))
+        return [row[0] for row in found]
 
     def touch(self, page: int, seen: int) -> None:
         """Note that a page was seen again."""
@@ -373,6 +388,19 @@ class SQLiteStore:
     def set_source(self, name: str, known: Source) -> None:
         """Write what ``source`` returns."""
         self._db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?)", (name, *known))
+
+    def learnt(self, number: int) -> bytes | None:
+        """Return what was learnt of a source, see ``dedup.index.furniture``; None where it is gone."""
+        row = self._db.execute("SELECT furniture FROM learnt WHERE learnt = ?", (number,)).fetchone()
+        return None if row is None else row[0]
+
+    def set_learnt(self, old: int | None, furniture: bytes) -> int:
+        """Keep what was learnt of a source for what was learnt before; return its number, which is new."""
+        number = int(self.get("last_learnt", 0)) + 1
+        self.set("last_learnt", number)
+        self._db.execute("DELETE FROM learnt WHERE learnt = ?", (old,))
+        self._db.execute("INSERT INTO learnt VALUES (?, ?)", (number, furniture))
+        return number
 
     def sample(self, name: str | None) -> list[tuple[int, bytes, bytes, bytes]]:
         """Return the pages of a source that are kept to learn from: number, fingerprint, contents, looks."""
@@ -394,6 +422,10 @@ class SQLiteStore:
         """Return what was promoted after an event: event, kind, row."""
         found = self._db.execute("SELECT event, kind, row FROM promoted WHERE event > ? ORDER BY event", (event,))
         return found.fetchall()
+
+    def forget_promotions(self, event: int) -> None:
+        """Forget what was promoted up to an event: segments have it, or all pages are entered anew."""
+        self._db.execute("DELETE FROM promoted WHERE event <= ?", (event,))
 
     def segments(self, kind: str) -> list[str]:
         """Return the files of a kind of postings, in order."""
@@ -423,3 +455,44 @@ class SQLiteStore:
     def count(self, table: str) -> int:
         """Return how many rows a table has."""
         return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names of ours
+
+    def sources(self) -> Iterator[str]:
+        """Yield the names of all sources."""
+        return (row[0] for row in self._db.execute("SELECT source FROM sources").fetchall())
+
+    def content_rows(self) -> Iterator[int]:
+        """Yield the numbers of all contents."""
+        return (row[0] for row in self._db.execute("SELECT row FROM contents").fetchall())
+
+    def page_numbers(self) -> Iterator[int]:
+        """Yield the numbers of all pages."""
+        return (row[0] for row in self._db.execute("SELECT page FROM pages").fetchall())
+
+    def contents_after(self, row: int, count: int = ASKED) -> list[Content]:
+        """Return contents of higher numbers, so many at the most, ascending."""
+        found = self._db.execute(f"SELECT {CONTENT} FROM contents WHERE row > ? ORDER BY row LIMIT ?", (row, count))  # noqa: S608
+        return [Content(*one) for one in found]
+
+    def looks_of(self, page: int) -> bytes | None:
+        """Return what a page is learnt from, None where it is not kept for that."""
+        row = self._db.execute("SELECT looks FROM pages WHERE page = ?", (page,)).fetchone()
+        return None if row is None else row[0]
+
+    def complaints(self) -> list[str]:
+        """Return what SQLite finds wrong with the file."""
+        with self._told():
+            found = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
+        return [] if found == ["ok"] else found
+
+    def shrink(self) -> None:
+        """Give the room of what was deleted back to the system."""
+        with self._told():
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def size(self) -> int:
+        """Return the bytes of the file, and of its log."""
+        if self.path is None:
+            return int(self._db.execute("PRAGMA page_count").fetchone()[0]) * PAGE_SIZE
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())

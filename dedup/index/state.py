@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import pathlib
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import xxhash
 
-from dedup.arrays import I64, U64, Bool
-from dedup.frequencies import Counts, DocumentFrequencies, Weights, count_terms_of
-from dedup.index.arrivals import Keys, allowed_keys, sections_of
+from dedup.arrays import I32, I64, U64, Bool
+from dedup.errors import Corrupt
+from dedup.frequencies import PRIOR, Counts, DocumentFrequencies, Weights, count_terms_of
+from dedup.index.arrivals import Keys, Neighbours, allowed_keys, sections_of
 from dedup.index.postings import Postings, Segment, merge, read_segment, write_segment
 from dedup.index.sqlite import Content, Known, SQLiteStore
+from dedup.kernels.postings import Wanted
 from dedup.lsh import Scheme
 from dedup.schema import Blocks, Reason
 from dedup.settings import Settings
@@ -25,10 +28,13 @@ from dedup.sketch import Tokens, sketch_rows
 FOLDED = 1 << 14  # recent rows that are folded into a segment
 TOGETHER = 32  # rows that are entered at a time, so that no bucket gets many more than its limit
 STALE = 1.1  # weights of terms are made again when a language has so many times the documents
+LATEST = 1 << 62  # after anything
+log = logging.getLogger("dedup")
 BLOCKS, PAGES = "blocks", "pages"  # kinds of postings
 SUFFIX = ".segment"
 SPARED = 600.0  # seconds for which files of segments stay: a process may have read their names just now
 NO_TOKENS: U64 = np.empty(0, np.uint64)
+NO_PART = (bytes(16), NO_TOKENS)
 
 
 class Entry(NamedTuple):
@@ -49,6 +55,14 @@ class Entry(NamedTuple):
     fresh: bool
     keeper: bool
     first: bool
+
+
+class Roles(NamedTuple):
+    """What rows are to be found by, see ``Entry``: bool[n] each."""
+
+    fresh: Bool
+    keeper: Bool
+    first: Bool
 
 
 def pack(contents: Iterable[int | None], matched: Iterable[bool]) -> bytes:
@@ -79,6 +93,31 @@ def tokens_in(content: Content) -> U64:
     return np.frombuffer(content.tokens, np.uint64)
 
 
+def entry_of_page(page: Known, parts: Sequence[U64]) -> Entry:
+    """Return what to enter of a page; ``parts`` are the tokens of its blocks."""
+    keeper = page.keeper is None
+    tokens = np.concatenate([NO_TOKENS, *parts]) if keeper else NO_TOKENS
+    first = keeper and page.family != 0 and page.variant is None
+    return Entry(page.page, tokens, page.print, fresh=True, keeper=keeper, first=first)
+
+
+def count_terms_in(parts: Sequence[U64], language: int) -> Counts:
+    """Count the terms of a page; ``parts`` are the tokens of its blocks."""
+    bounds = np.cumsum([0, *(part.size for part in parts)])
+    nothing, each = np.empty((0, 2), np.uint64), np.zeros(len(parts), np.int64)
+    tokens = Tokens(np.concatenate([NO_TOKENS, *parts]), bounds, nothing, bounds[[0, -1]], nothing)
+    blocks = Blocks(np.array([0, each.size]), each, each, each.astype(np.uint8))
+    return count_terms_of(tokens, blocks, np.array([language], np.int32))
+
+
+def digest_of(segment: Segment) -> str:
+    """Return a checksum of what a segment holds."""
+    digest = xxhash.xxh3_128()
+    for array in segment:
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()
+
+
 def first_half(print_: bytes) -> int:
     """Return the first 64 bits of a fingerprint."""
     return int.from_bytes(print_[:8], "little")
@@ -101,13 +140,15 @@ class State:
         self._schemes = dict(zip((BLOCKS, PAGES), schemes, strict=True))
         self._generation = -1
         self._weights: dict[int, tuple[int, Weights]] = {}
-        self._files: dict[int, str] = {}  # by the identity of their keys
         self._held: dict[str, Segment] = {}  # where there is no folder
         self._clear()
 
     def _clear(self) -> None:
         """Forget everything."""
         self.postings = {kind: Postings(sections_of(scheme.bands)) for kind, scheme in self._schemes.items()}
+        self._names: dict[str, list[str | None]] = {
+            kind: [] for kind in self.postings
+        }  # of the files of their segments
         self.frequencies = DocumentFrequencies()
         self.last_page = self.last_row = self._promoted = 0
         self._entered: set[int] = set()  # contents that are to be found by their fingerprints, and in no segment
@@ -129,8 +170,11 @@ class State:
         if generation != self._generation:
             self._load(generation)
         while pages := self._store.pages_after(self.last_page):
-            for page in pages:
-                self._take(page)
+            self._take(pages)
+            if self.is_long():
+                for kind in self.postings:
+                    self._fold(kind)
+                self._settle()
         self.take_promotions()
 
     def take_promotions(self) -> None:
@@ -146,15 +190,21 @@ class State:
             entries = [] if found is None else [entry_of(found, fresh=False, keeper=True)]
         else:
             page = self._store.pages([row]).get(row)
-            entries = [] if page is None else [self._entry_of_page(page, fresh=True)]
+            entries = [] if page is None else [entry_of_page(page, self.tokens_of(page))]
         self.enter(kind, entries)
 
     def _load(self, generation: int) -> None:
         """Take the segments and frequencies that rest; what is in them is forgotten as recent."""
         self._generation = generation
         self._clear()
-        for kind, postings in self.postings.items():
-            postings.replace([self._segment(file) for file in self._store.segments(kind)])
+        try:
+            for kind, postings in self.postings.items():
+                self._names[kind] = list(self._store.segments(kind))
+                postings.replace([self._segment(name) for name in self._store.segments(kind)])
+        except Corrupt as error:
+            log.warning("%s: making it again from the pages", error)
+            self._clear()
+            return
         names = ("folded_page", "folded_row", "folded_event")
         self.last_page, self.last_row, self._promoted = (self._store.get(name, 0) for name in names)
         for language, docs, counts in self._store.frequencies():
@@ -163,48 +213,34 @@ class State:
                 table = np.frombuffer(zlib.decompress(counts), np.uint32)
                 self.frequencies.table(language)[:] = table
 
-    def _take(self, page: Known) -> None:
-        """Enter a page that another process has added, as it did itself."""
-        rows = unpack(page.contents)[0]
-        known = self._store.contents(set(rows[rows >= 0].tolist()))
-        found = [known[row] for row in dict.fromkeys(rows.tolist()) if row in known]
-        self.enter(BLOCKS, [entry_of(one, fresh=self.is_fresh(one.row), keeper=one.page == page.page) for one in found])
-        if page.print and page.twin is None and page.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
-            self.enter(PAGES, [self._entry_of_page(page, fresh=True)])
-            self._count(page)
-        self.last_page = page.page
+    def _take(self, pages: Sequence[Known]) -> None:
+        """Enter pages that another process has added, as it did itself."""
+        rows_of = [unpack(page.contents)[0].tolist() for page in pages]
+        known = self._store.contents({row for rows in rows_of for row in rows if row >= 0})
+        entries, leading, counted = [], [], []
+        for page, rows in zip(pages, rows_of, strict=True):
+            for one in (known[row] for row in dict.fromkeys(rows) if row in known):
+                entries.append(entry_of(one, fresh=self.is_fresh(one.row), keeper=one.page == page.page))
+                self._entered.update([one.row] if entries[-1].fresh else [])
+            if page.print and page.twin is None and page.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
+                parts = [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
+                leading.append(entry_of_page(page, parts))
+                counted += [(page.language, parts)] if page.language is not None else []
+        self.enter(BLOCKS, entries)
+        self.enter(PAGES, leading)
+        for language, parts in counted:
+            self.count(count_terms_in(parts, language), language)
+        self.last_page = pages[-1].page
 
     def is_fresh(self, row: int) -> bool:
         """Whether a content has not been entered."""
         return row > self.last_row and row not in self._entered
 
-    def _entry_of_page(self, page: Known, *, fresh: bool) -> Entry:
-        """Return what to enter of a page."""
-        keeper = page.keeper is None
-        tokens = self.tokens_of(page) if keeper else NO_TOKENS
-        return Entry(page.page, tokens, page.print, fresh, keeper, keeper and page.family != 0 and page.variant is None)
-
-    def tokens_of(self, page: Known) -> U64:
-        """Return the tokens of a page: uint64[t]."""
-        rows = unpack(page.contents)[0]
-        rows = rows[rows >= 0]
-        known = self._store.contents(set(rows.tolist()))
-        return np.concatenate([NO_TOKENS, *(tokens_in(known[row]) for row in rows.tolist() if row in known)])
-
-    def _count(self, page: Known) -> None:
-        """Count the terms of a page."""
-        if page.language is None:
-            return
-        rows = unpack(page.contents)[0]
-        known = self._store.contents(set(rows[rows >= 0].tolist()))
-        parts = [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows.tolist()]
-        bounds = np.cumsum([0, *(part.size for part in parts)])
-        nothing = np.empty((0, 2), np.uint64)
-        tokens = Tokens(np.concatenate([NO_TOKENS, *parts]), bounds, nothing, bounds[[0, -1]], nothing)
-        each = np.zeros(rows.size, np.int64)
-        blocks = Blocks(np.array([0, rows.size]), each, each, each.astype(np.uint8))
-        languages = np.array([page.language], np.int32)
-        self.count(count_terms_of(tokens, blocks, languages), page.language)
+    def tokens_of(self, page: Known) -> list[U64]:
+        """Return the tokens of each block of a page: uint64[t] each."""
+        rows = unpack(page.contents)[0].tolist()
+        known = self._store.contents({row for row in rows if row >= 0})
+        return [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
 
     def count(self, counts: Counts, language: int) -> None:
         """Count the terms of a page."""
@@ -214,7 +250,7 @@ class State:
         """Return the logarithms that terms of a language are weighed by, see ``put_together``."""
         docs = int(self.frequencies.docs[language])
         made = self._weights.get(language)
-        if made is None or docs > STALE * made[0]:
+        if made is None or docs + PRIOR > STALE * (made[0] + PRIOR):
             weights = self.frequencies.blended(np.array([language], np.int32), included=False).logarithms()
             made = self._weights[language] = docs, weights
         return made[1]
@@ -235,10 +271,24 @@ class State:
             prints = np.array([first_half(one.print) for one in some], np.uint64)
             wanted = Keys(prints, long, sketches).lines(-1)
             postings = self.postings[kind]
-            sizes = postings.find(wanted).sizes
             fresh, keeper, leads = (np.array([one[k] for one in some], np.bool_) for k in (3, 4, 5))
-            keys, allowed = allowed_keys(wanted, sizes, fresh, keeper, leads, self._settings.bucket_limit)
-            postings.enter(np.array([one.row for one in some], np.int64), wanted.bits, keys, allowed)
+            rows = np.array([one.row for one in some], np.int64)
+            self._enter(kind, rows, wanted, postings.find(wanted).sizes, Roles(fresh, keeper, leads))
+
+    def enter_found(self, kind: str, rows: Sequence[int], near: Neighbours, roles: Roles) -> None:
+        """Enter rows that were looked up just now, in the order in which they may survive."""
+        which = np.flatnonzero(roles.fresh | roles.keeper)
+        numbers = np.array(rows, np.int64)
+        if kind == BLOCKS:
+            self._entered.update(numbers[roles.fresh].tolist())
+        self._enter(
+            kind, numbers[which], near.wanted.take(which), near.sizes[:, which], Roles(*(one[which] for one in roles))
+        )
+
+    def _enter(self, kind: str, rows: I64, wanted: Wanted, sizes: I32, roles: Roles) -> None:
+        """Enter rows."""
+        keys, allowed = allowed_keys(wanted, sizes, *roles, self._settings.bucket_limit)
+        self.postings[kind].enter(rows, wanted.bits, keys, allowed)
 
     def is_long(self) -> bool:
         """Whether there is so much that is recent that it is to be folded."""
@@ -249,9 +299,11 @@ class State:
 
         If another process has done so meanwhile, its segments stand.
         """
-        generation, row = self._generation, max((self.last_row, *self._entered))
-        made = {kind: self._folded(postings) for kind, postings in self.postings.items()}
-        files = {kind: [self._keep(kind, segment) for segment in segments] for kind, segments in made.items()}
+        generation = self._generation
+        for kind in self.postings:
+            self._fold(kind)
+        self._settle()
+        files = {kind: [self._kept(kind, k) for k in range(len(names))] for kind, names in self._names.items()}
         frequencies = [
             (language, int(docs), self._table(language)) for language, docs in enumerate(self.frequencies.docs) if docs
         ]
@@ -261,15 +313,13 @@ class State:
             for kind, names in files.items():
                 self._store.set_segments(kind, names)
             self._store.set_frequencies(frequencies)
+            self._store.forget_promotions(self._promoted)
             for name, value in (
-                ("generation", generation + 1), ("folded_page", self.last_page), ("folded_row", row),
+                ("generation", generation + 1), ("folded_page", self.last_page), ("folded_row", self.last_row),
                 ("folded_event", self._promoted),
             ):  # fmt: skip
                 self._store.set(name, value)
         self._generation = generation + 1
-        for kind, segments in made.items():
-            self.postings[kind].replace(segments)
-        self.last_row, self._entered = row, set()
         self._store.write_back()
         self._sweep()
 
@@ -278,34 +328,70 @@ class State:
         table = self.frequencies.tables.get(language)
         return None if table is None else zlib.compress(table.tobytes(), 1)
 
-    def _folded(self, postings: Postings) -> list[Segment]:
-        """Return the segments of postings with what is recent among them."""
-        segments = [*postings.segments, *([postings.fold()] if postings.recent else [])]
+    def _fold(self, kind: str) -> None:
+        """Fold what is recent into a segment, and merge segments that are too many."""
+        postings, names = self.postings[kind], self._names[kind]
+        segments = list(postings.segments)
+        if postings.recent:
+            segments.append(postings.fold())
+            names.append(None)
+        merged = False
         while len(segments) > 1 and 2 * segments[-1].rows.size >= segments[-2].rows.size:
             segments[-2:] = [merge(segments[-2], segments[-1])]
-        return segments
+            names[-2:] = [None]
+            merged = True
+        postings.replace(segments)
+        if merged and self._store.get("removed", 0):  # what is gone is left out where everything is written anew
+            rows = self._store.content_rows() if kind == BLOCKS else self._store.page_numbers()
+            postings.leave_out_but(np.fromiter(rows, np.int64))
 
-    def _keep(self, kind: str, segment: Segment) -> str:
-        """Write a segment into a file named after its content; return the name."""
-        name = self._files.get(id(segment.keys))
+    def _settle(self) -> None:
+        """Note that all contents that were entered are in segments."""
+        self.last_row, self._entered = max((self.last_row, *self._entered)), set()
+
+    def _kept(self, kind: str, place: int) -> str:
+        """Write a segment into a file named after its content, if it is in none; return the name."""
+        name = self._names[kind][place]
         if name is None:
-            digest = xxhash.xxh3_128()
-            for array in segment:
-                digest.update(np.ascontiguousarray(array).view(np.uint8).data)
-            name = f"{kind}-{digest.hexdigest()}{SUFFIX}"
+            segment = self.postings[kind].segments[place]
+            name = f"{kind}-{digest_of(segment)}{SUFFIX}"
             if self._folder is None:
                 self._held[name] = segment
             else:
                 self._folder.mkdir(exist_ok=True)
                 write_segment(self._folder / name, segment)
-            self._files[id(segment.keys)] = name
+            self._names[kind][place] = name
         return name
+
+    def size(self) -> int:
+        """Return the bytes of all segments."""
+        return sum(array.nbytes for one in self.postings.values() for segment in one.segments for array in segment)
 
     def _segment(self, name: str) -> Segment:
         """Map a segment."""
-        segment = self._held[name] if self._folder is None else read_segment(self._folder / name)
-        self._files[id(segment.keys)] = name
-        return segment
+        return self._held[name] if self._folder is None else read_segment(self._folder / name)
+
+    def damaged_segments(self) -> list[str]:
+        """Return the names of segments that are not what was written."""
+        found = []
+        for kind in self.postings:
+            for name in self._store.segments(kind):
+                try:
+                    same = name == f"{kind}-{digest_of(self._segment(name))}{SUFFIX}"
+                except Corrupt:
+                    same = False
+                found += [] if same else [name]
+        return found
+
+    def make_again(self) -> None:
+        """Forget segments and frequencies that rest; the next ``refresh`` makes them of the pages. While writing."""
+        for kind in self.postings:
+            self._store.set_segments(kind, [])
+        for name in ("folded_page", "folded_row", "folded_event"):
+            self._store.set(name, 0)
+        self._store.set("generation", self._store.get("generation", 0) + 1)
+        self._store.forget_promotions(LATEST)
+        self.reset()
 
     def _sweep(self) -> None:
         """Delete files of segments that are in use no more, nor were a while ago."""

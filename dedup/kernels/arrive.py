@@ -189,3 +189,56 @@ def settle_arrivals(
                 chain(chains, family_key(arrivals.families[x]), x)
         if keepers[x] == x:
             enlist_arrived(x, arrivals, chains, rules.bucket_limit)
+
+
+@kernel
+def sift(hits: I64, bands: int, limit: int, bounds: I64, found: I64, ordinals: I64) -> None:
+    """List for each row that arrives the rows that share bands with it, in the order in which they were entered.
+
+    Args:
+        hits: int64[h, 4], see ``dedup.kernels.postings.search``, those of one row in any order.
+        bands: lines of keys that are bands.
+        limit: rows that one is compared with: those that share most bands, earlier ones first among equals.
+        bounds: int64[m + 1], filled: where each row's begin.
+        found: int64[h], filled: the rows; ``ordinals``, int64[h], likewise, how many were entered before each.
+        ordinals: see ``found``.
+    """
+    m = bounds.size - 1
+    bounds[:] = 0
+    for h in range(hits.shape[0]):
+        bounds[hits[h, 0] + 1] += hits[h, 1] < bands
+    for x in range(m):
+        bounds[x + 1] += bounds[x]
+    places = bounds[:m].copy()
+    for h in range(hits.shape[0]):
+        if hits[h, 1] < bands:
+            x = hits[h, 0]
+            ordinals[places[x]], found[places[x]] = hits[h, 3], hits[h, 2]
+            places[x] += 1
+    end = 0
+    for x in range(m):
+        first, last = bounds[x], bounds[x + 1]
+        order = np.argsort(ordinals[first:last])
+        sorted_ordinals, sorted_found = ordinals[first:last][order], found[first:last][order]
+        votes = np.empty(last - first, np.int64)
+        count = 0
+        for k in range(order.size):
+            if count > 0 and sorted_ordinals[k] == sorted_ordinals[count - 1]:
+                votes[count - 1] += 1
+            else:
+                sorted_ordinals[count], sorted_found[count], votes[count] = sorted_ordinals[k], sorted_found[k], 1
+                count += 1
+        floor, over = 0, count
+        while over > limit:  # more have so many votes
+            floor += 1
+            over = 0
+            for k in range(count):
+                over += votes[k] > floor
+        room = limit - over
+        bounds[x] = end
+        for k in range(count):
+            if votes[k] > floor or room > 0:
+                room -= votes[k] <= floor
+                ordinals[end], found[end] = sorted_ordinals[k], sorted_found[k]
+                end += 1
+    bounds[m] = end

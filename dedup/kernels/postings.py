@@ -75,6 +75,11 @@ class Wanted(NamedTuple):
     bits: U64
     apart: int
 
+    def take(self, which: I64) -> Wanted:
+        """Return the keys of some of the rows."""
+        bits = self.bits.reshape(-1, 2)[which].reshape(-1)
+        return self._replace(keys=self.keys[:, which], present=self.present[:, which], bits=bits)
+
 
 @helper
 def first_at_least(keys: U32, lo: int, hi: int, key: np.uint32) -> int:

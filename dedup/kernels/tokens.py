@@ -233,6 +233,23 @@ def finish_fingerprint(first: np.uint64, second: np.uint64, count: int) -> tuple
 
 
 @kernel
+def fingerprint_rows(tokens: U64, bounds: I64) -> U64:
+    """Return the fingerprints of rows of tokens: uint64[n, 2].
+
+    Args:
+        tokens: uint64, token hashes.
+        bounds: int64[n + 1], where each row begins.
+    """
+    found = np.empty((bounds.size - 1, 2), np.uint64)
+    for row in range(bounds.size - 1):
+        first, second = SEED, K_LENGTH
+        for k in range(bounds[row], bounds[row + 1]):
+            first, second = take_token(first, second, tokens[k])
+        found[row, 0], found[row, 1] = finish_fingerprint(first, second, bounds[row + 1] - bounds[row])
+    return found
+
+
+@kernel
 def tokenize(
     data: U8,
     doc_bounds: I64,
