@@ -6,10 +6,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from operator import methodcaller
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from dedup.errors import InputError, StoreError
+from dedup.errors import StoreError
 from dedup.index.index import Index
 from dedup.index.report import Report
 from dedup.settings import Settings
@@ -97,9 +96,9 @@ class AsyncIndex:
         """Forget a page; see ``Index.remove``."""
         return await self._done(self._index.remove, id)
 
-    async def expire(self, before: Any) -> int:
-        """Forget pages that were not seen since; see ``Index.expire``."""
-        return int(await self._done(methodcaller("expire", before), self._index))
+    async def expire(self, before: float) -> int:
+        """Forget the pages that were last seen before a time; see ``Index.expire``."""
+        return await self._done(self._index.expire, before)
 
     async def info(self) -> dict[str, Any]:
         """Say what the index holds; see ``Index.info``."""
@@ -115,7 +114,7 @@ class AsyncIndex:
         a thread of its own, so that it may take its time.
 
         Args:
-            records: each with ``text``, ``id`` and maybe ``source``.
+            records: of each page its ``text``, its ``id`` and its ``source``, if it has one.
             add: whether to add them.
 
         Raises:
@@ -127,8 +126,7 @@ class AsyncIndex:
         async def feed() -> None:
             try:
                 async for record in each(records):
-                    text, name, source = fields_of(record)
-                    checked = self._submit(self._index.check, text, id=name, source=source, add=add)
+                    checked = self._submit(self._check_record, record, add=add)
                     report = asyncio.wrap_future(checked)
                     try:
                         await waiting.put(report)
@@ -153,6 +151,11 @@ class AsyncIndex:
                 if left is not None and not left.cancel() and not left.cancelled():
                     left.exception()  # so that asyncio does not complain that nobody looked at it
 
+    def _check_record(self, record: Mapping[str, Any], *, add: bool) -> Report:
+        """Check a record; what it lacks is told as of a page that lacks it."""
+        text, name = record.get("text"), record.get("id", None if add else "")
+        return self._index.check(cast("str", text), id=cast("str", name), source=record.get("source"), add=add)
+
     async def _done(self, task: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
         """Return what a task returns when its turn has come."""
         return await asyncio.wrap_future(self._submit(task, *args, **options))
@@ -172,18 +175,6 @@ def close_if_open(opening: Future[Index]) -> None:
     """Close an index that was opened for nobody."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
-
-
-def fields_of(record: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """Return text, id and source of a record.
-
-    Raises:
-        InputError: it has no text, or no id.
-    """
-    for field in ("text", "id"):
-        if field not in record:
-            raise InputError(f"a record has no {field!r} (fields there: {', '.join(map(str, record)) or 'none'})")
-    return record["text"], record["id"], record.get("source")
 
 
 async def each(records: Iterable[R] | AsyncIterable[R]) -> AsyncIterator[R]:
