@@ -274,8 +274,10 @@ def settings_from(fields: Mapping[str, Any]) -> Settings | None:
 def why_dropped(report: Report) -> str:
     """Say why a page goes.
 
-    >>> why_dropped(Report("b", None, "drop", "near_duplicate_document", "a", 0.91234, "new", True, None, True, (), ""))
-    'near_duplicate_document of a (similarity 0.912)'
+    >>> with Index.open("memory:") as index:
+    ...     first = index.check("The ferry leaves the old harbour at nine in the morning.", id="a")
+    ...     why_dropped(index.check("The ferry leaves the old harbour at nine in the morning.", id="b"))
+    'exact_duplicate_document of a (similarity 1)'
     """
     told = report.reason or "dropped"
     if report.partner is not None:

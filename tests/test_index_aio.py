@@ -21,7 +21,7 @@ from dedup.settings import Settings
 
 T = TypeVar("T")
 FERRY = "The ferry leaves the old harbour at nine in the morning and comes back at dusk."
-LONG_ENOUGH = 60.0  # seconds after which something is taken to hang
+LONG_ENOUGH = 600.0  # seconds after which something is taken to hang: kernels may have to be compiled
 
 
 def run(task: Coroutine[Any, Any, T]) -> T:

@@ -31,7 +31,7 @@ from dedup.scrapy import ACTIONS, DedupPipeline, PageDropped
 
 T = TypeVar("T")
 SPIDER = Path(__file__).with_name("spider.py")
-LONG_ENOUGH = 120.0  # seconds after which something is taken to hang
+LONG_ENOUGH = 600.0  # seconds after which something is taken to hang: kernels may have to be compiled
 SOON = 30  # pages after which furniture is known
 BODY = (
     "The ferry leaves the old harbour at nine in the morning and comes back at dusk.\n\n"
