@@ -63,10 +63,10 @@ class SchemaError(InputError):
 
 
 class MissingExtra(DedupError, ImportError):
-    """A format, or a kind of URL, needs packages that are not installed.
+    """A format, a kind of URL or a module needs packages that are not installed.
 
     Args:
-        what: the format.
+        what: the format, URL or module.
         extra: the extra of this package that brings them.
         package: one that is needed beside, None for none.
     """

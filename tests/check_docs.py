@@ -17,7 +17,7 @@ from dedup.cli import cli
 
 ROOT = pathlib.Path(__file__).parent.parent
 CLI_PAGE = ROOT / "docs" / "cli.md"
-PAGES = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "corpus/README.md", "bench/README.md")
+PAGES = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "corpus/README.md", "bench/README.md", "docs/recipes.md")
 WIDTH = 110
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from dedup.index.aio import AsyncIndex
 from dedup.index.index import Index
 from dedup.index.report import BlockReport, Report
 
-__all__ = ["BlockReport", "Index", "Report"]
+__all__ = ["AsyncIndex", "BlockReport", "Index", "Report"]
