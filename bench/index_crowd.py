@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
+from typing import IO, Any
 
 import click
 from figures import Figure, finish, json_option, say
@@ -72,8 +72,8 @@ def run_crowd(place: pathlib.Path, shares: list[pathlib.Path], before_kill: int)
     """
     workers = [start(place, share) for share in shares]
     first = workers[0]
-    assert first.stdout is not None
-    told = [json.loads(first.stdout.readline())[0] for _ in range(before_kill)]
+    lines: IO[str] = first.stdout  # type: ignore[assignment]  # it is piped
+    told = [json.loads(lines.readline())[0] for _ in range(before_kill)]
     first.kill()
     told += [json.loads(line)[0] for line in first.communicate()[0].splitlines() if line.endswith("]")]
     workers[0] = start(place, shares[0])

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from test_index import PLAIN, corpus
 
 from dedup import Settings
-from dedup.errors import Corrupt, DedupError, InputError, NotFound, SettingsError, SettingsMismatch, VersionMismatch
+from dedup.errors import (
+    Corrupt,
+    DedupError,
+    InputError,
+    NotFound,
+    SettingsError,
+    SettingsMismatch,
+    StoreError,
+    VersionMismatch,
+)
 from dedup.index import Index
 from dedup.index import state as index_state
 
@@ -38,7 +47,8 @@ def test_names_are_names_and_nothing_else(tmp_path: pathlib.Path, name: str) -> 
         assert index.info()["pages"] == 2
         assert index.remove(name)
         assert index.verify() == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["seen.db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["seen.db", "seen.db.bands"]
+    assert not list((tmp_path / "seen.db.bands").iterdir())
 
 
 @settings(max_examples=30, deadline=None)
@@ -160,6 +170,16 @@ def test_the_password_of_a_url_is_not_told() -> None:
     with pytest.raises(SettingsError) as told:
         Index.open("postgres://user:secret@host/db")
     assert "secret" not in str(told.value)
+
+
+def test_a_closed_index_says_so(tmp_path: pathlib.Path) -> None:
+    for place in ("memory:", tmp_path / "seen.db"):
+        index = Index.open(place)
+        index.close()
+        index.close()
+        for call in (lambda: index.check("some words", id="a"), index.info, lambda: index.remove("a")):  # noqa: B023
+            with pytest.raises(StoreError, match="closed"):
+                call()
 
 
 def fill(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:

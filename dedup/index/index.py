@@ -97,10 +97,10 @@ class Index:
         path = None if place == MEMORY else path_of(place)
         if path is not None and not create and not path.exists():
             raise NotFound(f"{path}: there is no index")
-        store = SQLiteStore(path)
+        folder = None if path is None else path.with_name(path.name + ".bands")
+        store = SQLiteStore(path, folder)
         try:
             made_with = agree(store, settings, place)
-            folder = None if path is None else path.with_name(path.name + ".bands")
             index = cls(store, made_with, place, folder, clock)
             with store.reading():
                 index._state.refresh()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dedup.errors import Corrupt, DedupError, Locked, StoreError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 FORMAT = 1
 OURS = 0x64647570  # what the header of a file says whose it is: "ddup"
-PATIENCE = 60.0  # seconds to wait for another process that writes
+PATIENCE, PAUSE = 60.0, 0.0005  # seconds to wait for another process that writes, and between two looks
 CACHE = 32 << 20  # bytes of the file that are kept in memory
 MAPPED = 1 << 40  # bytes of it that may be mapped
 PAGE_SIZE = 4096
@@ -138,6 +145,11 @@ def make_tables(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def busy(place: str) -> str:
+    """Say that another process keeps writing."""
+    return f"{place}: another process has been writing for {PATIENCE:g} s: try again"
+
+
 def damaged(place: str, told: str) -> str:
     """Say that a file is damaged."""
     return f"{place} is damaged or no index ({told}): dedup index verify {place} --repair"
@@ -158,18 +170,26 @@ class SQLiteStore:
 
     Args:
         path: the file; None for one in memory.
+        folder: a folder of the index, by which processes take turns in writing; None for no others.
     """
 
-    def __init__(self, path: pathlib.Path | None) -> None:
+    def __init__(self, path: pathlib.Path | None, folder: pathlib.Path | None = None) -> None:
         self.path = path
+        self._lock: int | None = None
         with self._told():
             self._db = sqlite3.connect(
                 ":memory:" if path is None else str(path), PATIENCE, isolation_level=None, check_same_thread=False
             )
             try:
                 self._set_up()
+                if folder is not None and fcntl is not None:
+                    folder.mkdir(exist_ok=True)
+                    self._lock = os.open(folder, os.O_RDONLY)
+            except OSError as error:
+                self.close()
+                raise StoreError(f"{folder}: {error.strerror}: see that its directory is writable") from error
             except BaseException:
-                self._db.close()
+                self.close()
                 raise
         self._version = -1
 
@@ -205,10 +225,12 @@ class SQLiteStore:
             yield
         except DedupError:
             raise
+        except sqlite3.ProgrammingError as error:
+            raise StoreError(f"{place}: the index is closed: open it again") from error
         except sqlite3.OperationalError as error:
             told = str(error)
             if "locked" in told or "busy" in told:
-                raise Locked(f"{place}: another process has been writing for {PATIENCE:g} s: try again") from error
+                raise Locked(busy(place)) from error
             if "decode" in told or "malformed" in told:
                 raise Corrupt(damaged(place, told)) from error
             if "no such table" in told or "no such column" in told:
@@ -220,11 +242,14 @@ class SQLiteStore:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the right to write until all of it is written, or nothing."""
-        with self._told():
+        with self._told(), self._turn():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -233,6 +258,30 @@ class SQLiteStore:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other process writes: SQLite by itself looks again after a tenth of a second only.
+
+        Raises:
+            Locked: another one has been writing for long.
+        """
+        if self._lock is None or fcntl is None:
+            yield
+            return
+        given_up = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > given_up:
+                    raise Locked(busy(str(self.path))) from error
+                time.sleep(PAUSE)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
