@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dedup.cleaning import Cleaned, clean
     from dedup.comparison import Comparison, compare
     from dedup.detector import BoilerplateDetector
+    from dedup.index import AsyncIndex, Index, Report
     from dedup.inspection import runs
     from dedup.interop import minhash
     from dedup.listing import Header, headers
@@ -48,6 +49,9 @@ _LAZY = {
     "Comparison": "dedup.comparison",
     "compare": "dedup.comparison",
     "BoilerplateDetector": "dedup.detector",
+    "AsyncIndex": "dedup.index",
+    "Index": "dedup.index",
+    "Report": "dedup.index",
     "Header": "dedup.listing",
     "headers": "dedup.listing",
     "minhash": "dedup.interop",
@@ -59,6 +63,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "AsyncIndex",
     "BoilerplateDetector",
     "Cleaned",
     "Comparison",
@@ -66,10 +71,12 @@ __all__ = [
     "DedupError",
     "GuardRail",
     "Header",
+    "Index",
     "InputError",
     "Locked",
     "MissingExtra",
     "NotFound",
+    "Report",
     "Run",
     "SchemaError",
     "Settings",
