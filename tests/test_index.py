@@ -273,3 +273,15 @@ def test_a_changed_page_takes_the_place_of_the_old() -> None:
         again = index.check(text, id="b")
         assert (again.status, again.action) == ("unchanged", "keep")
         assert index.verify() == []
+
+
+def test_a_page_that_says_too_little_goes_each_time() -> None:
+    empty = "It could perhaps be said that many different things are very important for everyone in many ways."
+    with Index.open("memory:", Settings(min_substance=60)) as index:
+        for status in ("new", "unchanged"):
+            report = index.check(empty, id="a")
+            assert (report.status, report.action, report.reason) == (status, "drop", "low_substance_document")
+            assert report.text == ""
+        assert index.check(empty, id="b").reason == "low_substance_document"  # and no copy of it
+        assert index.remove("a")
+        assert index.verify() == []

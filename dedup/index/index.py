@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import logging
 import math
 import os
 import pathlib
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
-from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsMismatch, VersionMismatch
+from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsMismatch, StoreError, VersionMismatch
 from dedup.index.judging import Judge
 from dedup.index.pages import Page, prepare
 from dedup.index.report import Report
@@ -31,6 +32,7 @@ from dedup.urls import hide, is_url, local_path
 from dedup.version import __version__
 
 BATCH = 64  # pages that are written together
+log = logging.getLogger("dedup")
 Item = TypeVar("Item")
 Clock = Callable[[], float]
 # settings that verdicts of an index depend on; the others are about inputs, runs and the machine
@@ -97,6 +99,8 @@ class Index:
         path = None if place == MEMORY else path_of(place)
         if path is not None and not create and not path.exists():
             raise NotFound(f"{path}: there is no index")
+        if path is not None and path.is_dir():
+            raise StoreError(f"{path} is a directory: name a file in it")
         folder = None if path is None else path.with_name(path.name + ".bands")
         store = SQLiteStore(path, folder)
         try:
@@ -178,7 +182,10 @@ class Index:
             self._state.reset()
             raise
         if self._state.is_long():
-            self._state.fold()
+            try:
+                self._state.fold()
+            except StoreError as error:  # what was written is there; another time
+                log.warning("%s: postings were not folded: %s", self.place, error)
 
     def _check(self, page: Page, name: str, source: str | None, now: int, *, add: bool) -> Report:
         """Judge a page, and add it."""

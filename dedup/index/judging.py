@@ -138,8 +138,8 @@ class Judge:
         self._of_pages = Rules(*DOC_SHINGLES, settings.doc_threshold, family_matches, joins, *limits)
 
     def goes(self, reason: int) -> bool:
-        """Whether the settings remove what has this reason."""
-        return bool(self._dropping[reason])
+        """Whether what has this reason goes."""
+        return reason == Reason.LOW_SUBSTANCE_DOCUMENT or bool(self._dropping[reason])
 
     def judge(
         self, page: Page, source: str | None, furniture: Furniture, own: Known | None = None, *, same: bool = False

@@ -316,6 +316,7 @@ class State:
         with self._store.writing():
             if self._store.get("generation", 0) != generation:
                 return
+            before = {name for kind in files for name in self._store.segments(kind)}
             for kind, names in files.items():
                 self._store.set_segments(kind, names)
             self._store.set_frequencies(frequencies)
@@ -327,7 +328,7 @@ class State:
                 self._store.set(name, value)
         self._generation = generation + 1
         self._store.write_back()
-        self._sweep()
+        self._sweep(before)
 
     def _table(self, language: int) -> bytes | None:
         """Return the counts of a language's terms, compressed; None where there are none."""
@@ -401,12 +402,19 @@ class State:
         self._store.clear_frequencies()
         self.reset()
 
-    def _sweep(self) -> None:
-        """Delete files of segments that are in use no more, nor were a while ago."""
+    def _sweep(self, before: set[str]) -> None:
+        """Delete files of segments that are in use no more, nor were a while ago.
+
+        Args:
+            before: the names of those that were in use until now.
+        """
         used = {name for kind in self.postings for name in self._store.segments(kind)}
         self._held = {name: segment for name, segment in self._held.items() if name in used}
         if self._folder is None:
             return
+        for name in before - used:
+            with contextlib.suppress(OSError):
+                (self._folder / name).touch()  # it is in use by others until they look again
         for path in self._folder.glob(f"*{SUFFIX}"):
             with contextlib.suppress(OSError):
                 if path.name not in used and path.stat().st_mtime < time.time() - SPARED:
