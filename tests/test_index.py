@@ -285,3 +285,41 @@ def test_a_page_that_says_too_little_goes_each_time() -> None:
         assert index.check(empty, id="b").reason == "low_substance_document"  # and no copy of it
         assert index.remove("a")
         assert index.verify() == []
+
+
+def test_what_a_changed_page_still_has_is_no_copy_of_later_ones(tmp_path: pathlib.Path) -> None:
+    kept, gone, new, *own = (sentence(random.Random(seed), 30) for seed in range(9))
+    other = "\n\n".join([gone, kept, *own[:3]])
+    with Index.open(tmp_path / "seen.db", PLAIN) as one, Index.open(tmp_path / "seen.db") as two:
+        one.check(f"{kept}\n\n{gone}", id="a")
+        assert [block.partner_doc for block in two.check(other, id="b").blocks[:3]] == ["a", "a", None]
+        changed = one.check(f"{new}\n\n{kept}", id="a")
+        assert (changed.status, changed.action) == ("changed", "keep")
+        again = two.check(other, id="b")
+        assert again.status == "unchanged"
+        assert [block.partner_doc for block in again.blocks[:3]] == [None, "a", None]
+        third = two.check("\n\n".join([new, gone, kept, *own[3:]]), id="c")  # others know what came with the change
+        assert [block.partner_doc for block in third.blocks[:4]] == ["a", "b", "a", None]
+        for index in (one, two):
+            assert index.verify() == []
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1 << 32), st.data())
+def test_any_changes_leave_a_sound_index(seed: int, data: st.DataObject) -> None:
+    records = corpus(seed, 25)
+    with Index.open("memory:", PLAIN) as index:
+        list(index.check_many(records))
+        for _ in range(8):
+            k, other = (data.draw(st.integers(0, 24)) for _ in range(2))
+            if data.draw(st.booleans()):
+                text = records[other]["text"] if data.draw(st.booleans()) else records[k]["text"] + " More words."
+                report = index.check(text, id=f"p{k}", source="site0")
+                assert report.partner != f"p{k}"
+                assert all(block.partner_doc != f"p{k}" or block.partner_block is not None for block in report.blocks)
+            else:
+                index.remove(f"p{k}")
+            assert index.verify() == []
+        for k in range(25):
+            index.remove(f"p{k}")
+        assert index.info()["pages"] == index.info()["contents"] == 0

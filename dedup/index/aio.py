@@ -104,6 +104,18 @@ class AsyncIndex:
         """Say what the index holds; see ``Index.info``."""
         return await self._done(self._index.info)
 
+    async def merge(self, other: AsyncIndex | Index) -> int:
+        """Add the pages of another index; see ``Index.merge``."""
+        return await self._done(self._index.merge, other._index if isinstance(other, AsyncIndex) else other)  # noqa: SLF001
+
+    async def compact(self) -> dict[str, int]:
+        """Delete what no page has any more, and give room back; see ``Index.compact``."""
+        return await self._done(self._index.compact)
+
+    async def verify(self, *, repair: bool = False) -> list[str]:
+        """Look at everything; say what is wrong, in sentences; see ``Index.verify``."""
+        return await self._done(self._index.verify, repair=repair)
+
     async def check_many(
         self, records: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]], *, add: bool = True
     ) -> AsyncIterator[Report]:

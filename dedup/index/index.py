@@ -143,7 +143,7 @@ class Index:
 
         A page that is known by its id and has not changed is no copy of itself: what was decided on copies when it
         came stands; of the furniture of its source more may be known by now. One that has changed takes the place of
-        the old.
+        the old: what it still has of it is no copy of those that came after.
 
         Args:
             text: its text, as a scan has it.
@@ -196,13 +196,14 @@ class Index:
                 self._store.touch(before.page, now)
             judged = self._judge.judge(page, source, furniture, before, same=True)
             return self._teller.report(judged, name, "unchanged", added=True)
-        if before is not None and add:
-            self._writer.remove(before)
-        judged = self._judge.judge(page, source, furniture, None if add else before)
+        judged = self._judge.judge(page, source, furniture, before)
         if add:
             said = page.said
             language, counts = (None, None) if said is None else (int(said.languages[0]), said.counts)
-            self._writer.add(judged, name, now, language, counts)
+            if before is None:
+                self._writer.add(judged, name, now, language, counts)
+            else:
+                self._writer.replace(before, judged, now, language, counts)
         return self._teller.report(judged, name, "new" if before is None else "changed", added=add)
 
     def remove(self, id: str) -> bool:  # noqa: A002

@@ -22,7 +22,6 @@ from dedup.kernels.postings import (
     Wanted,
     chain_up,
     enter,
-    forget,
     search,
     search_recent,
 )
@@ -102,15 +101,6 @@ class Postings:
         self._recent.rows[first : self._rows] = rows
         self._recent.bits[2 * first : 2 * self._rows] = bits
         self._entries = enter(self._recent, first, keys, allowed, self._entries)
-
-    def mark(self) -> tuple[int, int]:
-        """Return what ``forget`` needs to go back to this state."""
-        return self._rows, self._entries
-
-    def forget(self, mark: tuple[int, int]) -> None:
-        """Take out what was entered since then."""
-        forget(self._recent, self._entries, mark[1])
-        self._rows, self._entries = mark
 
     def fold(self) -> Segment:
         """Return a segment of all recent entries; they stay where they are until ``replace``."""

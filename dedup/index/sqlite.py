@@ -437,6 +437,11 @@ class SQLiteStore:
             (page.reason, page.twin, page.keeper, page.similarity, page.variant, page.page),
         )
 
+    def replace_page(self, page: Known, looks: bytes | None) -> None:
+        """Write a page anew under its number."""
+        columns = ", ".join(f"{name} = ?" for name in Known._fields)
+        self._db.execute(f"UPDATE pages SET {columns}, looks = ? WHERE page = ?", (*page, looks, page.page))  # noqa: S608
+
     def seen_before(self, time: int, count: int) -> list[int]:
         """Return pages that were last seen before a time, in seconds since 1970; so many at the most."""
         found = self._db.execute("SELECT page FROM pages WHERE seen < ? ORDER BY seen, page LIMIT ?", (time, count))

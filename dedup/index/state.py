@@ -193,7 +193,7 @@ class State:
         """Enter a row that became a keeper after it was entered."""
         if kind == BLOCKS:
             found = self._store.contents([row]).get(row)
-            entries = [] if found is None else [entry_of(found, fresh=False, keeper=True)]
+            entries = [] if found is None else [entry_of(found, fresh=self.is_fresh(row), keeper=True)]
         else:
             page = self._store.pages([row]).get(row)
             entries = [] if page is None else [entry_of_page(page, self.tokens_of(page))]

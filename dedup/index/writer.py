@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import heapq
+import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +38,7 @@ from dedup.reading import Progress
 from dedup.schema import Reason
 from dedup.settings import Settings
 
-MOST_USERS = 1 << 12  # pages that are looked through at a time for those that have a content
+MOST_HOLDERS = 1 << 12  # pages that are asked for at a time
 MOST_LEARNT = 256  # sources whose furniture is kept at hand
 UNNAMED = ""  # the source of pages without one
 NOT_MATCHED = (None, None, None, None, None)  # page, position, keeper, similarity and variant of such a content
@@ -102,22 +104,34 @@ class Writer:
         page, whole = judged.page, judged.whole
         number, row = (last + 1 for last in self._store.last())
         rows = self._write_parts(judged, number, row)
-        family = int(page.doc.families[0]) if page.print else 0
-        packed = pack([None if k is None else rows[k] for k in judged.part_of], judged.matched)
-        record = Known(
-            number, name, judged.source, now, page.print, signed(family), int(whole.reason), whole.twin, whole.keeper,
-            whole.nearness, whole.variant, language, packed,
-        )  # fmt: skip
+        record = self._record(number, judged, rows, name, now, language)
         learns = whole.stays and bool(page.print) and page.looks.keys.size == page.size
         self._store.add_page(record, self._learn(judged, record) if learns else None)
-        if page.print and whole.twin is None and whole.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
-            leads = whole.compared and family != 0 and whole.variant is None
+        if self._is_found(judged):
+            leads = whole.compared and record.family != 0 and whole.variant is None
             roles = Roles(*(np.array([flag]) for flag in (True, whole.compared, leads)))
             if judged.near_whole is not None:
                 self._state.enter_found(PAGES, [number], judged.near_whole, roles)
             if counts is not None and language is not None:
                 self._state.count(counts, language)
         self._state.last_page = number
+
+    def _is_found(self, judged: Judged) -> bool:
+        """Whether others are to find a page by its fingerprint: it is the first with its tokens."""
+        whole = judged.whole
+        return bool(judged.page.print) and whole.twin is None and whole.reason != Reason.LOW_SUBSTANCE_DOCUMENT
+
+    def _record(
+        self, number: int, judged: Judged, rows: Sequence[int], name: str, now: int, language: int | None
+    ) -> Known:
+        """Put together what is written of a page; ``rows`` are those of its parts."""
+        page, whole = judged.page, judged.whole
+        family = int(page.doc.families[0]) if page.print else 0
+        packed = pack([None if k is None else rows[k] for k in judged.part_of], judged.matched)
+        return Known(
+            number, name, judged.source, now, page.print, signed(family), int(whole.reason), whole.twin, whole.keeper,
+            whole.nearness, whole.variant, language, packed,
+        )  # fmt: skip
 
     def _write_parts(self, judged: Judged, number: int, next_row: int, *, again: bool = False) -> list[int]:
         """Write what is new of the contents of a page, or decided on them; return their rows.
@@ -155,7 +169,7 @@ class Writer:
             keeps = now_matched and content.keeper == own
             keepers.append(keeps)
             leaders.append(keeps and family != 0 and content.variant is None)
-            if again and keeps:
+            if again and (keeps or part.known is None):
                 self._store.promote(BLOCKS, own)
             keeper = part.known.keeper if part.known is not None and part.keeper is None else numbered(part.keeper)
             labels.add(own if keeper is None else keeper)
@@ -207,12 +221,51 @@ class Writer:
 
     def remove(self, page: Known) -> None:
         """Delete a page and what only it had; decide again on what stood for it."""
-        rows = unpack(page.contents)[0]
-        contents = self._store.contents(set(rows[rows >= 0].tolist()))
-        again = {one.page: one for one in self._store.copies(page.page) if one.page != page.page}
+        copies = self._copies_of(page)
         self._store.drop_page(page.page)
-        self._store.drop_holders([(one.row, page.page) for one in contents.values()])
-        self._store.drop_holders([(one.keeper, page.page) for one in contents.values() if one.keeper is not None])
+        self._let_go(page, set(), copies)
+
+    def replace(self, old: Known, judged: Judged, now: int, language: int | None, counts: Counts | None) -> None:
+        """Write a page that has changed in the place of the old; decide again on what stood for what is gone.
+
+        Args:
+            old: the page as it was.
+            judged: what was decided on it; the others are as for ``add``.
+            now: see there.
+            language: see there.
+            counts: see there.
+        """
+        page, whole = judged.page, judged.whole
+        rows = self._write_parts(judged, old.page, self._store.last()[1] + 1, again=True)
+        record = self._record(old.page, judged, rows, old.id, now, language)
+        looks = looks_of(page) if self._store.looks_of(old.page) is not None and whole.stays else None
+        copies = self._copies_of(old)
+        self._store.replace_page(record, looks)
+        if self._is_found(judged):
+            self._store.promote(PAGES, old.page)
+            if counts is not None and language is not None:
+                self._state.count(counts, language)
+        self._state.take_promotions()
+        self._let_go(old, set(rows), copies)
+
+    def _copies_of(self, page: Known) -> dict[int, Known]:
+        """Return the pages that stand for a page, by number."""
+        return {one.page: one for one in self._store.copies(page.page) if one.page != page.page}
+
+    def _let_go(self, page: Known, kept: set[int], again: dict[int, Known]) -> None:
+        """Delete the contents that only a page had, but for those that are kept; decide again on what stood for them.
+
+        Args:
+            page: the page as it was.
+            kept: contents that it still has.
+            again: pages to decide on again beside.
+        """
+        rows = set(unpack(page.contents)[0].tolist()) - kept
+        contents = self._store.contents(row for row in rows if row >= 0)
+        gone = {label for one in contents.values() for label in (one.row, one.keeper)} - {None}
+        self._store.drop_holders([(label, page.page) for label in gone if label is not None])
+        if kept:
+            self._hold(page.page, self._store.contents(kept))
         labels: set[int] = set()
         for one in contents.values():
             if one.page == page.page:
@@ -223,7 +276,13 @@ class Writer:
         for label in sorted(labels):
             self._label_again(label)
         left = self._store.contents(contents)  # as they are now
-        self._store.drop_contents([one.row for one in left.values() if not self._users_of(one)])
+        self._store.drop_contents([one.row for one in left.values() if next(self._users_of(one), None) is None])
+
+    def _hold(self, page: int, contents: Mapping[int, Content]) -> set[int]:
+        """Note that a page has contents; return their labels."""
+        labels = {one.row if one.keeper is None else one.keeper for one in contents.values()}
+        self._store.add_holders(page, labels)
+        return labels
 
     def _free(self, content: Content) -> dict[int, Known]:
         """Undo what was decided on a content and on those that stand for it; return the pages to decide on again."""
@@ -239,28 +298,29 @@ class Writer:
     def _label_again(self, label: int) -> None:
         """Note the labels of pages that had one which may stand for nothing any more."""
         after = 0
-        while pages := self._store.holders_from(label, after, MOST_USERS):
+        while pages := self._store.holders_from(label, after, MOST_HOLDERS):
             after = pages[-1] + 1
             for known in self._store.pages(pages).values():
                 rows = unpack(known.contents)[0]
                 contents = self._store.contents(set(rows[rows >= 0].tolist()))
-                labels = {one.row if one.keeper is None else one.keeper for one in contents.values()}
-                self._store.add_holders(known.page, labels)
-                if label not in labels:
+                if label not in self._hold(known.page, contents):
                     self._store.drop_holders([(label, known.page)])
 
-    def _users_of(self, content: Content) -> list[Known]:
-        """Return the pages that have a content, in the order of arrival, as far as the first where it is matched."""
-        users = []
+    def _users_of(self, content: Content) -> Iterator[Known]:
+        """Yield the pages that have a content, in the order of arrival."""
         labels = {content.row, content.row if content.keeper is None else content.keeper}
-        found = sorted({page for label in labels for page in self._store.holders_from(label, 0, MOST_USERS)})
-        known = self._store.pages(found)
-        for page in found:
-            if page in known and content.row in unpack(known[page].contents)[0]:
-                users.append(known[page])
-                if self._is_matched(known[page], content.row):
-                    break
-        return users
+        found = heapq.merge(*(self._holders_of(label) for label in labels))
+        for number, _ in itertools.groupby(found):
+            known = self._store.pages([number]).get(number)
+            if known is not None and content.row in unpack(known.contents)[0]:
+                yield known
+
+    def _holders_of(self, label: int) -> Iterator[int]:
+        """Yield the pages with a label, ascending."""
+        after, most = 0, 1
+        while pages := self._store.holders_from(label, after, most):
+            yield from pages
+            after, most = pages[-1] + 1, min(2 * most, MOST_HOLDERS)
 
     def _is_matched(self, page: Known, row: int) -> bool:
         """Whether a page stays and a block of it with some content is matched."""

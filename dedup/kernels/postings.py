@@ -227,11 +227,3 @@ def chain_up(recent: Recent, count: int) -> None:
         slot = slot_of(recent.keys[entry], mask)
         recent.following[entry] = recent.heads[slot]
         recent.heads[slot] = entry
-
-
-@kernel
-def forget(recent: Recent, count: int, before: int) -> None:
-    """Take the newest entries out again, so that ``before`` of ``count`` are left."""
-    mask = np.uint64(recent.heads.size - 1)
-    for entry in range(count - 1, before - 1, -1):
-        recent.heads[slot_of(recent.keys[entry], mask)] = recent.following[entry]
