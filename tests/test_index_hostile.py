@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import random
 import sqlite3
 
 import pytest
@@ -231,6 +232,52 @@ def test_contents_that_are_damaged_go_with_their_pages(tmp_path: pathlib.Path, m
         assert left < len(records)
         list(index.check_many(records))
         assert index.info()["pages"] == len(records)
+        assert index.verify() == []
+
+
+def damage(data: bytes, rng: random.Random) -> bytes:
+    """Change some bytes of a file, or a page of it, or cut it off."""
+    harmed = bytearray(data)
+    page = 4096 * rng.randrange(1, len(data) // 4096)
+    kind = rng.randrange(4)
+    if kind == 0:
+        for _ in range(rng.randint(1, 50)):
+            harmed[rng.randrange(len(data))] ^= rng.randint(1, 255)
+    elif kind == 1:
+        harmed[page : page + 4096] = rng.randbytes(4096)
+    elif kind == 2:
+        harmed[page : page + 4096] = bytes(4096)
+    else:
+        del harmed[page:]
+    return bytes(harmed)
+
+
+def mended(path: pathlib.Path) -> str | None:
+    """Repair an index; return why that cannot be done."""
+    try:
+        with Index.open(path) as index:
+            index.verify(repair=True)
+    except StoreError:
+        try:
+            Index.salvage(path)
+        except Corrupt as error:
+            return str(error)
+    return None
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_damage_is_mended_or_told(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    path = tmp_path / "seen.db"
+    records = fill(path, monkeypatch)
+    path.write_bytes(damage(path.read_bytes(), random.Random(seed)))
+    told = mended(path)
+    if told is not None:
+        assert "begin a new index" in told
+        return
+    with Index.open(path) as index:
+        assert index.verify() == []
+        list(index.check_many(records))
+        assert index.info()["pages"] >= len(records)  # the id of a page may have been damaged
         assert index.verify() == []
 
 
