@@ -55,13 +55,13 @@ def decisions(index: Index) -> tuple[list[Any], dict[bytes, Any]]:
     return told, decided
 
 
-def start(place: pathlib.Path, lines: pathlib.Path) -> subprocess.Popen[str]:
+def start(place: pathlib.Path | str, lines: pathlib.Path) -> subprocess.Popen[str]:
     """Start a process that adds the pages of a file, and tells of each when it is there."""
     command = [sys.executable, "-c", WORKER, str(place), str(lines)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def run_crowd(place: pathlib.Path, shares: list[pathlib.Path], before_kill: int) -> int:
+def run_crowd(place: pathlib.Path | str, shares: list[pathlib.Path], before_kill: int) -> int:
     """Add all shares at once; kill the first process after so many pages, and start it again.
 
     Returns:
@@ -85,7 +85,9 @@ def run_crowd(place: pathlib.Path, shares: list[pathlib.Path], before_kill: int)
     return sum(again[name] != "unchanged" for name in told)
 
 
-def serial(place: pathlib.Path, records: list[dict[str, str]], settings: Settings) -> tuple[int, int, int, list[str]]:
+def serial(
+    place: pathlib.Path | str, records: list[dict[str, str]], settings: Settings
+) -> tuple[int, int, int, list[str]]:
     """Compare an index with one that was given the same pages one by one.
 
     Returns:

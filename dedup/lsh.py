@@ -29,6 +29,7 @@ class Scheme(NamedTuple):
         rows: permutations a band.
         a: uint32[k], odd multipliers of the permutations; k >= bands * rows.
         b: uint32[k], their offsets.
+        signed: whether sketches keep the signatures.
     """
 
     n_min: int
@@ -37,6 +38,7 @@ class Scheme(NamedTuple):
     rows: int
     a: U32
     b: U32
+    signed: bool = False
 
 
 def permutations(num_perm: int, seed: int) -> tuple[U32, U32]:

@@ -78,11 +78,13 @@ class Sketches(NamedTuple):
         keys: uint32[bands, m], LSH band keys.
         bits: uint64[2 * m], 128 one-bit MinHash values of each row.
         families: uint64[m], equal and not 0 where rows differ in numbers only.
+        signed: uint32[m, k], the signatures, where the scheme keeps them.
     """
 
     keys: U32
     bits: U64
     families: U64
+    signed: U32 | None = None
 
 
 def sketch_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> Sketches:
@@ -90,7 +92,8 @@ def sketch_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> Sketches
     keys, bits = band_keys(
         hashes, bounds, rows, scheme.n_min, scheme.n_max, scheme.a, scheme.b, scheme.bands, scheme.rows
     )
-    return Sketches(keys, bits, masked_keys(hashes, bounds, rows, LEAST_WORDS))
+    signed = sign_rows(hashes, bounds, rows, scheme) if scheme.signed else None
+    return Sketches(keys, bits, masked_keys(hashes, bounds, rows, LEAST_WORDS), signed)
 
 
 def sign_rows(hashes: U64, bounds: I64, rows: I64, scheme: Scheme) -> U32:

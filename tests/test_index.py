@@ -222,14 +222,16 @@ def test_compaction_changes_nothing_but_the_size(tmp_path: pathlib.Path, monkeyp
         for k in range(0, 90, 3):
             index.remove(f"p{k}")
         asked = [index.query(one["text"], source=one["source"]) for one in records]
-        docs = index._state.frequencies.docs.sum()
+        state = index._state
+        assert isinstance(state, index_state.State)
+        docs = state.frequencies.docs.sum()
         for _ in range(3):
             told = index.compact()
             assert told["after"] <= told["before"]
             assert index.verify() == []
             found = [index.query(one["text"], source=one["source"]) for one in records]
             assert [copies_in(one) for one in found] == [copies_in(one) for one in asked]
-            assert index._state.frequencies.docs.sum() <= docs
+            assert state.frequencies.docs.sum() <= docs
 
 
 def test_one_index_is_merged_into_another() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dedup.index.aio import AsyncIndex
 from dedup.index.index import Index
+from dedup.index.interop import lsh_options, minhash_of
 from dedup.index.report import BlockReport, Report
 
-__all__ = ["AsyncIndex", "BlockReport", "Index", "Report"]
+__all__ = ["AsyncIndex", "BlockReport", "Index", "Report", "lsh_options", "minhash_of"]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.arrays import F64, I32, I64, U32, U64, Bool
-from dedup.index.postings import Postings
+from dedup.index.postings import Hits
 from dedup.kernels.arrive import Arrivals, settle_arrivals, sift
 from dedup.kernels.compare import Rows, Rules, scratch
 from dedup.kernels.match import most_differing_bits
@@ -64,15 +64,15 @@ class Neighbours(NamedTuple):
     """Rows that share a key with rows that arrive.
 
     Attributes:
-        wanted: what was looked up; ``sizes``, int32[w, m], see ``Hits``.
-        sizes: see ``wanted``.
+        keys: what was looked up; ``sizes``, int32[w, m], see ``Hits``.
+        sizes: see ``keys``.
         prints: for each of the rows that arrive those that may be the same; ``families``, that may differ in numbers.
         families: see ``prints``.
         near: for each those that share a band, in the order in which they were entered.
         ordinals: how many were entered before each of these.
     """
 
-    wanted: Wanted
+    keys: Keys
     sizes: I32
     prints: list[list[int]]
     families: list[list[int]]
@@ -80,11 +80,9 @@ class Neighbours(NamedTuple):
     ordinals: dict[int, int]
 
 
-def neighbours_of(keys: Keys, postings: Postings, apart: int, limit: int) -> Neighbours:
-    """Look rows up."""
+def neighbours_of(keys: Keys, hits: Hits, limit: int) -> Neighbours:
+    """Say of rows that were looked up what they found; each is compared with so many at the most."""
     m, bands = keys.prints.size, keys.sketches.keys.shape[0]
-    wanted = keys.lines(apart)
-    hits = postings.find(wanted)
     bounds, found, ordinals = (np.empty(size, np.int64) for size in (m + 1, len(hits.table), len(hits.table)))
     sift(hits.table, bands, limit, bounds, found, ordinals)
     prints: list[list[int]] = [[] for _ in range(m)]
@@ -93,7 +91,7 @@ def neighbours_of(keys: Keys, postings: Postings, apart: int, limit: int) -> Nei
         (prints if line == bands else families)[x].append(row)
     ends, rows = bounds.tolist(), found[: bounds[m]].tolist()
     near = [rows[first:end] for first, end in itertools.pairwise(ends)]
-    return Neighbours(wanted, hits.sizes, prints, families, near, dict(zip(rows, ordinals.tolist(), strict=False)))
+    return Neighbours(keys, hits.sizes, prints, families, near, dict(zip(rows, ordinals.tolist(), strict=False)))
 
 
 class Other(NamedTuple):
@@ -111,7 +109,8 @@ class Other(NamedTuple):
 def take_sketches(sketches: Sketches, which: I64 | Bool) -> Sketches:
     """Return some of the sketches."""
     bits = sketches.bits.reshape(-1, 2)[which].reshape(-1)
-    return Sketches(np.ascontiguousarray(sketches.keys[:, which]), bits, sketches.families[which])
+    signed = None if sketches.signed is None else sketches.signed[which]
+    return Sketches(np.ascontiguousarray(sketches.keys[:, which]), bits, sketches.families[which], signed)
 
 
 class Settled(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import logging
@@ -13,16 +14,20 @@ import pathlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsMismatch, StoreError, VersionMismatch
+from dedup.index.bands import RedisState
 from dedup.index.judging import Judge
-from dedup.index.pages import Page, prepare
+from dedup.index.pages import Page, prepare, with_signatures
+from dedup.index.redis import RedisStore
 from dedup.index.report import Report
 from dedup.index.sqlite import FORMAT, SQLiteStore
 from dedup.index.state import LATEST, State
+from dedup.index.stores import Holdings, Overtaken
 from dedup.index.telling import Teller
 from dedup.index.verifying import examine, salvage
+from dedup.index.wire import SCHEMES
 from dedup.index.writer import Arrival, Writer
 from dedup.lsh import schemes
 from dedup.reading import Progress, silent
@@ -32,9 +37,12 @@ from dedup.urls import hide, is_url, local_path
 from dedup.version import __version__
 
 BATCH = 64  # pages that are written together
+ATTEMPTS = 20  # after which what others overtake again and again is given up
 log = logging.getLogger("dedup")
 Item = TypeVar("Item")
 Clock = Callable[[], float]
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
 # settings that verdicts of an index depend on; the others are about inputs, runs and the machine
 OF_AN_INDEX = (
     "split", "threshold", "doc_threshold", "containment", "boilerplate", "score", "filler", "min_substance",
@@ -42,6 +50,19 @@ OF_AN_INDEX = (
     "candidate_limit",
 )  # fmt: skip
 MEMORY, SQLITE = "memory:", "sqlite:///"
+
+
+def patient(work: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+    """Let a transaction be tried again where another process has written in between."""
+
+    @functools.wraps(work)
+    def tried(*args: Asked.args, **options: Asked.kwargs) -> Answer:
+        for _ in range(ATTEMPTS):
+            with contextlib.suppress(Overtaken):
+                return work(*args, **options)
+        return work(*args, **options)
+
+    return tried
 
 
 class Index:
@@ -58,12 +79,22 @@ class Index:
     """
 
     def __init__(
-        self, store: SQLiteStore, settings: Settings, place: str, folder: pathlib.Path | None, clock: Clock
+        self,
+        store: SQLiteStore | RedisStore,
+        settings: Settings,
+        place: str,
+        folder: pathlib.Path | None,
+        clock: Clock,
     ) -> None:
         self.settings, self.place, self._clock = settings, place, clock
         self._store = store
         self.schemes = schemes(settings)
-        self._state = State(store, settings, self.schemes, folder)
+        if isinstance(store, RedisStore):
+            blocks, pages = self.schemes
+            self.schemes = blocks._replace(signed=True), pages._replace(signed=True)
+            self._state: Holdings = RedisState(store, settings, self.schemes)
+        else:
+            self._state = State(store, settings, self.schemes, folder)
         self._judge = Judge(settings, store, self._state)
         self._writer = Writer(settings, self.schemes, store, self._state, self._judge)
         self._teller = Teller(settings, store, self._judge)
@@ -82,7 +113,8 @@ class Index:
 
         Args:
             url: ``sqlite:///seen.db`` (a file beside which the folder ``seen.db.bands`` comes to stand, which can be
-                made again), the path of such a file, or ``memory:``.
+                made again), the path of such a file, ``redis://HOST:PORT/DB?name=NAME`` (or ``rediss://``; NAME, by
+                default ``dedup``, is what the keys of the index begin with), or ``memory:``.
             settings: those of a new index, by default with ``score``; to open one they must be the same as it was made
                 with, or None.
             create: whether to begin one where there is none.
@@ -96,14 +128,18 @@ class Index:
             Corrupt: it is damaged.
         """
         place = os.fspath(url)
-        path = None if place == MEMORY else path_of(place)
+        path = None if place == MEMORY or place.startswith(SCHEMES) else path_of(place)
         if path is not None and not create and not path.exists():
             raise NotFound(f"{path}: there is no index")
         if path is not None and path.is_dir():
             raise StoreError(f"{path} is a directory: name a file in it")
         folder = None if path is None else path.with_name(path.name + ".bands")
-        store = SQLiteStore(path, folder)
+        store = RedisStore(place) if place.startswith(SCHEMES) else SQLiteStore(path, folder)
         try:
+            if isinstance(store, RedisStore):
+                place = store.place
+                if not create:
+                    must_exist(store)
             made_with = agree(store, settings, place)
             index = cls(store, made_with, place, folder, clock)
             with store.reading():
@@ -138,6 +174,7 @@ class Index:
         source = None if source is None else checked_name("source", source)
         return prepare(record.get("text"), self.settings, self.schemes), name, source
 
+    @patient
     def check(self, text: str, *, id: str, source: str | None = None, add: bool = True) -> Report:  # noqa: A002
         """Say what of a page was seen before, and add it.
 
@@ -158,6 +195,7 @@ class Index:
         page, name, source = self._prepared({"text": text, "id": id, "source": source}, add=add)
         with self._lock, self._transaction(write=add):
             self._state.refresh()
+            self._state.expect([(page, name, source)])
             return self._check(page, name, source, int(self._clock()), add=add)
 
     def add(self, text: str, *, id: str, source: str | None = None) -> Report:  # noqa: A002
@@ -206,6 +244,7 @@ class Index:
                 self._writer.replace(before, judged, now, language, counts)
         return self._teller.report(judged, name, "new" if before is None else "changed", added=add)
 
+    @patient
     def remove(self, id: str) -> bool:  # noqa: A002
         """Forget a page; what stood for it, or for a block of it, is decided on again.
 
@@ -234,12 +273,16 @@ class Index:
             InputError: a record has no text or no id; those of batches before are there.
         """
         for batch in batched(records, BATCH):
-            prepared = [self._prepared(record, add=add) for record in batch]
-            with self._lock, self._transaction(write=add):
-                self._state.refresh()
-                now = int(self._clock())
-                reports = [self._check(page, name, source, now, add=add) for page, name, source in prepared]
-            yield from reports
+            yield from self._check_batch([self._prepared(record, add=add) for record in batch], add=add)
+
+    @patient
+    def _check_batch(self, prepared: list[tuple[Page, str, str | None]], *, add: bool) -> list[Report]:
+        """Judge pages, and add them, together."""
+        with self._lock, self._transaction(write=add):
+            self._state.refresh()
+            self._state.expect(prepared)
+            now = int(self._clock())
+            return [self._check(page, name, source, now, add=add) for page, name, source in prepared]
 
     def expire(self, before: float) -> int:
         """Forget the pages that were last seen before a time, in seconds since 1970; return how many there were.
@@ -250,15 +293,19 @@ class Index:
         if not abs(before) < LATEST:
             raise SettingsError("before", before, "seconds since 1970")
         count = 0
-        while True:
-            with self._lock, self._transaction(write=True):
-                self._state.refresh()
-                pages = self._store.seen_before(math.ceil(before), BATCH)
-                for page in pages:  # the removal of one may have changed another
-                    self._writer.remove(self._store.pages([page])[page])
-            count += len(pages)
-            if not pages:
-                return count
+        while gone := self._expire_some(math.ceil(before)):
+            count += gone
+        return count
+
+    @patient
+    def _expire_some(self, before: int) -> int:
+        """Forget some of the pages that were last seen before a time; return how many."""
+        with self._lock, self._transaction(write=True):
+            self._state.refresh()
+            pages = self._store.seen_before(before, BATCH)
+            for page in pages:  # the removal of one may have changed another
+                self._writer.remove(self._store.pages([page])[page])
+            return len(pages)
 
     def merge(self, other: Index, progress: Progress = silent) -> int:
         """Add the pages of another index as if they came now, in their order; of an id that both have the newer stays.
@@ -288,25 +335,33 @@ class Index:
         """
         added = done = 0
         for batch in batched(pages, BATCH):
-            with self._lock, self._transaction(write=True):
-                self._state.refresh()
-                added += sum(self._writer.take(arrival) for arrival in batch)
+            added += self._take_batch(batch)
             done += len(batch)
             progress("adding pages", done, total)
         return added
 
+    @patient
+    def _take_batch(self, batch: list[Arrival]) -> int:
+        """Add pages together; return how many were added."""
+        with self._lock, self._transaction(write=True):
+            self._state.refresh()
+            self._state.expect([(with_signatures(one.page, self.schemes), one.id, one.source) for one in batch])
+            return sum(self._writer.take(one) for one in batch)
+
     def _arrivals(self) -> Iterator[Arrival]:
         """Yield all pages as they come to another index."""
         last = 0
-        while True:
-            with self._lock, self._transaction(write=False):
-                known = self._store.pages_after(last, BATCH)
-                arrivals = [self._writer.arrival_of(one) for one in known]
-            if not known:
-                return
-            last = known[-1].page
-            yield from arrivals
+        while found := self._arrivals_after(last):
+            last = found[-1][0]
+            yield from (arrival for _, arrival in found)
 
+    @patient
+    def _arrivals_after(self, last: int) -> list[tuple[int, Arrival]]:
+        """Return some pages that came after another as they come to another index, with their numbers."""
+        with self._lock, self._transaction(write=False):
+            return [(one.page, self._writer.arrival_of(one)) for one in self._store.pages_after(last, BATCH)]
+
+    @patient
     def compact(self, progress: Progress = silent) -> dict[str, int]:
         """Delete what no page has any more, make postings and frequencies anew, and give room back.
 
@@ -327,6 +382,7 @@ class Index:
             self._store.shrink()
             return {"contents_deleted": len(gone), "before": before, "after": self._size()}
 
+    @patient
     def verify(self, *, repair: bool = False, progress: Progress = silent) -> list[str]:
         """Look at everything; say what is wrong, in sentences.
 
@@ -366,6 +422,7 @@ class Index:
         """Return the bytes that the index takes."""
         return self._store.size() + self._state.size()
 
+    @patient
     def info(self) -> dict[str, Any]:
         """Say what the index holds, how large it is, in bytes, and what it was made with."""
         with self._lock, self._transaction(write=False):
@@ -436,7 +493,18 @@ def settings_of(settings: Settings) -> dict[str, Any]:
     return {**chosen, "drop": sorted(settings.drop)}
 
 
-def agree(store: SQLiteStore, settings: Settings | None, place: str) -> Settings:
+def must_exist(store: RedisStore) -> None:
+    """See that there is an index.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if store.is_new():
+        raise NotFound(f"{store.place}: there is no index")
+
+
+@patient
+def agree(store: SQLiteStore | RedisStore, settings: Settings | None, place: str) -> Settings:
     """Return the settings of an index; they are written down where it is new.
 
     Raises:

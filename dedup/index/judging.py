@@ -19,8 +19,9 @@ from dedup.decide import dropped_reasons
 from dedup.index.arrivals import Keys, Neighbours, Other, bits_apart, neighbours_of, settle, take_sketches
 from dedup.index.furniture import Furniture, Judgement, judge_page
 from dedup.index.pages import Page
-from dedup.index.sqlite import Content, Known, SQLiteStore, unsigned
-from dedup.index.state import BLOCKS, LATEST, PAGES, State, tokens_in, unpack
+from dedup.index.sqlite import Content, Known, unsigned
+from dedup.index.state import BLOCKS, LATEST, PAGES, tokens_in, unpack
+from dedup.index.stores import Holdings, Store
 from dedup.kernels.compare import Rules
 from dedup.kernels.contain import longest_common
 from dedup.kernels.tables import FREE
@@ -128,7 +129,7 @@ class Judged(NamedTuple):
 class Judge:
     """Decides on pages by what an index holds; writes nothing."""
 
-    def __init__(self, settings: Settings, store: SQLiteStore, state: State) -> None:
+    def __init__(self, settings: Settings, store: Store, state: Holdings) -> None:
         self._settings, self._store, self._state = settings, store, state
         self._dropping = dropped_reasons(settings)
         variants_go = "number_variant" in settings.drop
@@ -225,9 +226,8 @@ class Judge:
         if not page.print:
             return ALONE._replace(compared=False), None
         keys = Keys(page.tokens.doc_fingerprints[:, 0], np.zeros(1, np.int64), page.doc)
-        near = neighbours_of(
-            keys, self._state.postings[PAGES], bits_apart(self._of_pages.threshold), self._of_pages.candidate_limit
-        )
+        hits = self._state.find(PAGES, keys, bits_apart(self._of_pages.threshold))
+        near = neighbours_of(keys, hits, self._of_pages.candidate_limit)
         return self._decide_whole(page, near, own), near
 
     def _decide_whole(self, page: Page, near: Neighbours, own: Known | None) -> Whole:
@@ -312,7 +312,8 @@ class Judge:
         sketches, long = take_sketches(page.sketches, looked_up), long[looked_up]
         keys = Keys(page.tokens.fingerprints[[part.block for part in parts], 0], long, sketches)
         rules = self._of_blocks
-        near = neighbours_of(keys, self._state.postings[BLOCKS], bits_apart(rules.threshold), rules.candidate_limit)
+        hits = self._state.find(BLOCKS, keys, bits_apart(rules.threshold))
+        near = neighbours_of(keys, hits, rules.candidate_limit)
         known.update(self._store.contents({row for rows in (*near.prints, *near.families, *near.near) for row in rows}))
         decided = [
             self._recognised(page, part, near.prints[k], positions.get(k), known) for k, part in enumerate(parts)
@@ -381,8 +382,9 @@ class Judge:
             return whole
         shared: collections.Counter[int] = collections.Counter()
         usual = 0
+        holders = self._store.holders({label for label in labels if label >= 0}, before, COMMON + 1)
         for label, times in collections.Counter(labels).items():
-            pages = self._store.holders(label, before, COMMON + 1) if label >= 0 else []
+            pages = holders.get(label, [])
             if len(pages) > COMMON:
                 usual += times
             else:

@@ -15,7 +15,7 @@ from dedup.lsh import Scheme
 from dedup.reading import look_at
 from dedup.schema import Blocks
 from dedup.settings import Settings
-from dedup.sketch import Sketches, Tokens, sketch_rows, tokenize_blocks
+from dedup.sketch import Sketches, Tokens, sign_rows, sketch_rows, tokenize_blocks
 
 
 class Page(NamedTuple):
@@ -99,6 +99,18 @@ def page_of(parts: Sequence[tuple[bytes, U64]], print_: bytes, least: int, schem
     blocks = Blocks(np.array([0, n]), nothing, nothing, nothing.astype(np.uint8))
     no_looks = Looks(*(np.empty(0, dtype) for dtype in ("u8", "u8", "u4", "f4", "f4", "f4")))
     return sketched(b"", blocks, tokens, no_looks, None, least, schemes)
+
+
+def with_signatures(page: Page, schemes: tuple[Scheme, Scheme]) -> Page:
+    """Return a page that was sketched elsewhere with its signatures, where the schemes keep them."""
+    if not schemes[0].signed or page.sketches.signed is not None:
+        return page
+    blocks, whole = page.sketches, page.doc
+    hashes, each = page.tokens.hashes, np.arange(whole.families.size)
+    return page._replace(
+        sketches=blocks._replace(signed=sign_rows(hashes, page.tokens.bounds, page.long, schemes[0])),
+        doc=whole._replace(signed=sign_rows(hashes, page.tokens.doc_bounds, each, schemes[1])),
+    )
 
 
 def sketched(

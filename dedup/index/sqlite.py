@@ -378,10 +378,10 @@ class SQLiteStore:
         """Note which labels a page has."""
         self._db.executemany("INSERT OR IGNORE INTO holders VALUES (?, ?)", [(label, page) for label in labels])
 
-    def holders(self, label: int, before: int, most: int) -> list[int]:
-        """Return the pages with a label that arrived before another, so many at the most."""
-        found = self._db.execute("SELECT page FROM holders WHERE label = ? AND page < ? LIMIT ?", (label, before, most))
-        return [row[0] for row in found]
+    def holders(self, labels: Iterable[int], before: int, most: int) -> dict[int, list[int]]:
+        """Return for each label pages with it that arrived before another, so many at the most."""
+        ask = "SELECT page FROM holders WHERE label = ? AND page < ? LIMIT ?"
+        return {label: [row[0] for row in self._db.execute(ask, (label, before, most))] for label in labels}
 
     def holders_from(self, label: int, page: int, most: int) -> list[int]:
         """Return the pages with a label from a number on, ascending, so many at the most."""
@@ -390,10 +390,10 @@ class SQLiteStore:
         )
         return [row[0] for row in found]
 
-    def holds(self, page: int, labels: Iterable[int]) -> bool:
-        """Whether it is noted that a page has one of these labels."""
+    def holds(self, page: int, choices: Sequence[Iterable[int]]) -> bool:
+        """Whether it is noted that a page has one label of each of these."""
         ask = "SELECT 1 FROM holders WHERE label = ? AND page = ?"
-        return any(self._db.execute(ask, (label, page)).fetchone() for label in labels)
+        return all(any(self._db.execute(ask, (label, page)).fetchone() for label in labels) for labels in choices)
 
     def clear_holders(self) -> None:
         """Forget which labels pages have."""

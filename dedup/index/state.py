@@ -17,7 +17,8 @@ from dedup.arrays import I32, I64, U64, Bool
 from dedup.errors import Corrupt
 from dedup.frequencies import PRIOR, Counts, DocumentFrequencies, Weights, count_terms_of
 from dedup.index.arrivals import Keys, Neighbours, allowed_keys, sections_of
-from dedup.index.postings import Postings, Segment, merge, read_segment, write_segment
+from dedup.index.pages import Page
+from dedup.index.postings import Hits, Postings, Segment, merge, read_segment, write_segment
 from dedup.index.sqlite import Content, Known, SQLiteStore
 from dedup.kernels.postings import Wanted
 from dedup.lsh import Scheme
@@ -261,6 +262,13 @@ class State:
             made = self._weights[language] = docs, weights
         return made[1]
 
+    def expect(self, arrivals: Sequence[tuple[Page, str, str | None]]) -> None:
+        """Prepare for pages that are about to be judged: everything is at hand."""
+
+    def find(self, kind: str, keys: Keys, apart: int) -> Hits:
+        """Look rows up; at most ``apart`` one-bit MinHash values differ in those that share a band."""
+        return self.postings[kind].find(keys.lines(apart))
+
     def enter(self, kind: str, entries: list[Entry]) -> None:
         """Enter rows, in the order in which they may survive."""
         entries = [one for one in entries if one.fresh or one.keeper]
@@ -283,12 +291,12 @@ class State:
 
     def enter_found(self, kind: str, rows: Sequence[int], near: Neighbours, roles: Roles) -> None:
         """Enter rows that were looked up just now, in the order in which they may survive."""
-        which = np.flatnonzero(roles.fresh | roles.keeper)
+        which, wanted = np.flatnonzero(roles.fresh | roles.keeper), near.keys.lines(-1)
         numbers = np.array(rows, np.int64)
         if kind == BLOCKS:
             self._entered.update(numbers[roles.fresh].tolist())
         self._enter(
-            kind, numbers[which], near.wanted.take(which), near.sizes[:, which], Roles(*(one[which] for one in roles))
+            kind, numbers[which], wanted.take(which), near.sizes[:, which], Roles(*(one[which] for one in roles))
         )
 
     def _enter(self, kind: str, rows: I64, wanted: Wanted, sizes: I32, roles: Roles) -> None:
@@ -379,8 +387,8 @@ class State:
         """Map a segment."""
         return self._held[name] if self._folder is None else read_segment(self._folder / name)
 
-    def damaged_segments(self) -> list[str]:
-        """Return the names of segments that are not what was written."""
+    def complaints(self) -> list[str]:
+        """Say which segments are not what was written."""
         found = []
         for kind in self.postings:
             for name in self._store.segments(kind):
@@ -388,7 +396,7 @@ class State:
                     same = name == f"{kind}-{digest_of(self._segment(name))}{SUFFIX}"
                 except Corrupt:
                     same = False
-                found += [] if same else [name]
+                found += [] if same else [f"segment {name} is damaged or missing: it can be made again"]
         return found
 
     def make_again(self) -> None:

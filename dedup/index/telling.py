@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from dedup.index.judging import Judge, Judged, Part, Whole
 from dedup.index.report import BlockReport, Report, Status
-from dedup.index.sqlite import SQLiteStore
 from dedup.index.state import first_half
+from dedup.index.stores import Store
 from dedup.reasons import with_forms
 from dedup.schema import KINDS, REASONS, Reason
 from dedup.settings import Settings
@@ -28,7 +28,7 @@ class Verdict(NamedTuple):
 class Teller:
     """Puts into words what a judge has decided."""
 
-    def __init__(self, settings: Settings, store: SQLiteStore, judge: Judge) -> None:
+    def __init__(self, settings: Settings, store: Store, judge: Judge) -> None:
         self._settings, self._store, self._judge = settings, store, judge
 
     def report(self, judged: Judged, name: str, status: Status, *, added: bool) -> Report:

@@ -13,8 +13,9 @@ import numpy as np
 
 from dedup.background import background
 from dedup.errors import Corrupt
-from dedup.index.sqlite import TABLES, Content, Known, SQLiteStore, make_tables
-from dedup.index.state import NO_TOKENS, State, tokens_in, unpack
+from dedup.index.sqlite import TABLES, Content, Known, make_tables
+from dedup.index.state import NO_TOKENS, tokens_in, unpack
+from dedup.index.stores import Holdings, Store
 from dedup.kernels.tables import FREE
 from dedup.kernels.tokens import fingerprint_rows
 from dedup.reading import Progress
@@ -41,18 +42,16 @@ class Findings(NamedTuple):
     astray: set[int]
 
 
-def examine(store: SQLiteStore, state: State, progress: Progress) -> Findings:
+def examine(store: Store, state: Holdings, progress: Progress) -> Findings:
     """Look at everything; inside a transaction."""
     found = Findings([], set(), set(), set())
     keepers = examine_contents(store, found, progress)
     examine_pages(store, found, keepers, progress)
-    found.problems.extend(
-        f"segment {name} is damaged or missing: it can be made again" for name in state.damaged_segments()
-    )
+    found.problems.extend(state.complaints())
     return found
 
 
-def examine_contents(store: SQLiteStore, found: Findings, progress: Progress) -> dict[int, int | None]:
+def examine_contents(store: Store, found: Findings, progress: Progress) -> dict[int, int | None]:
     """Look at the contents; return what each stands for."""
     keepers: dict[int, int | None] = {}
     for contents in in_parts(store.contents_after, lambda one: one.row):
@@ -71,7 +70,7 @@ def examine_contents(store: SQLiteStore, found: Findings, progress: Progress) ->
     return keepers
 
 
-def examine_pages(store: SQLiteStore, found: Findings, keepers: dict[int, int | None], progress: Progress) -> None:
+def examine_pages(store: Store, found: Findings, keepers: dict[int, int | None], progress: Progress) -> None:
     """Look at the pages."""
     every = in_parts(store.pages_after, lambda one: one.page)
     leading = {page.page for pages in every for page in pages if page.keeper is None}
@@ -91,7 +90,7 @@ def examine_pages(store: SQLiteStore, found: Findings, keepers: dict[int, int | 
                 found.astray.add(page.page)
                 found.problems.append(f"page {page.id!r} stands for a page that is not there, or stands for another")
             # a content may have been noted before it was decided on
-            if not all(store.holds(page.page, {keepers[row] or row, row}) for row in rows):
+            if not store.holds(page.page, [{keepers[row] or row, row} for row in rows]):
                 found.astray.add(page.page)
                 found.problems.append(f"page {page.id!r} is not noted with all of its contents")
         done += len(pages)

@@ -16,21 +16,21 @@ from dedup.errors import Corrupt
 from dedup.frequencies import Counts
 from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, learn, looks_of
 from dedup.index.judging import Judge, Judged
-from dedup.index.pages import Page, page_of
-from dedup.index.sqlite import Content, Known, Source, SQLiteStore, signed
+from dedup.index.pages import Page, page_of, with_signatures
+from dedup.index.sqlite import Content, Known, Source, signed
 from dedup.index.state import (
     BLOCKS,
     NO_PART,
     NO_TOKENS,
     PAGES,
     Roles,
-    State,
     count_terms_in,
     first_half,
     pack,
     tokens_in,
     unpack,
 )
+from dedup.index.stores import Holdings, Store
 from dedup.index.verifying import Findings, in_parts
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.lsh import Scheme
@@ -72,7 +72,7 @@ class Writer:
     """Adds pages, and takes them out again; what it writes it enters into the state of this process."""
 
     def __init__(
-        self, settings: Settings, schemes: tuple[Scheme, Scheme], store: SQLiteStore, state: State, judge: Judge
+        self, settings: Settings, schemes: tuple[Scheme, Scheme], store: Store, state: Holdings, judge: Judge
     ) -> None:
         self._settings, self._schemes = settings, schemes
         self._store, self._state, self._judge = store, state, judge
@@ -370,7 +370,8 @@ class Writer:
                 self._store.touch(before.page, arrival.seen)
                 return False
             self.remove(before)
-        judged = self._judge.judge_again(arrival.page, arrival.source, arrival.matched, None, low=arrival.low)
+        page = with_signatures(arrival.page, self._schemes)
+        judged = self._judge.judge_again(page, arrival.source, arrival.matched, None, low=arrival.low)
         self.add(judged, arrival.id, arrival.seen, arrival.language, arrival.counts)
         return True
 
