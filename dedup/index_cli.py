@@ -31,6 +31,7 @@ from dedup.options import (
 from dedup.process import Interrupts, get_ready
 from dedup.settings import Settings
 from dedup.terminal import EXIT_ERROR, EXIT_INTERRUPTED, reported_errors, shown_progress
+from dedup.urls import hide
 
 if TYPE_CHECKING:
     from dedup.feed import Page
@@ -50,8 +51,8 @@ BLOCKS = click.option("--blocks/--no-blocks", default=True, help="Whether report
 def index_group() -> None:
     """Judge pages one by one as they come, by all that came before, on disk.
 
-    DB is the path of a file, or sqlite:///PATH; what can be made again stands beside it in DB.bands. Any number of
-    processes may use it at once.
+    DB is the path of a file, or sqlite:///PATH; what can be made again stands beside it in DB.bands. Or it is
+    redis://HOST:PORT/DB?name=NAME, for several machines. Any number of processes may use it at once.
     """
 
 
@@ -368,16 +369,19 @@ def merge_command(db: str, others: tuple[str, ...]) -> None:
         with existing(db) as index, shown_progress() as progress:
             for other in others:
                 if is_same(db, other):
-                    raise SettingsError("other", other, "another index than the one that pages are added to")
+                    raise SettingsError("other", hide(other), "another index than the one that pages are added to")
                 with existing(other) as one:
                     count = index.merge(one, progress=progress)
-                click.echo(f"{count:,} pages of {one_line(other)}")
+                click.echo(f"{count:,} pages of {one_line(hide(other))}")
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two names of indexes lead to one file."""
+    """Whether two names of indexes lead to one file, or are one URL."""
     from dedup.index.index import path_of
+    from dedup.index.wire import SCHEMES
 
+    if one.startswith(SCHEMES) or other.startswith(SCHEMES):
+        return one == other
     paths = path_of(one), path_of(other)
     return paths[0].exists() and paths[1].exists() and paths[0].samefile(paths[1])
 

@@ -172,7 +172,7 @@ for k = at + 1, #ARGV, 6 do
   end
 end
 redis.call('SET', name .. ':version', ARGV[3])
-redis.call('SET', name .. ':done:' .. ARGV[3], '1', 'EX', 3600)
+redis.call('SET', name .. ':done:' .. ARGV[3], '1', 'EX', 120)
 if redis.call('GET', name .. ':lock') == ARGV[4] then redis.call('DEL', name .. ':lock') end
 return 1
 """)

@@ -118,7 +118,7 @@ class Wire:
         pause, end = FIRST_PAUSE, time.monotonic() + PATIENCE
         while True:
             try:
-                answers = self._exchange(commands)
+                answers = self._known(commands)
             except (self._redis.ConnectionError, self._redis.TimeoutError, OSError) as error:
                 self._drop()
                 hopeless = isinstance(error, self._redis.AuthenticationError) or not self._met
@@ -134,7 +134,7 @@ class Wire:
                 raise
             else:
                 self._met = True
-                return self._checked(commands, answers)
+                return self._checked(answers)
 
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands, and read what comes; errors are among it."""
@@ -150,18 +150,20 @@ class Wire:
                 answers.append(error)
         return answers
 
-    def _checked(self, commands: Sequence[Command], answers: list[Any]) -> list[Any]:
+    def _known(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands; a server that was started again gets to know the scripts first."""
+        answers = self._exchange(commands)
+        if any(isinstance(answer, self._redis.exceptions.NoScriptError) for answer in answers):
+            self._exchange([("SCRIPT", "LOAD", one.text) for one in self._scripts])
+            answers = self._exchange(commands)
+        return answers
+
+    def _checked(self, answers: list[Any]) -> list[Any]:
         """Return answers without an error among them."""
-        wrong = [answer for answer in answers if isinstance(answer, self._redis.ResponseError)]
-        if not wrong:
-            return answers
-        if all(isinstance(one, self._redis.exceptions.NoScriptError) for one in wrong):  # it was started again
-            loaded = self._exchange([("SCRIPT", "LOAD", one.text) for one in self._scripts])
-            answers = [*loaded, *self._exchange(commands)]
-            wrong = [answer for answer in answers if isinstance(answer, self._redis.ResponseError)]
-            if not wrong:
-                return answers[len(loaded) :]
-        raise self._complaint(wrong[0]) from None
+        wrong = next((answer for answer in answers if isinstance(answer, self._redis.ResponseError)), None)
+        if wrong is not None:
+            raise self._complaint(wrong) from None
+        return answers
 
     def _complaint(self, error: Exception) -> DedupError:
         """Put an error into words that say what can be done."""
