@@ -323,6 +323,7 @@ def test_passwords_are_not_shown(server: Server, caplog: pytest.LogCaptureFixtur
         server.url("hidden", "you:other-magic@"), server.url("a*b", "you:magic-word@"),
         server.url("hidden", "you:magic-word@").replace("/0?", "/999?"), "redis://you:magic-word@localhost:1/0",
         "redis://you:magic-word@/x/y", "rediss://you:magic-word@localhost:1/0", "redis://you:magic-word@localhost:x/0",
+        "redis://you:magic/word@localhost/0", "redis://you:magic?word=@localhost/0", "redis://you:magic#word@localhost/0",
     ):  # fmt: skip
         with pytest.raises((StoreError, SettingsError)) as told:
             Index.open(place, PLAIN)
@@ -535,6 +536,14 @@ def test_a_server_without_memory_or_scripts(careful: Server, caplog: pytest.LogC
         found += check_all(index, records[20:])
         assert index.verify() == []
     assert found == in_memory(records)
+
+
+def test_a_closed_index_says_so(server: Server) -> None:
+    index = Index.open(server.url(), PLAIN)
+    index.close()
+    index.close()
+    with pytest.raises(StoreError, match="the index is closed"):
+        index.query("The ferry leaves.")
 
 
 def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,14 +80,14 @@ class Wire:
         self._url, self._scripts = url, scripts
         server, self.name = parts_of(url)
         parts = urllib.parse.urlsplit(server)
-        self.place = hide(f"{parts.scheme}://{parts.netloc}{parts.path}").replace("...@", "") + f" ({self.name})"
+        self.place = shown(f"{parts.scheme}://{parts.netloc}{parts.path}").replace("...@", "") + f" ({self.name})"
         none = importlib.import_module("redis.retry").Retry(importlib.import_module("redis.backoff").NoBackoff(), 0)
         try:
             self._pool = self._redis.ConnectionPool.from_url(
                 server, protocol=2, retry=none, socket_connect_timeout=CONNECTING, socket_timeout=ANSWERING
             )
-        except (ValueError, TypeError) as error:
-            raise SettingsError("url", hide(url), FORMS) from error
+        except (ValueError, TypeError):
+            raise SettingsError("url", shown(url), FORMS) from None
         self._connection: Any = None
         self._process = os.getpid()
         self._closed = False
@@ -179,6 +179,15 @@ class Wire:
         return StoreError(f"{self.place}: {told}: see that the server runs and can be reached, and try again")
 
 
+def shown(url: str) -> str:
+    """Return a URL without user and password, even where these have characters that they should not have.
+
+    >>> shown("redis://me:pass/word@host/0")
+    'redis://...@host/0'
+    """
+    return hide(re.sub(r"(?<=://).*@", "...@", url, flags=re.DOTALL))
+
+
 def parts_of(url: str) -> tuple[str, str]:
     """Return the URL of a server without what is meant for the index, and the name that its keys begin with.
 
@@ -194,5 +203,5 @@ def parts_of(url: str) -> tuple[str, str]:
     rest = [(key, value) for key, value in options if key != "name"]
     plain = re.fullmatch(r"/?\d*", parts.path) is not None and parts.hostname and not parts.fragment
     if not plain or NAME.fullmatch(name) is None or not all(OPTIONS.fullmatch(key) for key, _ in rest):
-        raise SettingsError("url", hide(url), FORMS)
+        raise SettingsError("url", shown(url), FORMS)
     return urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(rest))), name
