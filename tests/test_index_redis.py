@@ -219,6 +219,39 @@ def test_pages_change_age_move_and_are_compacted(server: Server) -> None:
         assert asked[0] == asked[1]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_done_in_whatever_order(server: Server, seed: int) -> None:
+    rng, now, place = random.Random(seed), [1000.0], server.url()
+    records = corpus(seed + 100, 50)
+
+    def clock() -> float:
+        return now[0]
+
+    with (
+        Index.open(place, PLAIN, clock=clock) as one,
+        Index.open(place, clock=clock) as two,
+        Index.open("memory:", PLAIN, clock=clock) as other,
+    ):
+        for _ in range(100):
+            now[0] += 1
+            index, record, text = rng.choice([one, two]), rng.choice(records), rng.choice(records)["text"]
+            name, source, chance = record["id"], record["source"], rng.random()
+            if chance < 0.7:
+                text = text if chance < 0.2 else record["text"]
+                assert index.check(text, id=name, source=source) == other.check(text, id=name, source=source)
+            elif chance < 0.85:
+                assert index.remove(name) == other.remove(name)
+            elif chance < 0.88:
+                assert index.expire(now[0] - 60) == other.expire(now[0] - 60)
+            elif chance < 0.9:
+                index.compact()
+            else:
+                some = rng.sample(records, 5)
+                assert list(index.check_many(some)) == list(other.check_many(some))
+        assert two.verify() == []
+        assert processes.decisions(two) == processes.decisions(other)
+
+
 def test_what_is_damaged_is_told_and_mended(server: Server) -> None:
     records, place = corpus(12, 40), server.url("mended")
     with Index.open(place, PLAIN) as index:
@@ -294,8 +327,30 @@ def test_what_was_acknowledged_is_there_after_the_server_was_killed(careful: Ser
         assert index.info()["pages"] == 90
 
 
+def test_processes_go_on_where_the_server_is_killed_again_and_again(careful: Server, tmp_path: pathlib.Path) -> None:
+    records, place, done = corpus(19, 160), careful.url(), threading.Event()
+    Index.open(place, PLAIN).close()
+    shares = [write_records(tmp_path / f"{k}.jsonl", records[k * 50 : k * 50 + 60]) for k in range(3)]
+
+    def kill() -> None:
+        while not done.wait(1.0):
+            careful.kill()
+            time.sleep(0.3)
+            careful.start()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        assert processes.run_crowd(place, shares, 20) == 0
+    finally:
+        done.set()
+        thread.join()
+    assert processes.serial(place, records, PLAIN) == (0, 0, 0, [])
+
+
 def test_a_server_that_is_gone_is_named(careful: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "PATIENCE", 0.2)
+    for patience in ("PATIENCE", "MEETING"):
+        monkeypatch.setattr(wire, patience, 0.2)
     careful.ask("ACL", "SETUSER", "me", "on", ">magic-word", "~*", "+@all")
     place = careful.url("gone", "me:magic-word@")
     with Index.open(place, PLAIN) as index:
@@ -315,7 +370,10 @@ def test_a_server_that_is_gone_is_named(careful: Server, monkeypatch: pytest.Mon
         assert index.check("The ferry leaves the new harbour at nine.", id="b").status == "new"
 
 
-def test_passwords_are_not_shown(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_passwords_are_not_shown(
+    server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "MEETING", 0.1)
     server.ask("ACL", "SETUSER", "you", "on", ">magic-word", "~*", "+@all")
     caplog.set_level(logging.DEBUG)
     messages = []

@@ -24,6 +24,7 @@ Command = tuple[Any, ...]
 SCHEMES = ("redis://", "rediss://")
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 PATIENCE = 10.0  # seconds in which a server that was there may come back
+MEETING = 2.0  # seconds in which one that was not may come: it may be a wrong address
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5  # seconds
 CONNECTING, ANSWERING = 5.0, 60.0  # seconds, where the URL says nothing else
 OPTIONS = re.compile(r"socket_(connect_)?timeout|ssl_\w+|client_name")  # of redis-py, that a URL may hold
@@ -115,14 +116,15 @@ class Wire:
         """
         if self._closed:
             raise StoreError(f"{self.place}: the index is closed: open it again")
-        pause, end = FIRST_PAUSE, time.monotonic() + PATIENCE
+        pause, begun = FIRST_PAUSE, time.monotonic()
         while True:
             try:
                 answers = self._known(commands)
             except (self._redis.ConnectionError, self._redis.TimeoutError, OSError) as error:
                 self._drop()
-                hopeless = isinstance(error, self._redis.AuthenticationError) or not self._met
-                if hopeless or time.monotonic() + pause > end:
+                there = self._met or isinstance(error, self._redis.BusyLoadingError)
+                end = begun + (PATIENCE if there else MEETING)
+                if isinstance(error, self._redis.AuthenticationError) or time.monotonic() + pause > end:
                     raise self._complaint(error) from None
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
