@@ -349,7 +349,7 @@ class RedisState:
         for kind, row in self._store.take_promoted():
             if kind == BLOCKS:
                 content = self._store.contents([row]).get(row)
-                entries = [] if content is None else [entry_of(content, fresh=False, keeper=True)]
+                entries = [] if content is None else [entry_of(content, fresh=self.is_fresh(row), keeper=True)]
             else:
                 page = self._store.pages([row]).get(row)
                 entries = [] if page is None else [entry_of_page(page, self.tokens_of(page))]

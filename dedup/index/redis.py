@@ -468,14 +468,26 @@ class RedisStore:
 
     def add_page(self, page: Known, looks: bytes | None) -> None:
         """Add a page."""
-        self._records.put(page.page, page)
         self._ids.put(page.id, page.page)
+        self._write_page(page, looks)
+        self.set("last_page", max(self.last()[0], page.page))
+
+    def replace_page(self, page: Known, looks: bytes | None) -> None:
+        """Write a page anew under its number."""
+        old = self.pages([page.page])[page.page]
+        self._note_copy(old, there=False)
+        self._forget_looks(old)
+        self._drop(PAGES, old.page, old.print, old.family)
+        self._write_page(page, looks)
+
+    def _write_page(self, page: Known, looks: bytes | None) -> None:
+        """Write a page, and where it is to be found."""
+        self._records.put(page.page, page)
         self._seen[page.page] = page.seen
         self._note_copy(page, there=True)
         if looks is not None:
             self._looks.put(page.page, looks)
             self._change(self._sampled(page.source), page.page, there=True)
-        self.set("last_page", max(self.last()[0], page.page))
 
     def _note_copy(self, page: Known, *, there: bool) -> None:
         """Note of which pages a page is a copy, or that it is none any more."""
@@ -680,6 +692,10 @@ class RedisStore:
         known = self.pages(sorted(self._members(self._sampled(name))))
         looks = self._looks.some(known)
         return [(page, one.print, one.contents, looks[page]) for page, one in known.items() if page in looks]
+
+    def looks_of(self, page: int) -> bytes | None:
+        """Return what a page is learnt from, None where it is not kept for that."""
+        return self._looks.get(page)
 
     def forget_looks(self, pages: Iterable[int]) -> None:
         """Keep pages no longer to learn from."""

@@ -98,6 +98,12 @@ class Store(Protocol):
     def decide_page(self, page: Known) -> None:
         """Write what was decided on a page that is there."""
 
+    def replace_page(self, page: Known, looks: bytes | None) -> None:
+        """Write a page anew under its number."""
+
+    def looks_of(self, page: int) -> bytes | None:
+        """Return what a page is learnt from, None where it is not kept for that."""
+
     def seen_before(self, time: int, count: int) -> list[int]:
         """Return pages that were last seen before a time, in seconds since 1970; so many at the most."""
 
