@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -325,3 +325,16 @@ def test_any_changes_leave_a_sound_index(seed: int, data: st.DataObject) -> None
         for k in range(25):
             index.remove(f"p{k}")
         assert index.info()["pages"] == index.info()["contents"] == 0
+
+
+def test_terms_of_no_known_language_are_kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_state, "FOLDED", 8)
+    rng = random.Random(5)
+    texts = [" ".join("".join(rng.choices("qxzjvk", k=6)) for _ in range(30)) for _ in range(40)]
+    with Index.open(tmp_path / "seen.db", dataclasses.replace(PLAIN, score=True)) as index:
+        list(index.check_many({"text": text, "id": str(k)} for k, text in enumerate(texts)))
+        wanted = cast("index_state.State", index._state).frequencies.arrays()
+    with Index.open(tmp_path / "seen.db") as index:
+        found = cast("index_state.State", index._state).frequencies.arrays()
+    assert found.keys() == wanted.keys() >= {"-1"}
+    assert all((found[name] == wanted[name]).all() for name in wanted)

@@ -100,13 +100,14 @@ def looks_of(page: Page) -> bytes:
     return looks.tobytes()
 
 
-def learn(pages: Sequence[Sampled], texts: tuple[U64, I64], source: str | None) -> bytes:
+def learn(pages: Sequence[Sampled], texts: tuple[U64, I64], source: str | None, workspace: Workspace) -> bytes:
     """Find what recurs on some pages of a source; return it as ``furniture_in`` reads it.
 
     Args:
         pages: the pages.
         texts: uint64, the tokens of their contents, int64[d + 1], where each begins; ``Sampled.contents`` count these.
         source: their source.
+        workspace: to work in.
     """
     looks = np.frombuffer(b"".join(page.looks for page in pages), LOOKS)
     bounds = np.cumsum([0, *(page.contents.size for page in pages)])
@@ -119,18 +120,17 @@ def learn(pages: Sequence[Sampled], texts: tuple[U64, I64], source: str | None) 
         *(np.ascontiguousarray(looks[name]) for name in ("key", "words", "page_odds")),
     )
     content = np.concatenate([page.contents for page in pages])
-    with Workspace() as workspace:
-        found = find_recurrence(
-            columns, Texts(content, *texts), Sources(1, 0 if source is None else FREE), workspace, Inline()
-        )
-        recurring = np.zeros(found.names.size, np.bool_)
-        recurring[found.templates[found.templates != FREE]] = True
-        rows = np.flatnonzero(recurring & ~found.learnt)
-        rows = rows[np.argsort(found.names[rows])]
-        table = np.empty(rows.size, TEMPLATE)
-        table["name"], table["learnt"] = found.names[rows], found.learnt[rows]
-        for name in ("docs", "clusters", "repeated", "blocks", "from_top", "from_bottom"):
-            table[name] = getattr(found.counts, name)[rows]
+    found = find_recurrence(
+        columns, Texts(content, *texts), Sources(1, 0 if source is None else FREE), workspace, Inline()
+    )
+    recurring = np.zeros(found.names.size, np.bool_)
+    recurring[found.templates[found.templates != FREE]] = True
+    rows = np.flatnonzero(recurring & ~found.learnt)
+    rows = rows[np.argsort(found.names[rows])]
+    table = np.empty(rows.size, TEMPLATE)
+    table["name"], table["learnt"] = found.names[rows], found.learnt[rows]
+    for name in ("docs", "clusters", "repeated", "blocks", "from_top", "from_bottom"):
+        table[name] = getattr(found.counts, name)[rows]
     return int(found.clusters_of[0]).to_bytes(8, "little") + table.tobytes()
 
 

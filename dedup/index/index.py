@@ -160,6 +160,7 @@ class Index:
     def close(self) -> None:
         """Close the index; what was added is there."""
         with self._lock:
+            self._writer.close()
             self._store.close()
 
     def _prepared(self, record: Mapping[str, Any], *, add: bool) -> tuple[Page, str, str | None]:

@@ -89,7 +89,7 @@ class Part(NamedTuple):
     variant: int | None
 
 
-UNDECIDED = Part(0, None, None, long=False, settled=False, keeper=None, similarity=None, variant=None)
+UNDECIDED = (False, None, None, None)  # the last columns of a content on which nothing was decided
 
 
 class Judged(NamedTuple):
@@ -289,7 +289,7 @@ class Judge:
                 blocks.append(block)
             part_of.append(number)
         least = self._settings.min_tokens
-        return [UNDECIDED._replace(block=block, long=lengths[block] >= least) for block in blocks], part_of
+        return [Part(block, None, None, lengths[block] >= least, *UNDECIDED) for block in blocks], part_of
 
     def _judge_parts(
         self,
@@ -322,7 +322,8 @@ class Judge:
         place = {k: column for column, k in enumerate(long.tolist())}
         fresh = [k for k in sorted(positions, key=positions.__getitem__) if not decided[k].settled]
         for k in fresh:
-            decided[k] = decided[k]._replace(keeper=~k)
+            if not parts[k].long:
+                decided[k] = decided[k]._replace(keeper=~k)
         fresh = [k for k in fresh if parts[k].long]
         if not fresh:
             return decided, near
@@ -364,8 +365,9 @@ class Judge:
         print_ = page.print_of(part.block)
         same = next((known[row] for row in rows if row in known and known[row].print == print_), None)
         if same is None or same.keeper is None:
-            return Part(part.block, position, same, part.long, False, None, None, None)  # noqa: FBT003 - it is short
-        return Part(part.block, position, same, part.long, True, same.keeper, same.similarity, same.variant)  # noqa: FBT003
+            return Part(part.block, position, same, part.long, *UNDECIDED)
+        decided = same.keeper, same.similarity, same.variant
+        return Part(part.block, position, same, part.long, True, *decided)  # noqa: FBT003 - as they stand
 
     def _fetch_keepers(self, parts: Sequence[Part], known: dict[int, Content]) -> None:
         """Look up what contents that were decided on stand for."""

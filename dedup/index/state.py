@@ -20,13 +20,13 @@ from dedup.index.arrivals import Keys, Neighbours, allowed_keys, sections_of
 from dedup.index.pages import Page
 from dedup.index.postings import Hits, Postings, Segment, merge, read_segment, write_segment
 from dedup.index.sqlite import Content, Known, SQLiteStore
-from dedup.kernels.postings import Wanted
+from dedup.kernels.postings import FREE, Wanted
 from dedup.lsh import Scheme
 from dedup.schema import Blocks, Reason
 from dedup.settings import Settings
 from dedup.sketch import Tokens, sketch_rows
 
-FOLDED = 1 << 14  # recent rows that are folded into a segment
+FOLDED = 1 << 13  # recent rows that are folded into a segment; an index is opened as fast as these are entered
 TOGETHER = 32  # rows that are entered at a time, so that no bucket gets many more than its limit
 STALE = 1.1  # weights of terms are made again when a language has so many times the documents
 LATEST = 1 << 62  # after anything
@@ -148,6 +148,7 @@ class State:
         self._generation = -1
         self._weights: dict[int, tuple[int, Weights]] = {}
         self._held: dict[str, Segment] = {}  # where there is no folder
+        self._asked: dict[str, tuple[Keys, Wanted]] = {}  # what was looked up last
         self._clear()
 
     def _clear(self) -> None:
@@ -267,7 +268,9 @@ class State:
 
     def find(self, kind: str, keys: Keys, apart: int) -> Hits:
         """Look rows up; at most ``apart`` one-bit MinHash values differ in those that share a band."""
-        return self.postings[kind].find(keys.lines(apart))
+        wanted = keys.lines(apart)
+        self._asked[kind] = keys, wanted
+        return self.postings[kind].find(wanted)
 
     def enter(self, kind: str, entries: list[Entry]) -> None:
         """Enter rows, in the order in which they may survive."""
@@ -291,7 +294,9 @@ class State:
 
     def enter_found(self, kind: str, rows: Sequence[int], near: Neighbours, roles: Roles) -> None:
         """Enter rows that were looked up just now, in the order in which they may survive."""
-        which, wanted = np.flatnonzero(roles.fresh | roles.keeper), near.keys.lines(-1)
+        keys, wanted = self._asked[kind]
+        wanted = wanted if keys is near.keys else near.keys.lines(-1)
+        which = np.flatnonzero(roles.fresh | roles.keeper)
         numbers = np.array(rows, np.int64)
         if kind == BLOCKS:
             self._entered.update(numbers[roles.fresh].tolist())
@@ -318,8 +323,11 @@ class State:
             self._fold(kind)
         self._settle()
         files = {kind: [self._kept(kind, k) for k in range(len(names))] for kind, names in self._names.items()}
+        last = self.frequencies.docs.size - 1  # of texts of no language that is known, whose table is at FREE
         frequencies = [
-            (language, int(docs), self._table(language)) for language, docs in enumerate(self.frequencies.docs) if docs
+            (language, int(docs), self._table(language))
+            for language, docs in zip((*range(last), FREE), self.frequencies.docs, strict=True)
+            if docs
         ]
         with self._store.writing():
             if self._store.get("generation", 0) != generation:

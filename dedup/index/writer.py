@@ -37,11 +37,19 @@ from dedup.lsh import Scheme
 from dedup.reading import Progress
 from dedup.schema import Reason
 from dedup.settings import Settings
+from dedup.workspace import Workspace
 
 MOST_HOLDERS = 1 << 12  # pages that are asked for at a time
 MOST_LEARNT = 256  # sources whose furniture is kept at hand
 UNNAMED = ""  # the source of pages without one
-NOT_MATCHED = (None, None, None, None, None)  # page, position, keeper, similarity and variant of such a content
+Decision = tuple[int | None, int | None, int | None, float | None, int | None]
+NOT_MATCHED: Decision = (
+    None,
+    None,
+    None,
+    None,
+    None,
+)  # page, position, keeper, similarity and variant of such a content
 
 
 class Arrival(NamedTuple):
@@ -76,7 +84,14 @@ class Writer:
     ) -> None:
         self._settings, self._schemes = settings, schemes
         self._store, self._state, self._judge = store, state, judge
+        self._workspace: Workspace | None = None  # made when something is learnt
         self._furniture: collections.OrderedDict[str, tuple[int | None, Furniture]] = collections.OrderedDict()
+
+    def close(self) -> None:
+        """Delete what was needed for the work."""
+        if self._workspace is not None:
+            self._workspace.close()
+            self._workspace = None
 
     def furniture_of(self, source: str | None) -> Furniture:
         """Return what recurs in a source."""
@@ -156,12 +171,10 @@ class Writer:
         for part, own in zip(parts, rows, strict=True):
             now_matched = not part.settled and part.keeper is not None
             tokens, family = page.tokens_of(part.block), families.get(part.block, 0)
-            content = Content(own, page.print_of(part.block), signed(family), *NOT_MATCHED, tokens.tobytes())
+            decision: Decision = NOT_MATCHED
             if now_matched:
-                content = content._replace(
-                    page=number, position=part.position, keeper=numbered(part.keeper), similarity=part.similarity,
-                    variant=numbered(part.variant),
-                )  # fmt: skip
+                decision = number, part.position, numbered(part.keeper), part.similarity, numbered(part.variant)
+            content = Content(own, page.print_of(part.block), signed(family), *decision, tokens.tobytes())
             if part.known is None:
                 new.append(content)
             elif now_matched:
@@ -217,7 +230,8 @@ class Writer:
             Sampled(looks, np.array([places.get(row, -1) for row in rows.tolist()], np.int64), first_half(print_))
             for (_, print_, _, looks), rows in zip(sample, contents, strict=True)
         ]
-        return learn(pages, (tokens, bounds), source)
+        self._workspace = self._workspace or Workspace()
+        return learn(pages, (tokens, bounds), source, self._workspace)
 
     def remove(self, page: Known) -> None:
         """Delete a page and what only it had; decide again on what stood for it."""
