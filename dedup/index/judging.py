@@ -187,7 +187,9 @@ class Judge:
         """Decide on the blocks of a page, if it stays, and whether one that arrived before some page contains it."""
         known: dict[int, Content] = {}
         parts, part_of = self._find_parts(page)
-        parts, near = self._judge_parts(page, parts, part_of, matched & whole.stays, known, own)
+        near = None
+        if parts:
+            parts, near = self._judge_parts(page, parts, part_of, matched & whole.stays, known, own)
         if whole.stays and whole.reason == Reason.NONE:
             decided = [parts[k] for k, yes in zip(part_of, matched.tolist(), strict=True) if k is not None and yes]
             labels = [one.keeper for one in decided if one.long and one.keeper is not None]
@@ -299,10 +301,8 @@ class Judge:
         matched: Bool,
         known: dict[int, Content],
         own: Known | None,
-    ) -> tuple[list[Part], Neighbours | None]:
+    ) -> tuple[list[Part], Neighbours]:
         """Decide on the contents of a page, in the order in which they are matched."""
-        if not parts:
-            return parts, None
         positions: dict[int, int] = {}
         for block, k in enumerate(part_of):
             if k is not None and matched[block]:
