@@ -237,8 +237,8 @@ def sift(hits: I64, bands: int, limit: int, bounds: I64, found: I64, ordinals: I
         room = limit - over
         bounds[x] = end
         for k in range(count):
-            if votes[k] > floor or room > 0:
-                room -= votes[k] <= floor
+            if votes[k] > floor or (votes[k] == floor and room > 0):
+                room -= votes[k] == floor
                 ordinals[end], found[end] = sorted_ordinals[k], sorted_found[k]
                 end += 1
     bounds[m] = end
