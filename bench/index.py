@@ -144,6 +144,7 @@ def measure(url: str, sizes: list[int], times: int, place: str) -> list[Figure]:
     with Index.open(url, SETTINGS) as index:
         for size, told in curve(index, sizes, place):
             bars = size == 1_000_000
+            say(f"{place}, {size:,} paragraphs: " + ", ".join(f"{name} {value:.2f}" for name, value in told.items()))
             for name, value in told.items():
                 bar = {
                     "query p50": MOST_QUERY * times, "check p50": MOST_CHECK * times, "check p99": MOST_LATE * times,
@@ -158,12 +159,28 @@ def measure(url: str, sizes: list[int], times: int, place: str) -> list[Figure]:
 @click.command()
 @click.option("--paragraphs", default="10000,100000,1000000", show_default=True, help="Sizes at which to measure.")
 @click.option("--peer-pages", default=500, show_default=True, help="Pages that datasketch is given too.")
-@click.option("--redis", "redis_url", help="A Redis server to measure too; what it has under the names used is lost.")
+@click.option("--redis", "redis_url", help="A database of a Redis server to measure too; what is in it is lost.")
+@click.option("--only", type=click.Choice(["sqlite", "redis"]), help="One kind of index alone.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=pathlib.Path), help="Where to put the index.")
 @json_option
-def main(paragraphs: str, peer_pages: int, redis_url: str | None, folder: pathlib.Path | None, as_json: bool) -> None:
+def main(
+    paragraphs: str,
+    peer_pages: int,
+    redis_url: str | None,
+    only: str | None,
+    folder: pathlib.Path | None,
+    as_json: bool,
+) -> None:
     """Measure what a page costs."""
     sizes = [int(size) for size in paragraphs.split(",")]
+    figures = [] if only == "redis" else measure_sqlite(folder, sizes, peer_pages)
+    if redis_url is not None and only != "sqlite":
+        figures += measure_redis(redis_url, sizes, peer_pages)
+    finish(figures, as_json)
+
+
+def measure_sqlite(folder: pathlib.Path | None, sizes: list[int], peer_pages: int) -> list[Figure]:
+    """Measure an index in a file, and datasketch in memory."""
     with tempfile.TemporaryDirectory(dir=folder) as room:
         place = pathlib.Path(room) / "seen.db"
         figures = measure(f"sqlite:///{place}", sizes, 1, "SQLite")
@@ -172,13 +189,10 @@ def main(paragraphs: str, peer_pages: int, redis_url: str | None, folder: pathli
         bar = sizes[-1] == 1_000_000
         figures.append(Figure("SQLite: opening, s", time.perf_counter() - begun, "at most" if bar else "-", MOST_OPEN))
         ours, theirs = compare(peer_pages, f"sqlite:///{place.with_name('peer.db')}", None)
-    figures += [
-        Figure("ours on SQLite, ms a page", ours), Figure("datasketch in a dict, ms a page", theirs),
+    return [
+        *figures, Figure("ours on SQLite, ms a page", ours), Figure("datasketch in a dict, ms a page", theirs),
         Figure("times faster than datasketch in a dict", theirs / ours, "at least", LEAST_FASTER),
     ]  # fmt: skip
-    if redis_url is not None:
-        figures += measure_redis(redis_url, sizes, peer_pages)
-    finish(figures, as_json)
 
 
 def measure_redis(url: str, sizes: list[int], peer_pages: int) -> list[Figure]:
@@ -186,13 +200,13 @@ def measure_redis(url: str, sizes: list[int], peer_pages: int) -> list[Figure]:
     import redis
 
     server = redis.Redis.from_url(url)
-    server.flushdb()
+    server.flushdb(asynchronous=True)
     figures = measure(f"{url}?name=bench", sizes, REDIS_TIMES, "Redis")
-    server.flushdb()
+    server.flushdb(asynchronous=True)
     where = server.connection_pool.connection_kwargs
     storage = {"type": "redis", "basename": b"peer", "redis": {"host": where["host"], "port": where["port"]}}
     ours, theirs = compare(peer_pages, f"{url}?name=peer", storage)
-    server.flushdb()
+    server.flushdb(asynchronous=True)
     return [
         *figures, Figure("ours on Redis, ms a page", ours), Figure("datasketch in Redis, ms a page", theirs),
         Figure("times faster than datasketch in Redis", theirs / ours, "at least", LEAST_FASTER),
