@@ -24,6 +24,7 @@ from dedup.errors import Corrupt, InputError, NotFound, SettingsError, StoreErro
 from dedup.options import (
     OF_READING,
     Duration,
+    F,
     changed_settings,
     with_index_settings,
     with_reading_settings,
@@ -106,13 +107,15 @@ def begun(db: str, context: click.Context, options: dict[str, Any], base: Settin
         yield index
 
 
+def judging(command: F) -> F:
+    """Add what commands that judge pages have in common: the index, the inputs, and what is told of them."""
+    for option in (with_reading_settings, BLOCKS, KEPT, JSON_REPORTS, INPUTS, PLACE):
+        command = option(command)
+    return command
+
+
 @index_group.command("add")
-@PLACE
-@INPUTS
-@JSON_REPORTS
-@KEPT
-@BLOCKS
-@with_reading_settings
+@judging
 @with_index_settings
 @click.pass_context
 def add_command(
@@ -135,12 +138,7 @@ def add_command(
 
 
 @index_group.command("query")
-@PLACE
-@INPUTS
-@JSON_REPORTS
-@KEPT
-@BLOCKS
-@with_reading_settings
+@judging
 def query_command(db: str, inputs: tuple[str, ...], as_json: bool, kept: bool, blocks: bool, **options: Any) -> None:
     """Judge pages as add does, and add none."""
     with reported_errors(), interruptible(""):

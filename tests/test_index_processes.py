@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import time
+from collections.abc import Callable
 
 import pytest
 from index_crowd import run_crowd, serial, start
@@ -16,6 +17,21 @@ from dedup.index import Index
 def assert_serial(place: pathlib.Path, records: list[dict[str, str]]) -> None:
     """Everything is there once, and was decided as if it had come one by one."""
     assert serial(place, records, PLAIN) == (0, 0, 0, [])
+
+
+def kill_workers(
+    place: str | pathlib.Path, lines: pathlib.Path, times: int, between: Callable[[], object] = lambda: None
+) -> None:
+    """Add the pages of a file, killed each time some pages later."""
+    for k in range(times):
+        worker = start(place, lines)
+        assert worker.stdout is not None
+        for _ in range(12 * k + 5):
+            worker.stdout.readline()
+        time.sleep(0.003 * k)
+        worker.kill()
+        worker.communicate()
+        between()
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -33,14 +49,7 @@ def test_killed_again_and_again(tmp_path: pathlib.Path) -> None:
     records = corpus(3, 120)
     place, lines = tmp_path / "seen.db", write_records(tmp_path / "all.jsonl", records)
     Index.open(place, PLAIN).close()
-    for k in range(6):
-        worker = start(place, lines)
-        assert worker.stdout is not None
-        for _ in range(12 * k + 5):
-            worker.stdout.readline()
-        time.sleep(0.003 * k)
-        worker.kill()
-        worker.communicate()
+    kill_workers(place, lines, 6)
     with Index.open(place) as index:
         list(index.check_many(records))
     assert_serial(place, records)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from inputs import write_records
 from redis_server import Server
 from test_index import COPIES, PLAIN, corpus
+from test_index_processes import kill_workers
 
 import dedup.index.redis as redis_store
 from dedup import Settings
@@ -35,7 +36,7 @@ from dedup.errors import (
     StoreError,
     VersionMismatch,
 )
-from dedup.index import Index, Report, bands, lsh_options, minhash_of, state, wire
+from dedup.index import Index, Report, lsh_options, minhash_of, state, wire
 
 NASTY = [
     "*", "a b", "a\nb\r\n", "nul\0byte", "h?llo[ab]", "x" * 100_000, "{tag}", "dedup:meta", "'\"\\", "ü€😀", " ", ":",
@@ -111,8 +112,7 @@ def test_whatever_is_to_go(server: Server, drop: frozenset[Any]) -> None:
 def test_batches_and_two_by_turns_say_the_same_with_substance_and_furniture(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (state, bands):
-        monkeypatch.setattr(module, "STALE", 1.0)  # who weighs terms by what was known a while ago differs a little
+    monkeypatch.setattr(state, "STALE", 1.0)  # who weighs terms by what was known a while ago differs a little
     chosen = Settings(score=True)
     records = corpus(7, 120)
     for k, record in enumerate(records):
@@ -288,15 +288,8 @@ def test_killed_again_and_again(server: Server, tmp_path: pathlib.Path) -> None:
     records, place = corpus(3, 90), server.url("killed")
     lines = write_records(tmp_path / "all.jsonl", records)
     Index.open(place, PLAIN).close()
-    for k in range(4):
-        worker = processes.start(place, lines)
-        assert worker.stdout is not None
-        for _ in range(12 * k + 5):
-            worker.stdout.readline()
-        time.sleep(0.003 * k)
-        worker.kill()
-        worker.communicate()
-        server.ask("PEXPIRE", "killed:lock", 50)  # so that the test need not wait for it
+    # so that the test need not wait for the lock of the killed
+    kill_workers(place, lines, 4, lambda: server.ask("PEXPIRE", "killed:lock", 50))
     with Index.open(place) as index:
         list(index.check_many(records))
     assert processes.serial(place, records, PLAIN) == (0, 0, 0, [])

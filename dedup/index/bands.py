@@ -13,31 +13,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dedup.arrays import I64, U8, U32, U64
-from dedup.frequencies import PRIOR, Counts, DocumentFrequencies, Weights
+from dedup.frequencies import Counts, DocumentFrequencies
 from dedup.index.arrivals import Keys, Neighbours
 from dedup.index.pages import Page
 from dedup.index.postings import Hits
-from dedup.index.redis import RedisStore
-from dedup.index.scripts import FIND, LISTED
-from dedup.index.sqlite import Known
-from dedup.index.state import (
+from dedup.index.records import (
     BLOCKS,
-    NO_TOKENS,
     PAGES,
-    STALE,
     Entry,
     Roles,
     count_terms_in,
     entry_of,
     entry_of_page,
     first_half,
-    tokens_in,
-    unpack,
+    leads,
 )
+from dedup.index.redis import RedisStore
+from dedup.index.scripts import FIND, LISTED
+from dedup.index.state import BaseState
 from dedup.index.wire import Command
 from dedup.kernels.terms import BUCKETS
 from dedup.lsh import Scheme
-from dedup.schema import Reason
 from dedup.settings import Settings
 from dedup.sketch import Sketches, sketch_rows
 
@@ -220,7 +216,7 @@ class Bands:
         return near
 
 
-class RedisState:
+class RedisState(BaseState[RedisStore]):
     """Bands of blocks and of pages, and the frequencies of terms; all rest in Redis.
 
     Args:
@@ -230,17 +226,11 @@ class RedisState:
     """
 
     def __init__(self, store: RedisStore, settings: Settings, schemes: tuple[Scheme, Scheme]) -> None:
-        self._store, self._settings = store, settings
-        self._schemes = dict(zip((BLOCKS, PAGES), schemes, strict=True))
+        super().__init__(store, settings, schemes)
         store.limit = settings.bucket_limit
         self._bands = {kind: Bands(store.key(kind), scheme, store) for kind, scheme in self._schemes.items()}
-        self._weights: dict[int, tuple[int, Weights]] = {}
         self._entered: set[int] = set()  # contents, in this transaction
         self.last_page = self._last_row = 0
-
-    def bands(self, kind: str) -> int:
-        """Return how many bands a kind of rows has."""
-        return self._schemes[kind].bands
 
     def refresh(self) -> None:
         """Forget what was found in the transaction before; inside a transaction."""
@@ -347,19 +337,7 @@ class RedisState:
     def take_promotions(self) -> None:
         """Enter rows that became keepers after they were entered."""
         for kind, row in self._store.take_promoted():
-            if kind == BLOCKS:
-                content = self._store.contents([row]).get(row)
-                entries = [] if content is None else [entry_of(content, fresh=self.is_fresh(row), keeper=True)]
-            else:
-                page = self._store.pages([row]).get(row)
-                entries = [] if page is None else [entry_of_page(page, self.tokens_of(page))]
-            self.enter(kind, entries)
-
-    def tokens_of(self, page: Known) -> list[U64]:
-        """Return the tokens of each block of a page: uint64[t] each."""
-        rows = unpack(page.contents)[0].tolist()
-        known = self._store.contents({row for row in rows if row >= 0})
-        return [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
+            self.enter(kind, self._promoted_entries(kind, row))
 
     def count(self, counts: Counts, language: int) -> None:
         """Count the terms of a page."""
@@ -367,18 +345,17 @@ class RedisState:
         terms[:, 0] = counts.indices
         self._store.count_document(language, terms.tobytes())
 
-    def weights(self, language: int) -> Weights:
-        """Return the logarithms that terms of a language are weighed by, see ``put_together``."""
-        docs = self._store.documents.get(language, 0)
-        made = self._weights.get(language)
-        if made is None or docs + PRIOR > STALE * (made[0] + PRIOR):
-            frequencies = DocumentFrequencies()
-            for one, number in self._store.documents.items():
-                frequencies.docs[one] = number
-            frequencies.tables[language] = self._table(language)
-            weights = frequencies.blended(np.array([language], np.int32), included=False).logarithms()
-            made = self._weights[language] = docs, weights
-        return made[1]
+    def _documents(self, language: int) -> int:
+        """Return how many documents of a language were counted."""
+        return self._store.documents.get(language, 0)
+
+    def _counted(self, language: int) -> DocumentFrequencies:
+        """Return the frequencies of terms of a language, and how many documents each language has."""
+        frequencies = DocumentFrequencies()
+        for one, number in self._store.documents.items():
+            frequencies.docs[one] = number
+        frequencies.tables[language] = self._table(language)
+        return frequencies
 
     def _table(self, language: int) -> U32:
         """Return how many documents have each term of a language: uint32[BUCKETS]."""
@@ -481,8 +458,3 @@ class RedisState:
             last = pages[-1].page
         tables = {language: table.astype(">u4").tobytes() for language, table in frequencies.tables.items()}
         self._store.set_terms(documents, tables)
-
-
-def leads(page: Known) -> bool:
-    """Whether a page is found by its tokens."""
-    return bool(page.print) and page.twin is None and page.reason != Reason.LOW_SUBSTANCE_DOCUMENT

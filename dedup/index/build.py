@@ -16,7 +16,7 @@ from dedup.corpus import Corpus, Looks
 from dedup.errors import NotFound, SettingsMismatch
 from dedup.index.index import Index, differences, settings_of
 from dedup.index.pages import page_of
-from dedup.index.state import NO_PART, count_terms_in
+from dedup.index.records import NO_PART, count_terms_in
 from dedup.index.writer import Arrival
 from dedup.reading import Progress, pool_of, silent
 from dedup.run import Run

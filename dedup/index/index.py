@@ -20,10 +20,11 @@ from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsM
 from dedup.index.bands import RedisState
 from dedup.index.judging import Judge
 from dedup.index.pages import Page, prepare, with_signatures
+from dedup.index.records import LATEST
 from dedup.index.redis import RedisStore
 from dedup.index.report import Report
 from dedup.index.sqlite import FORMAT, SQLiteStore
-from dedup.index.state import LATEST, State
+from dedup.index.state import State
 from dedup.index.stores import Holdings, Overtaken
 from dedup.index.telling import Teller
 from dedup.index.verifying import examine, salvage

@@ -19,8 +19,7 @@ from dedup.decide import dropped_reasons
 from dedup.index.arrivals import Keys, Neighbours, Other, bits_apart, neighbours_of, settle, take_sketches
 from dedup.index.furniture import Furniture, Judgement, judge_page
 from dedup.index.pages import Page
-from dedup.index.sqlite import Content, Known, unsigned
-from dedup.index.state import BLOCKS, LATEST, PAGES, tokens_in, unpack
+from dedup.index.records import BLOCKS, LATEST, PAGES, Content, Known, tokens_in, unpack, unsigned
 from dedup.index.stores import Holdings, Store
 from dedup.kernels.compare import Rules
 from dedup.kernels.contain import longest_common

@@ -27,8 +27,6 @@ from dedup.kernels.postings import (
 )
 from dedup.store import atomic_file
 
-__all__ = ["Postings", "Segment", "merge", "read_segment", "without", "write_segment"]
-
 MAGIC = np.uint64(0x31544E454D474553)  # "SEGMENT1"
 FIRST_ROOM = 1 << 8
 

@@ -23,9 +23,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from dedup.errors import Corrupt, Locked, NotFound, StoreError
+from dedup.index.records import ASKED, BLOCKS, LATEST, NOTHING_KNOWN, PAGES, Content, Known, Source
 from dedup.index.scripts import ALL, BEGIN, COMMIT, HOLD
-from dedup.index.sqlite import ASKED, NOTHING_KNOWN, Content, Known, Source
-from dedup.index.state import BLOCKS, LATEST, PAGES
 from dedup.index.stores import Overtaken
 from dedup.index.wire import Command, Script, Wire
 

@@ -8,9 +8,10 @@ import pathlib
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from dedup.errors import Corrupt, DedupError, Locked, StoreError
+from dedup.index.records import ASKED, NOTHING_KNOWN, Content, Known, Source
 
 try:
     import fcntl
@@ -23,7 +24,6 @@ PATIENCE, PAUSE = 60.0, 0.0005  # seconds to wait for another process that write
 CACHE = 32 << 20  # bytes of the file that are kept in memory
 MAPPED = 1 << 40  # bytes of it that may be mapped
 PAGE_SIZE = 4096
-ASKED = 500  # rows that are asked for at once
 LOG_PAGES = 4000  # of the write-ahead log, before it is written back
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -55,87 +55,8 @@ CREATE TABLE promoted (event INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NU
 TABLES = {"meta": "name", "pages": "page", "contents": "row", "sources": "source", "learnt": "learnt"}
 
 
-class Content(NamedTuple):
-    """A distinct content of blocks.
-
-    Attributes:
-        row: its number.
-        print: its fingerprint, 16 bytes.
-        family: equal and not 0 where contents differ in numbers only.
-        page: where it stands first among blocks that are matched, None for none; ``position``, which block there.
-        position: see ``page``.
-        keeper: the content it stands for, None where no block with it is matched.
-        similarity: Jaccard similarity to the keeper, or else to the variant.
-        variant: first keeper of its family, where it keeps itself beside it.
-        tokens: uint64, as bytes.
-    """
-
-    row: int
-    print: bytes
-    family: int
-    page: int | None
-    position: int | None
-    keeper: int | None
-    similarity: float | None
-    variant: int | None
-    tokens: bytes
-
-
-class Known(NamedTuple):
-    """A page.
-
-    Attributes:
-        page: its number, in the order of arrival.
-        id: what it is called.
-        source: where it comes from, None where that is not known.
-        seen: when, in seconds since 1970.
-        print: fingerprint of its tokens, empty where it has none.
-        family: see ``Content``.
-        reason: why it goes, or what was found out about it: a code of ``Reason``.
-        twin: the first page with the same tokens, None for itself.
-        keeper: the page it stands for, None for itself.
-        similarity: Jaccard similarity to the keeper, or else to the variant.
-        variant: first keeper of its family, where it keeps itself beside it.
-        language: a number of ``dedup.background``, None where it was not looked for.
-        contents: its blocks' contents, see ``pack``.
-    """
-
-    page: int
-    id: str
-    source: str | None
-    seen: int
-    print: bytes
-    family: int
-    reason: int
-    twin: int | None
-    keeper: int | None
-    similarity: float | None
-    variant: int | None
-    language: int | None
-    contents: bytes
-
-
 CONTENT = ", ".join(Content._fields)
 KNOWN = ", ".join(Known._fields)
-
-
-class Source(NamedTuple):
-    """What is known of the pages of a source.
-
-    Attributes:
-        pages: how many were added that stayed.
-        due: with how many it is to be learnt again.
-        cut: a page is kept to learn from if the first half of its fingerprint is below, as ``signed``; None for any.
-        learnt: number of what was learnt of them, None for nothing yet.
-    """
-
-    pages: int
-    due: int
-    cut: int | None
-    learnt: int | None
-
-
-NOTHING_KNOWN = Source(0, 0, None, None)
 
 
 def make_tables(db: sqlite3.Connection) -> None:
@@ -153,16 +74,6 @@ def busy(place: str) -> str:
 def damaged(place: str, told: str) -> str:
     """Say that a file is damaged."""
     return f"{place} is damaged or no index ({told}): dedup index verify {place} --repair"
-
-
-def signed(value: int) -> int:
-    """Return 64 bits as SQLite holds them."""
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def unsigned(value: int) -> int:
-    """Return 64 bits as ``signed`` was given them."""
-    return value % (1 << 64)
 
 
 class SQLiteStore:

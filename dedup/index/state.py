@@ -7,114 +7,47 @@ import logging
 import pathlib
 import time
 import zlib
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 import xxhash
 
-from dedup.arrays import I32, I64, U64, Bool
+from dedup.arrays import I32, I64, U64
 from dedup.errors import Corrupt
-from dedup.frequencies import PRIOR, Counts, DocumentFrequencies, Weights, count_terms_of
+from dedup.frequencies import PRIOR, Counts, DocumentFrequencies, Weights
 from dedup.index.arrivals import Keys, Neighbours, allowed_keys, sections_of
 from dedup.index.pages import Page
-from dedup.index.postings import Hits, Postings, Segment, merge, read_segment, write_segment
-from dedup.index.sqlite import Content, Known, SQLiteStore
-from dedup.kernels.postings import FREE, Wanted
+from dedup.index.postings import Hits, Postings, merge, read_segment, write_segment
+from dedup.index.records import (
+    BLOCKS,
+    LATEST,
+    NO_TOKENS,
+    PAGES,
+    Entry,
+    Known,
+    Roles,
+    count_terms_in,
+    entry_of,
+    entry_of_page,
+    first_half,
+    leads,
+    tokens_in,
+    unpack,
+)
+from dedup.index.sqlite import SQLiteStore
+from dedup.index.stores import Store
+from dedup.kernels.postings import FREE, Segment, Wanted
 from dedup.lsh import Scheme
-from dedup.schema import Blocks, Reason
 from dedup.settings import Settings
-from dedup.sketch import Tokens, sketch_rows
+from dedup.sketch import sketch_rows
 
 FOLDED = 1 << 13  # recent rows that are folded into a segment; an index is opened as fast as these are entered
 TOGETHER = 32  # rows that are entered at a time, so that no bucket gets many more than its limit
 STALE = 1.1  # weights of terms are made again when a language has so many times the documents
-LATEST = 1 << 62  # after anything
 log = logging.getLogger("dedup")
-BLOCKS, PAGES = "blocks", "pages"  # kinds of postings
 SUFFIX = ".segment"
 SPARED = 600.0  # seconds for which files of segments stay: a process may have read their names just now
-NO_TOKENS: U64 = np.empty(0, np.uint64)
-NO_PART = (bytes(16), NO_TOKENS)
-
-
-class Entry(NamedTuple):
-    """A row to enter.
-
-    Attributes:
-        row: its number.
-        tokens: uint64, its tokens.
-        print: its fingerprint, 16 bytes.
-        fresh: whether it is to be found by its fingerprint from now on.
-        keeper: whether it is to be found by its bands.
-        first: whether it is the first keeper of its family.
-    """
-
-    row: int
-    tokens: U64
-    print: bytes
-    fresh: bool
-    keeper: bool
-    first: bool
-
-
-class Roles(NamedTuple):
-    """What rows are to be found by, see ``Entry``: bool[n] each."""
-
-    fresh: Bool
-    keeper: Bool
-    first: Bool
-
-
-def pack(contents: Iterable[int | None], matched: Iterable[bool]) -> bytes:
-    """Put the contents of a page's blocks into bytes, None for none, and which of the blocks were matched."""
-    rows = np.array([-1 if row is None else row for row in contents], np.int64)
-    kind = np.int32 if rows.max(initial=0) < 1 << 31 else np.int64
-    flags = np.packbits(np.fromiter(matched, np.bool_, rows.size))
-    return np.dtype(kind).itemsize.to_bytes(1, "little") + rows.astype(kind).tobytes() + flags.tobytes()
-
-
-def unpack(data: bytes) -> tuple[I64, Bool]:
-    """Return what ``pack`` was given: int64[n], -1 for none; bool[n].
-
-    Raises:
-        Corrupt: it is damaged.
-    """
-    size = data[0] if data else 0
-    if size not in {4, 8}:
-        raise Corrupt("a page's contents cannot be read: dedup index verify --repair")
-    n = 8 * (len(data) - 1) // (8 * size + 1)
-    rows = np.frombuffer(data, f"<i{size}", n, 1).astype(np.int64)
-    return rows, np.unpackbits(np.frombuffer(data, np.uint8, offset=1 + n * size), count=n).astype(np.bool_)
-
-
-def entry_of(content: Content, *, fresh: bool, keeper: bool) -> Entry:
-    """Return what to enter of a content; ``keeper`` tells whether it is one if it stands for itself."""
-    keeper = keeper and content.keeper == content.row
-    first = keeper and content.family != 0 and content.variant is None
-    return Entry(content.row, tokens_in(content), content.print, fresh, keeper, first)
-
-
-def tokens_in(content: Content) -> U64:
-    """Return the tokens of a content: uint64[t]."""
-    return np.frombuffer(content.tokens, np.uint64)
-
-
-def entry_of_page(page: Known, parts: Sequence[U64]) -> Entry:
-    """Return what to enter of a page; ``parts`` are the tokens of its blocks."""
-    keeper = page.keeper is None
-    tokens = np.concatenate([NO_TOKENS, *parts]) if keeper else NO_TOKENS
-    first = keeper and page.family != 0 and page.variant is None
-    return Entry(page.page, tokens, page.print, fresh=True, keeper=keeper, first=first)
-
-
-def count_terms_in(parts: Sequence[U64], language: int) -> Counts:
-    """Count the terms of a page; ``parts`` are the tokens of its blocks."""
-    bounds = np.cumsum([0, *(part.size for part in parts)])
-    nothing, each = np.empty((0, 2), np.uint64), np.zeros(len(parts), np.int64)
-    tokens = Tokens(np.concatenate([NO_TOKENS, *parts]), bounds, nothing, bounds[[0, -1]], nothing)
-    blocks = Blocks(np.array([0, each.size]), each, each, each.astype(np.uint8))
-    return count_terms_of(tokens, blocks, np.array([language], np.int32))
 
 
 def digest_of(segment: Segment) -> str:
@@ -125,12 +58,64 @@ def digest_of(segment: Segment) -> str:
     return digest.hexdigest()
 
 
-def first_half(print_: bytes) -> int:
-    """Return the first 64 bits of a fingerprint."""
-    return int.from_bytes(print_[:8], "little")
+Tables = TypeVar("Tables", bound=Store)
 
 
-class State:
+class BaseState(Generic[Tables]):
+    """What the states of all kinds of stores have in common.
+
+    Args:
+        store: the tables that they are made from.
+        settings: the settings of the index.
+        schemes: how blocks and documents are sketched.
+    """
+
+    def __init__(self, store: Tables, settings: Settings, schemes: tuple[Scheme, Scheme]) -> None:
+        self._store, self._settings = store, settings
+        self._schemes = dict(zip((BLOCKS, PAGES), schemes, strict=True))
+        self._weights: dict[int, tuple[int, Weights]] = {}
+
+    def is_fresh(self, row: int) -> bool:
+        """Whether a content has not been entered."""
+        raise NotImplementedError
+
+    def _documents(self, language: int) -> int:
+        """Return how many documents of a language were counted."""
+        raise NotImplementedError
+
+    def _counted(self, language: int) -> DocumentFrequencies:
+        """Return the frequencies of terms, those of a language at least."""
+        raise NotImplementedError
+
+    def bands(self, kind: str) -> int:
+        """Return how many bands a kind of rows has."""
+        return self._schemes[kind].bands
+
+    def tokens_of(self, page: Known) -> list[U64]:
+        """Return the tokens of each block of a page: uint64[t] each."""
+        rows = unpack(page.contents)[0].tolist()
+        known = self._store.contents({row for row in rows if row >= 0})
+        return [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
+
+    def _promoted_entries(self, kind: str, row: int) -> list[Entry]:
+        """Return what to enter of a row that became a keeper after it was entered; nothing of one that is gone."""
+        if kind == BLOCKS:
+            content = self._store.contents([row]).get(row)
+            return [] if content is None else [entry_of(content, fresh=self.is_fresh(row), keeper=True)]
+        page = self._store.pages([row]).get(row)
+        return [] if page is None else [entry_of_page(page, self.tokens_of(page))]
+
+    def weights(self, language: int) -> Weights:
+        """Return the logarithms that terms of a language are weighed by, see ``put_together``."""
+        docs = self._documents(language)
+        made = self._weights.get(language)
+        if made is None or docs + PRIOR > STALE * (made[0] + PRIOR):
+            weights = self._counted(language).blended(np.array([language], np.int32), included=False).logarithms()
+            made = self._weights[language] = docs, weights
+        return made[1]
+
+
+class State(BaseState[SQLiteStore]):
     """Postings of blocks and of pages, and the frequencies of terms.
 
     Args:
@@ -143,10 +128,9 @@ class State:
     def __init__(
         self, store: SQLiteStore, settings: Settings, schemes: tuple[Scheme, Scheme], folder: pathlib.Path | None
     ) -> None:
-        self._store, self._settings, self._folder = store, settings, folder
-        self._schemes = dict(zip((BLOCKS, PAGES), schemes, strict=True))
+        super().__init__(store, settings, schemes)
+        self._folder = folder
         self._generation = -1
-        self._weights: dict[int, tuple[int, Weights]] = {}
         self._held: dict[str, Segment] = {}  # where there is no folder
         self._asked: dict[str, tuple[Keys, Wanted]] = {}  # what was looked up last
         self._clear()
@@ -166,10 +150,6 @@ class State:
         self._generation = -1
         self._store.forget_version()
 
-    def bands(self, kind: str) -> int:
-        """Return how many bands a kind of rows has."""
-        return self._schemes[kind].bands
-
     def refresh(self) -> None:
         """Take in what others have added since; inside a transaction."""
         if not self._store.changed():
@@ -188,18 +168,8 @@ class State:
     def take_promotions(self) -> None:
         """Enter rows that became keepers after they were entered."""
         for event, kind, row in self._store.promoted_after(self._promoted):
-            self._take_promoted(kind, row)
+            self.enter(kind, self._promoted_entries(kind, row))
             self._promoted = event
-
-    def _take_promoted(self, kind: str, row: int) -> None:
-        """Enter a row that became a keeper after it was entered."""
-        if kind == BLOCKS:
-            found = self._store.contents([row]).get(row)
-            entries = [] if found is None else [entry_of(found, fresh=self.is_fresh(row), keeper=True)]
-        else:
-            page = self._store.pages([row]).get(row)
-            entries = [] if page is None else [entry_of_page(page, self.tokens_of(page))]
-        self.enter(kind, entries)
 
     def _load(self, generation: int) -> None:
         """Take the segments and frequencies that rest; what is in them is forgotten as recent."""
@@ -230,7 +200,7 @@ class State:
             for one in (known[row] for row in dict.fromkeys(rows) if row in known):
                 entries.append(entry_of(one, fresh=self.is_fresh(one.row), keeper=one.page == page.page))
                 self._entered.update([one.row] if entries[-1].fresh else [])
-            if page.print and page.twin is None and page.reason != Reason.LOW_SUBSTANCE_DOCUMENT:
+            if leads(page):
                 parts = [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
                 leading.append(entry_of_page(page, parts))
                 counted += [(page.language, parts)] if page.language is not None else []
@@ -244,24 +214,17 @@ class State:
         """Whether a content has not been entered."""
         return row > self.last_row and row not in self._entered
 
-    def tokens_of(self, page: Known) -> list[U64]:
-        """Return the tokens of each block of a page: uint64[t] each."""
-        rows = unpack(page.contents)[0].tolist()
-        known = self._store.contents({row for row in rows if row >= 0})
-        return [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
-
     def count(self, counts: Counts, language: int) -> None:
         """Count the terms of a page."""
         self.frequencies.add(counts, np.array([language], np.int32), np.zeros(1, np.int64))
 
-    def weights(self, language: int) -> Weights:
-        """Return the logarithms that terms of a language are weighed by, see ``put_together``."""
-        docs = int(self.frequencies.docs[language])
-        made = self._weights.get(language)
-        if made is None or docs + PRIOR > STALE * (made[0] + PRIOR):
-            weights = self.frequencies.blended(np.array([language], np.int32), included=False).logarithms()
-            made = self._weights[language] = docs, weights
-        return made[1]
+    def _documents(self, language: int) -> int:
+        """Return how many documents of a language were counted."""
+        return int(self.frequencies.docs[language])
+
+    def _counted(self, _language: int) -> DocumentFrequencies:
+        """Return the frequencies of terms."""
+        return self.frequencies
 
     def expect(self, arrivals: Sequence[tuple[Page, str, str | None]]) -> None:
         """Prepare for pages that are about to be judged: everything is at hand."""

@@ -12,8 +12,7 @@ from dedup.frequencies import Counts, Weights
 from dedup.index.arrivals import Keys, Neighbours
 from dedup.index.pages import Page
 from dedup.index.postings import Hits
-from dedup.index.sqlite import Content, Known, Source
-from dedup.index.state import Entry, Roles
+from dedup.index.records import Content, Entry, Known, Roles, Source
 
 
 class Overtaken(Locked):

@@ -7,8 +7,8 @@ import math
 from typing import NamedTuple
 
 from dedup.index.judging import Judge, Judged, Part, Whole
+from dedup.index.records import first_half
 from dedup.index.report import BlockReport, Report, Status
-from dedup.index.state import first_half
 from dedup.index.stores import Store
 from dedup.reasons import with_forms
 from dedup.schema import KINDS, REASONS, Reason

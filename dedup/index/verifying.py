@@ -13,8 +13,8 @@ import numpy as np
 
 from dedup.background import background
 from dedup.errors import Corrupt
-from dedup.index.sqlite import TABLES, Content, Known, make_tables
-from dedup.index.state import NO_TOKENS, tokens_in, unpack
+from dedup.index.records import NO_TOKENS, Content, Known, rows_of, tokens_in
+from dedup.index.sqlite import TABLES, make_tables
 from dedup.index.stores import Holdings, Store
 from dedup.kernels.tables import FREE
 from dedup.kernels.tokens import fingerprint_rows
@@ -77,7 +77,7 @@ def examine_pages(store: Store, found: Findings, keepers: dict[int, int | None],
     done, total = 0, store.count("pages")
     for pages in in_parts(store.pages_after, lambda one: one.page):
         for page in pages:
-            rows = rows_of(page) if is_sound_page(page) else None
+            rows = readable_rows(page) if is_sound_page(page) else None
             if rows is None:
                 found.broken.add(page.page)
                 found.problems.append(f"page {page.id!r} is damaged")
@@ -130,10 +130,10 @@ def is_sound_page(one: Known) -> bool:
     )  # fmt: skip
 
 
-def rows_of(page: Known) -> set[int] | None:
+def readable_rows(page: Known) -> set[int] | None:
     """Return the contents of a page, None where they cannot be read."""
     try:
-        return set(unpack(page.contents)[0].tolist()) - {FREE}
+        return rows_of(page.contents)
     except (Corrupt, ValueError):
         return None
 

@@ -17,16 +17,20 @@ from dedup.frequencies import Counts
 from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, learn, looks_of
 from dedup.index.judging import Judge, Judged
 from dedup.index.pages import Page, page_of, with_signatures
-from dedup.index.sqlite import Content, Known, Source, signed
-from dedup.index.state import (
+from dedup.index.records import (
     BLOCKS,
     NO_PART,
     NO_TOKENS,
     PAGES,
+    Content,
+    Known,
     Roles,
+    Source,
     count_terms_in,
     first_half,
     pack,
+    rows_of,
+    signed,
     tokens_in,
     unpack,
 )
@@ -222,7 +226,7 @@ class Writer:
     def _learnt_from(self, sample: list[tuple[int, bytes, bytes, bytes]], source: str | None) -> bytes:
         """Find what recurs on some pages of a source."""
         contents = [unpack(packed)[0] for _, _, packed, _ in sample]
-        found = self._store.contents({row for rows in contents for row in rows.tolist() if row >= 0})
+        found = self._store.contents(set().union(*(rows_of(packed) for _, _, packed, _ in sample)))
         places = {row: k for k, row in enumerate(found)}
         bounds = np.cumsum([0, *(len(one.tokens) // 8 for one in found.values())])
         tokens = np.concatenate([NO_TOKENS, *(tokens_in(one) for one in found.values())])
@@ -274,8 +278,7 @@ class Writer:
             kept: contents that it still has.
             again: pages to decide on again beside.
         """
-        rows = set(unpack(page.contents)[0].tolist()) - kept
-        contents = self._store.contents(row for row in rows if row >= 0)
+        contents = self._store.contents(rows_of(page.contents) - kept)
         gone = {label for one in contents.values() for label in (one.row, one.keeper)} - {None}
         self._store.drop_holders([(label, page.page) for label in gone if label is not None])
         if kept:
@@ -315,8 +318,7 @@ class Writer:
         while pages := self._store.holders_from(label, after, MOST_HOLDERS):
             after = pages[-1] + 1
             for known in self._store.pages(pages).values():
-                rows = unpack(known.contents)[0]
-                contents = self._store.contents(set(rows[rows >= 0].tolist()))
+                contents = self._store.contents(rows_of(known.contents))
                 if label not in self._hold(known.page, contents):
                     self._store.drop_holders([(label, known.page)])
 
@@ -326,7 +328,7 @@ class Writer:
         found = heapq.merge(*(self._holders_of(label) for label in labels))
         for number, _ in itertools.groupby(found):
             known = self._store.pages([number]).get(number)
-            if known is not None and content.row in unpack(known.contents)[0]:
+            if known is not None and content.row in rows_of(known.contents):
                 yield known
 
     def _holders_of(self, label: int) -> Iterator[int]:
@@ -368,7 +370,7 @@ class Writer:
     def parts_of(self, known: Known) -> list[tuple[bytes, U64]]:
         """Return fingerprints and tokens of a page's blocks."""
         rows = unpack(known.contents)[0].tolist()
-        contents = self._store.contents({row for row in rows if row >= 0})
+        contents = self._store.contents(rows_of(known.contents))
         try:
             return [(contents[row].print, tokens_in(contents[row])) if row >= 0 else NO_PART for row in rows]
         except KeyError as error:
@@ -421,7 +423,7 @@ class Writer:
         again: dict[int, Known] = {}
         for pages in in_parts(self._store.pages_after, lambda one: one.page):
             for one in pages:
-                rows = set(unpack(one.contents)[0].tolist()) - {-1}
+                rows = rows_of(one.contents)
                 self._store.add_holders(one.page, {keepers[row] or row for row in rows})
                 lonely = one.keeper is not None and one.keeper not in numbers
                 if one.page in found.astray or rows & astray or lonely:
@@ -437,7 +439,7 @@ class Writer:
         last, done, total = 0, 0, self._store.count("pages")
         while pages := self._store.pages_after(last):
             for page in pages:
-                used.update(unpack(page.contents)[0].tolist())
+                used.update(rows_of(page.contents))
             last, done = pages[-1].page, done + len(pages)
             progress("looking for unused contents", done, total)
         return [row for row in self._store.content_rows() if row not in used]
