@@ -335,6 +335,5 @@ def main() -> None:
     # a pipe that closes early is reported by the write that fails, on every platform alike
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started us wants none
-        signal.signal(signal.SIGINT, Interrupts.interrupt)
+    Interrupts.listen()
     cli(prog_name="dedup")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import pathlib
+import select
+import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # M_... of glibc's malloc.h
 LARGEST_KEPT, LARGEST_FROM_HEAP = 1 << 30, 32 << 20
@@ -104,6 +110,16 @@ class Interrupts:
     seen = False
 
     @classmethod
+    def listen(cls) -> None:
+        """Be interrupted, unless whoever started this process wants no interrupts; while waiting for a pipe too."""
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            return
+        signal.signal(signal.SIGINT, cls.interrupt)
+        if os.name == "posix" and sys.stdin is not None and not sys.stdin.seekable():
+            raw = cast("io.FileIO", cast("io.BufferedReader", sys.stdin.buffer).raw)
+            sys.stdin = io.TextIOWrapper(io.BufferedReader(Awaited(raw)), sys.stdin.encoding, sys.stdin.errors)
+
+    @classmethod
     def interrupt(cls, *_: object) -> None:
         """Interrupt."""
         cls.seen = True
@@ -114,3 +130,39 @@ class Interrupts:
         """Interrupt, if that was lost."""
         if cls.seen:
             raise KeyboardInterrupt
+
+
+class Awaited(io.RawIOBase):
+    """A pipe or terminal that is read where there is something to read, or its end.
+
+    A signal that comes after the interpreter's last look for one and before the system is asked to read is not seen
+    until there is something to read, which may be never. The signal's number in a pipe ends the wait for either
+    (D. J. Bernstein's self-pipe trick).
+
+    Args:
+        raw: the pipe or terminal, unbuffered.
+    """
+
+    def __init__(self, raw: io.FileIO) -> None:
+        super().__init__()
+        self._raw = raw
+        self._signals, told = os.pipe()
+        for end in (self._signals, told):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._raw.fileno()
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        """Fill a buffer with what is there; wait only where there is nothing."""
+        Interrupts.check()
+        pipe = self.fileno()
+        while pipe not in select.select([pipe, self._signals], [], [])[0]:
+            os.read(self._signals, select.PIPE_BUF)  # what handles them runs before the next wait
+        return self._raw.readinto(buffer)
