@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import random
 import sqlite3
@@ -49,7 +50,7 @@ def test_names_are_names_and_nothing_else(tmp_path: pathlib.Path, name: str) -> 
         assert index.remove(name)
         assert index.verify() == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["seen.db", "seen.db.bands"]
-    assert not list((tmp_path / "seen.db.bands").iterdir())
+    assert [path.name for path in (tmp_path / "seen.db.bands").iterdir()] == ["settings.json"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -279,6 +280,24 @@ def test_any_damage_is_mended_or_told(tmp_path: pathlib.Path, monkeypatch: pytes
         list(index.check_many(records))
         assert index.info()["pages"] >= len(records)  # the id of a page may have been damaged
         assert index.verify() == []
+
+
+@pytest.mark.parametrize("harm", [
+    "DELETE FROM meta WHERE name IN ('format', 'settings')",
+    "UPDATE meta SET value = substr(value, 9) WHERE name = 'settings'",
+])  # fmt: skip
+def test_settings_that_are_lost_stand_elsewhere(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    path = tmp_path / "seen.db"
+    records = fill(path, monkeypatch)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute(harm)
+    with pytest.raises(Corrupt, match=r"verify .*--repair"):
+        Index.open(path)
+    Index.salvage(path)
+    with Index.open(path, PLAIN) as index:
+        assert {one.status for one in index.check_many(records)} == {"unchanged"}
 
 
 def test_a_file_that_is_damaged_is_salvaged(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

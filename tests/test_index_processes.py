@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -43,6 +46,33 @@ def test_four_processes_one_of_them_killed(tmp_path: pathlib.Path, seed: int) ->
     shares = [write_records(tmp_path / f"{k}.jsonl", records[k * 50 : k * 50 + 90]) for k in range(4)]
     assert run_crowd(place, shares, 20) == 0
     assert_serial(place, records)
+
+
+FORKING = """
+import os, sys
+from dedup.errors import StoreError
+from dedup.index import Index
+
+with Index.open(sys.argv[1]) as index, Index.open("memory:") as other:
+    child = os.fork()
+    if child == 0:
+        other.add("A page of some words.", id="a")
+        try:
+            index.add("A page of some words.", id="a")
+        except StoreError as error:
+            with Index.open(sys.argv[1]) as own:
+                own.add("A page of some words.", id="a")
+            os._exit(3 if "forked: open it again" in str(error) else 4)
+        os._exit(5)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert index.add("A page of some words.", id="a").status == "unchanged"
+    sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_an_index_is_not_taken_into_another_process(tmp_path: pathlib.Path) -> None:
+    assert subprocess.run([sys.executable, "-c", FORKING, tmp_path / "seen.db"], check=False).returncode == 3
 
 
 def test_killed_again_and_again(tmp_path: pathlib.Path) -> None:

@@ -27,7 +27,7 @@ from dedup.index.sqlite import FORMAT, SQLiteStore
 from dedup.index.state import State
 from dedup.index.stores import Holdings, Overtaken
 from dedup.index.telling import Teller
-from dedup.index.verifying import examine, salvage
+from dedup.index.verifying import examine, keep_settings, salvage
 from dedup.index.wire import SCHEMES
 from dedup.index.writer import Arrival, Writer
 from dedup.lsh import schemes
@@ -134,7 +134,7 @@ class Index:
             raise NotFound(f"{path}: there is no index")
         if path is not None and path.is_dir():
             raise StoreError(f"{path} is a directory: name a file in it")
-        folder = None if path is None else path.with_name(path.name + ".bands")
+        folder = None if path is None else folder_of(path)
         store = RedisStore(place) if place.startswith(SCHEMES) else SQLiteStore(path, folder)
         try:
             if isinstance(store, RedisStore):
@@ -142,6 +142,8 @@ class Index:
                 if not create:
                     must_exist(store)
             made_with = agree(store, settings, place)
+            if folder is not None:
+                keep_settings(store, folder)
             index = cls(store, made_with, place, folder, clock)
             with store.reading():
                 index._state.refresh()
@@ -416,7 +418,7 @@ class Index:
         path = path_of(os.fspath(url))
         if not path.exists():
             raise NotFound(f"{path}: there is no index")
-        lost = salvage(path)
+        lost = salvage(path, folder_of(path))
         with cls.open(url, create=False) as index:
             return [*lost, *index.verify(repair=True, progress=progress)]
 
@@ -489,6 +491,11 @@ def path_of(place: str) -> pathlib.Path:
     return pathlib.Path(local_path(place))
 
 
+def folder_of(path: pathlib.Path) -> pathlib.Path:
+    """Return the folder beside the file of an index."""
+    return path.with_name(path.name + ".bands")
+
+
 def settings_of(settings: Settings) -> dict[str, Any]:
     """Return the settings that an index keeps, as JSON has them."""
     chosen = {name: getattr(settings, name) for name in OF_AN_INDEX}
@@ -512,25 +519,27 @@ def agree(store: SQLiteStore | RedisStore, settings: Settings | None, place: str
     Raises:
         SettingsMismatch: others are asked for.
         VersionMismatch: another version of this package made it.
+        Corrupt: its settings cannot be read.
     """
     with store.writing():
         form = store.get("format")
         if form is None and store.is_new():
-            settings = settings or Settings(score=True)
+            settings, form = settings or Settings(score=True), FORMAT
             for name, value in (
-                ("format", FORMAT),
+                ("format", form),
                 ("made_by", f"{MAKER} {__version__}"),
                 ("settings", json.dumps(settings_of(settings))),
             ):
                 store.set(name, value)
-        elif form != FORMAT:
+        elif form is not None and form != FORMAT:
             raise VersionMismatch(f"{place} has format {form}, this version reads {FORMAT}: begin a new index")
         text = store.get("settings")
     try:
-        kept = json.loads(text)
+        kept = json.loads(text if form == FORMAT else "null")
         made_with = dataclasses.replace(settings or Settings(), **{**kept, "drop": frozenset(kept["drop"])})
     except (TypeError, ValueError, KeyError) as error:
-        raise Corrupt(f"{place} is damaged: its settings are lost: begin a new index") from error
+        remedy = "begin a new index" if isinstance(store, RedisStore) else f"dedup index verify {place} --repair"
+        raise Corrupt(f"{place} is damaged: its settings are lost: {remedy}") from error
     other = "" if settings is None else differences(kept, settings_of(settings))
     if other:
         raise SettingsMismatch(f"{place} was made with {other}: open it with these, or without settings")

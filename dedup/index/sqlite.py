@@ -87,6 +87,7 @@ class SQLiteStore:
     def __init__(self, path: pathlib.Path | None, folder: pathlib.Path | None = None) -> None:
         self.path = path
         self._lock: int | None = None
+        self._process = os.getpid()
         with self._told():
             self._db = sqlite3.connect(
                 ":memory:" if path is None else str(path), PATIENCE, isolation_level=None, check_same_thread=False
@@ -129,9 +130,12 @@ class SQLiteStore:
         Raises:
             Locked: another process has been writing for long.
             Corrupt: the file is damaged, or none of ours.
-            StoreError: it cannot be read or written.
+            StoreError: it cannot be read or written, or was opened before this process was forked: neither SQLite nor
+                the lock would tell the two apart.
         """
         place = "the index" if self.path is None else str(self.path)
+        if self.path is not None and self._process != os.getpid():
+            raise StoreError(f"{place}: the index was opened before this process was forked: open it again here")
         try:
             yield
         except DedupError:

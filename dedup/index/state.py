@@ -138,9 +138,8 @@ class State(BaseState[SQLiteStore]):
     def _clear(self) -> None:
         """Forget everything."""
         self.postings = {kind: Postings(sections_of(scheme.bands)) for kind, scheme in self._schemes.items()}
-        self._names: dict[str, list[str | None]] = {
-            kind: [] for kind in self.postings
-        }  # of the files of their segments
+        # of the files of their segments
+        self._names: dict[str, list[str | None]] = {kind: [] for kind in self.postings}
         self.frequencies = DocumentFrequencies()
         self.last_page = self.last_row = self._promoted = 0
         self._entered: set[int] = set()  # contents that are to be found by their fingerprints, and in no segment

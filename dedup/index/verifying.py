@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pathlib
 import sqlite3
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from dedup.background import background
-from dedup.errors import Corrupt
+from dedup.errors import Corrupt, Locked
 from dedup.index.records import NO_TOKENS, Content, Known, rows_of, tokens_in
 from dedup.index.sqlite import TABLES, make_tables
 from dedup.index.stores import Holdings, Store
@@ -20,7 +21,10 @@ from dedup.kernels.tables import FREE
 from dedup.kernels.tokens import fingerprint_rows
 from dedup.reading import Progress
 from dedup.schema import REASONS
+from dedup.store import atomic_file
 
+NEEDED = ("format", "made_by", "settings")  # of what is known of an index as a whole
+KEPT = "settings.json"
 PRINT = 16  # bytes of a fingerprint
 MOST_LOST = 500  # places of a table that cannot be read, before it is given up
 Row = TypeVar("Row", Content, Known)
@@ -146,10 +150,33 @@ def in_parts(after: Callable[[int], list[Row]], number: Callable[[Row], int]) ->
         last = number(rows[-1])
 
 
-def salvage(path: pathlib.Path) -> list[str]:
+def keep_settings(store: Store, folder: pathlib.Path) -> None:
+    """Write into the folder of an index what nothing can be salvaged without, if it does not stand there already."""
+    path, data = folder / KEPT, json.dumps({name: store.get(name) for name in NEEDED}).encode()
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == data:
+            return
+    with contextlib.suppress(Locked), atomic_file(path) as file:  # where another process writes it, it is the same
+        file.write(data)
+
+
+def kept_settings(folder: pathlib.Path) -> dict[str, str | int]:
+    """Return what ``keep_settings`` wrote, as far as it can be read."""
+    try:
+        found = json.loads((folder / KEPT).read_bytes())
+        return {name: found[name] for name in NEEDED}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def salvage(path: pathlib.Path, folder: pathlib.Path) -> list[str]:
     """Copy what can be read of a damaged file into a new one that takes its place; say what could not.
 
     The damaged file stays beside it as ``NAME.damaged``.
+
+    Args:
+        path: the file.
+        folder: the folder of the index, where its settings stand once more.
 
     Raises:
         Corrupt: hardly anything can be read.
@@ -157,7 +184,7 @@ def salvage(path: pathlib.Path) -> list[str]:
     fresh = path.with_name(path.name + ".salvaged")
     fresh.unlink(missing_ok=True)
     try:
-        lost = copy_readable(path, fresh)
+        lost = copy_readable(path, fresh, kept_settings(folder))
     except (sqlite3.Error, UnicodeDecodeError) as error:
         fresh.unlink(missing_ok=True)
         raise Corrupt(f"{path} cannot be salvaged ({error}): begin a new index") from error
@@ -169,8 +196,12 @@ def salvage(path: pathlib.Path) -> list[str]:
     return lost
 
 
-def copy_readable(path: pathlib.Path, fresh: pathlib.Path) -> list[str]:
-    """Copy what can be read of a file into a new one; say what could not."""
+def copy_readable(path: pathlib.Path, fresh: pathlib.Path, settings: Mapping[str, str | int]) -> list[str]:
+    """Copy what can be read of a file, and its settings from where they stand once more, into a new one.
+
+    Returns:
+        What could not be read, in sentences.
+    """
     lost = []
     with (
         contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old,
@@ -182,9 +213,10 @@ def copy_readable(path: pathlib.Path, fresh: pathlib.Path) -> list[str]:
         for table, key in TABLES.items():
             missing = copy_rows(old, new, table, key)
             lost += [f"{table}: {missing} parts could not be read"] if missing else []
+        new.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", settings.items())
         new.execute("COMMIT")
         names = [name for (name,) in new.execute("SELECT name FROM meta")]
-    if not {"format", "settings"} <= set(names):
+    if not set(NEEDED) <= set(names):
         raise sqlite3.DatabaseError("its settings are lost")
     return lost
 

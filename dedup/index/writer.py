@@ -47,13 +47,7 @@ MOST_HOLDERS = 1 << 12  # pages that are asked for at a time
 MOST_LEARNT = 256  # sources whose furniture is kept at hand
 UNNAMED = ""  # the source of pages without one
 Decision = tuple[int | None, int | None, int | None, float | None, int | None]
-NOT_MATCHED: Decision = (
-    None,
-    None,
-    None,
-    None,
-    None,
-)  # page, position, keeper, similarity and variant of such a content
+NOT_MATCHED: Decision = (None,) * 5  # page, position, keeper, similarity and variant of such a content
 
 
 class Arrival(NamedTuple):
