@@ -17,6 +17,7 @@ import datasketch
 import index_crowd as processes
 import pytest
 import test_index
+import test_index_changes as changes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inputs import write_records
@@ -186,6 +187,23 @@ def test_nothing_is_left_of_pages_that_were_removed(server: Server, seed: int, d
     name = place.rpartition("=")[2].encode()
     kinds = {key[len(name) + 1 :].partition(b":")[0] for key in server.keys(place)}
     assert kinds <= {b"meta", b"version", b"done", b"sources", b"learnt", b"languages", b"terms"}
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([COPIES, changes.ALL]), st.lists(changes.STEP, max_size=10))
+def test_nothing_is_lost_whatever_changes(
+    server: Server, drop: frozenset[Any], steps: list[tuple[str, str, list[changes.Block]]]
+) -> None:
+    chosen = dataclasses.replace(PLAIN, drop=drop)
+    with Index.open(server.url(), chosen) as index, Index.open("memory:", chosen) as other:
+        changes.play(index, steps)
+        for one in (index, other):
+            for what, name, blocks in steps:
+                if what == "put":
+                    one.check(changes.text_of(blocks), id=name)
+                else:
+                    one.remove(name)
+        assert processes.decisions(index) == processes.decisions(other)
 
 
 def test_pages_change_age_move_and_are_compacted(server: Server) -> None:

@@ -7,7 +7,7 @@ of arrival, the page first, then the blocks of a page that stays.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +48,15 @@ class Keys(NamedTuple):
         keys[bands], present[bands] = self.prints >> np.uint64(32), True
         keys[bands + 1], present[bands + 1] = families >> np.uint64(32), families != 0
         return Wanted(np.arange(bands + 2), keys, present, bands, bits, apart)
+
+    def parts(self, size: int) -> Iterator[Keys]:
+        """Yield the keys of so many rows at a time."""
+        if self.prints.size <= size:
+            yield self
+            return
+        for first in range(0, self.prints.size, size):
+            which = (self.long >= first) & (self.long < first + size)
+            yield Keys(self.prints[first : first + size], self.long[which] - first, take_sketches(self.sketches, which))
 
 
 def sections_of(bands: int) -> int:
@@ -92,6 +101,18 @@ def neighbours_of(keys: Keys, hits: Hits, limit: int) -> Neighbours:
     ends, rows = bounds.tolist(), found[: bounds[m]].tolist()
     near = [rows[first:end] for first, end in itertools.pairwise(ends)]
     return Neighbours(keys, hits.sizes, prints, families, near, dict(zip(rows, ordinals.tolist(), strict=False)))
+
+
+def joined(keys: Keys, parts: Sequence[Neighbours]) -> Neighbours:
+    """Put together what rows found that were looked up in parts."""
+    return Neighbours(
+        keys,
+        np.concatenate([part.sizes for part in parts], axis=1),
+        [rows for part in parts for rows in part.prints],
+        [rows for part in parts for rows in part.families],
+        [rows for part in parts for rows in part.near],
+        {row: ordinal for part in parts for row, ordinal in part.ordinals.items()},
+    )
 
 
 class Other(NamedTuple):

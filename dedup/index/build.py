@@ -14,6 +14,7 @@ from dedup.arrays import I64, Bool
 from dedup.checkpoint import Sketchbook
 from dedup.corpus import Corpus, Looks
 from dedup.errors import NotFound, SettingsMismatch
+from dedup.index.furniture import looks_of
 from dedup.index.index import Index, differences, settings_of
 from dedup.index.pages import page_of
 from dedup.index.records import NO_PART, count_terms_in
@@ -84,8 +85,9 @@ def arrivals(corpus: Corpus, run: Run, settings: Settings, index: Index) -> Iter
         language = None if languages is None else int(languages[doc])
         counts = None if language is None else count_terms_in([one for _, one in parts], language)
         yield Arrival(
-            page, ids[doc].as_py(), sources[doc].as_py(), now, matched[rows], bool(low[doc]), language, counts
-        )
+            page, ids[doc].as_py(), sources[doc].as_py() or None, now, matched[rows], bool(low[doc]), language, counts,
+            looks_of(page),
+        )  # fmt: skip
 
 
 def what_is_matched(run: Run, settings: Settings, bounds: I64) -> tuple[Bool, Bool]:

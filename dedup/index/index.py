@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsMismatch, StoreError, VersionMismatch
 from dedup.index.bands import RedisState
+from dedup.index.furniture import looks_of
 from dedup.index.judging import Judge
 from dedup.index.pages import Page, prepare, with_signatures
 from dedup.index.records import LATEST
@@ -175,7 +176,7 @@ class Index:
         name, source = checked_name("id", record.get("id", None if add else "")), record.get("source")
         if add and not name:
             raise InputError("the id is empty: a page that is added needs one")
-        source = None if source is None else checked_name("source", source)
+        source = None if source is None else checked_name("source", source) or None
         return prepare(record.get("text"), self.settings, self.schemes), name, source
 
     @patient
@@ -189,7 +190,7 @@ class Index:
         Args:
             text: its text, as a scan has it.
             id: what it is called, its URL for example.
-            source: the site it comes from, whose furniture it may have.
+            source: the site it comes from, whose furniture it may have; None or empty where that is not known.
             add: whether to add it.
 
         Raises:
@@ -243,9 +244,9 @@ class Index:
             said = page.said
             language, counts = (None, None) if said is None else (int(said.languages[0]), said.counts)
             if before is None:
-                self._writer.add(judged, name, now, language, counts)
+                self._writer.add(judged, name, now, language, counts, looks_of(page))
             else:
-                self._writer.replace(before, judged, now, language, counts)
+                self._writer.replace(before, judged, now, language, counts, looks_of(page))
         return self._teller.report(judged, name, "new" if before is None else "changed", added=add)
 
     @patient
@@ -347,9 +348,10 @@ class Index:
     @patient
     def _take_batch(self, batch: list[Arrival]) -> int:
         """Add pages together; return how many were added."""
+        batch = [one._replace(page=with_signatures(one.page, self.schemes)) for one in batch]
         with self._lock, self._transaction(write=True):
             self._state.refresh()
-            self._state.expect([(with_signatures(one.page, self.schemes), one.id, one.source) for one in batch])
+            self._state.expect([(one.page, one.id, one.source) for one in batch])
             return sum(self._writer.take(one) for one in batch)
 
     def _arrivals(self) -> Iterator[Arrival]:

@@ -16,10 +16,10 @@ import numpy as np
 from dedup.arrays import U8, Bool
 from dedup.articles import parts_of, with_boilerplate
 from dedup.decide import dropped_reasons
-from dedup.index.arrivals import Keys, Neighbours, Other, bits_apart, neighbours_of, settle, take_sketches
+from dedup.index.arrivals import Keys, Neighbours, Other, bits_apart, joined, neighbours_of, settle, take_sketches
 from dedup.index.furniture import Furniture, Judgement, judge_page
 from dedup.index.pages import Page
-from dedup.index.records import BLOCKS, LATEST, PAGES, Content, Known, tokens_in, unpack, unsigned
+from dedup.index.records import BLOCKS, LATEST, PAGES, Content, Known, leads, tokens_in, unpack, unsigned
 from dedup.index.stores import Holdings, Store
 from dedup.kernels.compare import Rules
 from dedup.kernels.contain import longest_common
@@ -29,6 +29,7 @@ from dedup.schema import Reason
 from dedup.settings import Settings
 from dedup.substance import Scores, fitted, put_together, score
 
+LOOKED_UP = 1 << 10  # contents that are looked up at a time
 COMMON = 64  # pages beyond which a block does not tell which page contains another
 MOST_COMPARED = 1 << 24  # pairs of blocks that are compared to find out whether a page contains another
 
@@ -42,9 +43,9 @@ class Whole(NamedTuple):
         similarity: to the partner, None where there is none.
         stays: whether it does.
         twin: the first page with the same tokens, None for itself.
-        keeper: the page it stands for, None for itself.
+        keeper: the page it stands for, see ``Known``.
         variant: first keeper of its family, where it keeps itself beside it.
-        nearness: Jaccard similarity to the keeper, or else to the variant.
+        nearness: what is kept as similarity, see ``Known``.
         compared: whether others are compared with it.
     """
 
@@ -87,6 +88,11 @@ class Part(NamedTuple):
     similarity: float | None
     variant: int | None
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether it was decided on now."""
+        return not self.settled and self.keeper is not None
+
 
 UNDECIDED = (False, None, None, None)  # the last columns of a content on which nothing was decided
 
@@ -123,6 +129,11 @@ class Judged(NamedTuple):
     parts: list[Part]
     part_of: list[int | None]
     known: dict[int, Content]
+
+    @property
+    def standing(self) -> set[int]:
+        """Contents that the index knew and that are matched on the page, if it stays."""
+        return {part.known.row for part in self.parts if part.known is not None and part.position is not None}
 
 
 class Judge:
@@ -164,37 +175,67 @@ class Judge:
         least = self._settings.min_substance
         low = scores is not None and least is not None and bool(scores.articles[0] < least)
         if own is not None and same:
-            whole, near, before = self._whole_of(own), None, own.page
+            whole, near = self._whole_of(own), None
         else:
-            before = LATEST
             whole, near = (LOW, None) if low else self._judge_whole(page, own)
-        rest = self._judge_rest(page, whole, matched, own, before)
+        before = LATEST if own is None else own.page
+        stands = own is not None and same and own.reason != Reason.CONTAINED_DOCUMENT
+        rest = self._judge_rest(page, whole, matched, own, None if stands else before, same=same)
         return Judged(page, source, boilerplate, scores, reasons, matched, own, near, *rest)
 
     def judge_again(
         self, page: Page, source: str | None, matched: Bool, own: Known | None, *, low: bool = False
     ) -> Judged:
-        """Decide on a page that was added, see ``page_of``; what of it is matched is known, and if it says little."""
-        nothing = Judgement(np.zeros(page.size, np.uint8), np.zeros(page.size, np.float32), low_evidence=True)
+        """Decide on a page that was looked at before, see ``page_of``.
+
+        Args:
+            page: the page.
+            source: where it comes from.
+            matched: bool[n], blocks that are matched if it stays.
+            own: the page as the index has it, which is no copy of itself; None for one that it has not.
+            low: whether it says too little.
+        """
         whole, near = (LOW, None) if low else self._judge_whole(page, own)
-        rest = self._judge_rest(page, whole, matched, own, LATEST)
+        return self._judged_again(page, source, matched, own, whole, near, LATEST if own is None else own.page)
+
+    def judge_blocks_again(self, page: Page, matched: Bool, own: Known) -> Judged:
+        """Decide on the blocks of a page as the index has it; what was decided on it as a whole stands."""
+        return self._judged_again(page, own.source, matched, own, self._whole_of(own), None, None)
+
+    def _judged_again(
+        self, page: Page, source: str | None, matched: Bool, own: Known | None, whole: Whole, near: Neighbours | None,
+        before: int | None,
+    ) -> Judged:  # fmt: skip
+        """Decide on the rest of a page that was looked at before."""
+        nothing = Judgement(np.zeros(page.size, np.uint8), np.zeros(page.size, np.float32), low_evidence=True)
+        rest = self._judge_rest(page, whole, matched, own, before)
         return Judged(page, source, nothing, None, nothing.reasons, matched, own, near, *rest)
 
     def _judge_rest(
-        self, page: Page, whole: Whole, matched: Bool, own: Known | None, before: int
+        self, page: Page, whole: Whole, matched: Bool, own: Known | None, before: int | None, *, same: bool = False
     ) -> tuple[Neighbours | None, Whole, list[Part], list[int | None], dict[int, Content]]:
-        """Decide on the blocks of a page, if it stays, and whether one that arrived before some page contains it."""
+        """Decide on the blocks of a page, if it stays, and whether a page that arrived before some other contains it.
+
+        Args:
+            page: the page.
+            whole: what was decided on it.
+            matched: bool[n], blocks that are matched if it stays.
+            own: the page as the index has it, None for one that it has not.
+            before: the other page; None to leave that open.
+            same: whether the page is what ``own`` says.
+        """
         known: dict[int, Content] = {}
-        parts, part_of = self._find_parts(page)
-        near = None
-        if parts:
-            parts, near = self._judge_parts(page, parts, part_of, matched & whole.stays, known, own)
-        if whole.stays and whole.reason == Reason.NONE:
+        undecided, part_of = self._find_parts(page)
+        if not undecided:
+            return None, whole, undecided, part_of, known
+        replaced = None if same else own
+        parts, near = self._judge_parts(page, undecided, part_of, matched & whole.stays, known, replaced)
+        if whole.stays and whole.reason == Reason.NONE and before is not None:
             decided = [parts[k] for k, yes in zip(part_of, matched.tolist(), strict=True) if k is not None and yes]
             labels = [one.keeper for one in decided if one.long and one.keeper is not None]
             whole = self._contained(whole, labels, own, before)
             if not whole.stays:
-                parts = [one if one.settled else one._replace(position=None, keeper=None) for one in parts]
+                parts, near = self._judge_parts(page, undecided, part_of, matched & False, known, replaced)
         return near, whole, parts, part_of, known
 
     def _whole_of(self, own: Known) -> Whole:
@@ -202,10 +243,14 @@ class Judge:
         reason, stays = Reason(own.reason), not self.goes(own.reason)
         if reason == Reason.CONTAINED_DOCUMENT and stays:
             reason = Reason.NONE  # it is looked for anew
-        partner = own.variant if own.keeper is None else own.keeper
-        similarity = 1.0 if reason == Reason.EXACT_DUPLICATE_DOCUMENT else own.similarity
+        partner, nearness = own.variant if own.keeper is None else own.keeper, own.similarity
+        if own.keeper is None and own.variant is not None:
+            first = self._store.pages([own.variant]).get(own.variant)
+            if first is None or not leads(first) or first.keeper is not None:  # which is gone, or another page by now
+                reason, partner, nearness = Reason.NONE, None, None
+        similarity = 1.0 if reason == Reason.EXACT_DUPLICATE_DOCUMENT else nearness
         return Whole(
-            reason, partner, similarity, stays, own.twin, own.keeper, own.variant, own.similarity, own.keeper is None
+            reason, partner, similarity, stays, own.twin, own.keeper, own.variant, nearness, own.keeper is None
         )
 
     def _score(self, page: Page, boilerplate: Judgement) -> Scores | None:
@@ -234,7 +279,11 @@ class Judge:
     def _decide_whole(self, page: Page, near: Neighbours, own: Known | None) -> Whole:
         """Decide on a page by those that share a key with it."""
         found = self._store.pages({*near.prints[0], *near.families[0], *near.near[0]})
-        earlier = {number: one for number, one in found.items() if own is None or number != own.page}
+        # what stands for the page as it was is decided on after it
+        earlier = {
+            number: one for number, one in found.items()
+            if leads(one) and (own is None or own.page not in {number, one.keeper})
+        }  # fmt: skip
         twin = min((n for n in near.prints[0] if n in earlier and earlier[n].print == page.print), default=None)
         family = int(page.doc.families[0])
         if twin is not None:
@@ -299,9 +348,19 @@ class Judge:
         part_of: Sequence[int | None],
         matched: Bool,
         known: dict[int, Content],
-        own: Known | None,
+        replaced: Known | None,
     ) -> tuple[list[Part], Neighbours]:
-        """Decide on the contents of a page, in the order in which they are matched."""
+        """Decide on the contents of a page, in the order in which they are matched.
+
+        Args:
+            page: the page.
+            parts: its contents.
+            part_of: the content of each block, None for none.
+            matched: bool[n], blocks that are matched.
+            known: contents of the index that were looked at; others are added.
+            replaced: the page that this one takes the place of, None for none. What stands first there and is matched
+                here stands; of the rest nothing is a copy.
+        """
         positions: dict[int, int] = {}
         for block, k in enumerate(part_of):
             if k is not None and matched[block]:
@@ -311,13 +370,14 @@ class Judge:
         sketches, long = take_sketches(page.sketches, looked_up), long[looked_up]
         keys = Keys(page.tokens.fingerprints[[part.block for part in parts], 0], long, sketches)
         rules = self._of_blocks
-        hits = self._state.find(BLOCKS, keys, bits_apart(rules.threshold))
-        near = neighbours_of(keys, hits, rules.candidate_limit)
+        near = self._look_up(keys, rules)
         known.update(self._store.contents({row for rows in (*near.prints, *near.families, *near.near) for row in rows}))
         decided = [
             self._recognised(page, part, near.prints[k], positions.get(k), known) for k, part in enumerate(parts)
         ]
         self._fetch_keepers(decided, known)
+        standing = self._standing_on(replaced, decided, known)
+        decided = [self._as_it_stands(part, replaced, standing, known) for part in decided]
         place = {k: column for column, k in enumerate(long.tolist())}
         fresh = [k for k in sorted(positions, key=positions.__getitem__) if not decided[k].settled]
         for k in fresh:
@@ -330,7 +390,7 @@ class Judge:
 
         def earlier(row: int) -> bool:
             one = known.get(row)
-            return one is not None and one.keeper == row and (own is None or one.page != own.page)
+            return one is not None and one.keeper == row and not self._fell(row, replaced, standing, known)
 
         def relative(k: int) -> int | None:
             family = int(sketches.families[place[k]])
@@ -356,6 +416,44 @@ class Judge:
         ):
             decided[k] = decided[k]._replace(keeper=told(keeper), similarity=similarity or None, variant=told(variant))
         return decided, near
+
+    def _look_up(self, keys: Keys, rules: Rules) -> Neighbours:
+        """Look contents up, so many at a time: each may have a bucket full of candidates in every band."""
+        slices = [
+            neighbours_of(part, self._state.find(BLOCKS, part, bits_apart(rules.threshold)), rules.candidate_limit)
+            for part in keys.parts(LOOKED_UP)
+        ]
+        return slices[0] if len(slices) == 1 else joined(keys, slices)
+
+    def _as_it_stands(self, part: Part, page: Known | None, standing: set[int], known: dict[int, Content]) -> Part:
+        """Return a content, undecided if what it stood for fell, and no variant of what is gone."""
+        if part.settled and self._fell(part.keeper, page, standing, known):
+            return part._replace(settled=False, keeper=None, similarity=None, variant=None)
+        if part.settled and part.variant is not None:
+            first = known.get(part.variant)
+            if first is None or first.keeper != first.row or self._fell(first.row, page, standing, known):
+                return part._replace(similarity=None, variant=None)
+        return part
+
+    def _standing_on(self, page: Known | None, parts: Sequence[Part], known: dict[int, Content]) -> set[int]:
+        """Return the contents that stand first on a page and for themselves, and still do; note at which block."""
+        standing = set()
+        for part in parts:
+            one = part.known
+            if (
+                page is not None
+                and one is not None
+                and one.page == page.page
+                and one.keeper == one.row
+                and part.position is not None
+            ):
+                standing.add(one.row)
+                known[one.row] = one._replace(position=part.position)
+        return standing
+
+    def _fell(self, row: int | None, page: Known | None, standing: set[int], known: dict[int, Content]) -> bool:
+        """Whether a content stood first on a page, and does so no more."""
+        return page is not None and row in known and known[row].page == page.page and row not in standing
 
     def _recognised(
         self, page: Page, part: Part, rows: Sequence[int], position: int | None, known: dict[int, Content]
@@ -403,8 +501,11 @@ class Judge:
                 best = found / size, page
         if best is None:
             return whole
-        reason = Reason.CONTAINED_DOCUMENT
-        return whole._replace(reason=reason, partner=best[1], similarity=best[0], stays=not self.goes(reason))
+        share, page = best
+        whole = whole._replace(reason=Reason.CONTAINED_DOCUMENT, partner=page, similarity=share)
+        if self.goes(whole.reason):
+            return whole._replace(stays=False, keeper=page, nearness=share, compared=False)
+        return whole
 
     def _labels_of(self, page: int) -> list[int]:
         """Return the labels of a page's blocks that count."""

@@ -59,8 +59,8 @@ class Known(NamedTuple):
         family: see ``Content``.
         reason: why it goes, or what was found out about it: a code of ``Reason``.
         twin: the first page with the same tokens, None for itself.
-        keeper: the page it stands for, None for itself.
-        similarity: Jaccard similarity to the keeper, or else to the variant.
+        keeper: the page it stands for, None for itself; of a page that goes because another contains it, that one.
+        similarity: Jaccard similarity to the keeper, or else to the variant, or the share that is contained.
         variant: first keeper of its family, where it keeps itself beside it.
         language: a number of ``dedup.background``, None where it was not looked for.
         contents: its blocks' contents, see ``pack``.
@@ -185,8 +185,15 @@ def rows_of(packed: bytes) -> set[int]:
 
 
 def leads(page: Known) -> bool:
-    """Whether a page is the first with its tokens, by which others find it."""
-    return bool(page.print) and page.twin is None and page.reason != Reason.LOW_SUBSTANCE_DOCUMENT
+    """Whether others find a page by its tokens: it is the first with them, and does not go for what it says itself."""
+    contained = page.reason == Reason.CONTAINED_DOCUMENT and page.keeper is not None
+    low = page.reason == Reason.LOW_SUBSTANCE_DOCUMENT
+    return bool(page.print) and page.twin is None and not contained and not low
+
+
+def label_of(content: Content) -> int:
+    """Return the content that one stands for, or itself where that is not decided."""
+    return content.row if content.keeper is None else content.keeper
 
 
 def first_half(print_: bytes) -> int:

@@ -20,7 +20,7 @@ from dedup.index.stores import Holdings, Store
 from dedup.kernels.tables import FREE
 from dedup.kernels.tokens import fingerprint_rows
 from dedup.reading import Progress
-from dedup.schema import REASONS
+from dedup.schema import REASONS, Reason
 from dedup.store import atomic_file
 
 NEEDED = ("format", "made_by", "settings")  # of what is known of an index as a whole
@@ -77,7 +77,7 @@ def examine_contents(store: Store, found: Findings, progress: Progress) -> dict[
 def examine_pages(store: Store, found: Findings, keepers: dict[int, int | None], progress: Progress) -> None:
     """Look at the pages."""
     every = in_parts(store.pages_after, lambda one: one.page)
-    leading = {page.page for pages in every for page in pages if page.keeper is None}
+    alone = {page.page: page.keeper is None for pages in every for page in pages}
     done, total = 0, store.count("pages")
     for pages in in_parts(store.pages_after, lambda one: one.page):
         for page in pages:
@@ -90,7 +90,8 @@ def examine_pages(store: Store, found: Findings, keepers: dict[int, int | None],
                 found.broken.add(page.page)
                 found.problems.append(f"page {page.id!r} has contents that are damaged or missing")
                 continue
-            if page.keeper is not None and page.keeper not in leading:
+            contained = page.reason == Reason.CONTAINED_DOCUMENT  # by a page that may stand for another
+            if page.keeper is not None and not (page.keeper in alone if contained else alone.get(page.keeper)):
                 found.astray.add(page.page)
                 found.problems.append(f"page {page.id!r} stands for a page that is not there, or stands for another")
             # a content may have been noted before it was decided on

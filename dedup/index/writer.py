@@ -6,7 +6,7 @@ import collections
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +14,9 @@ import numpy as np
 from dedup.arrays import U64, Bool
 from dedup.errors import Corrupt
 from dedup.frequencies import Counts
-from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, learn, looks_of
+from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, learn
 from dedup.index.judging import Judge, Judged
-from dedup.index.pages import Page, page_of, with_signatures
+from dedup.index.pages import Page, page_of
 from dedup.index.records import (
     BLOCKS,
     NO_PART,
@@ -28,6 +28,8 @@ from dedup.index.records import (
     Source,
     count_terms_in,
     first_half,
+    label_of,
+    leads,
     pack,
     rows_of,
     signed,
@@ -47,6 +49,7 @@ MOST_HOLDERS = 1 << 12  # pages that are asked for at a time
 MOST_LEARNT = 256  # sources whose furniture is kept at hand
 UNNAMED = ""  # the source of pages without one
 Decision = tuple[int | None, int | None, int | None, float | None, int | None]
+Passed = tuple[Known, list[Content], Sequence[Known]]  # see ``Writer._pass_on``
 NOT_MATCHED: Decision = (None,) * 5  # page, position, keeper, similarity and variant of such a content
 
 
@@ -62,6 +65,7 @@ class Arrival(NamedTuple):
         low: whether it says too little.
         language: a number of ``dedup.background``, None where it was not looked for.
         counts: of its terms, likewise.
+        looks: what others of its source may learn from, None where it is not kept for that.
     """
 
     page: Page
@@ -72,6 +76,7 @@ class Arrival(NamedTuple):
     low: bool
     language: int | None
     counts: Counts | None
+    looks: bytes | None
 
 
 class Writer:
@@ -84,6 +89,7 @@ class Writer:
         self._store, self._state, self._judge = store, state, judge
         self._workspace: Workspace | None = None  # made when something is learnt
         self._furniture: collections.OrderedDict[str, tuple[int | None, Furniture]] = collections.OrderedDict()
+        self._labels: dict[int, int] = {}  # of contents that may have another one now: what it was
 
     def close(self) -> None:
         """Delete what was needed for the work."""
@@ -104,7 +110,14 @@ class Writer:
         self._furniture.move_to_end(key)
         return held[1]
 
-    def add(self, judged: Judged, name: str, now: int, language: int | None, counts: Counts | None) -> None:
+    def forget(self) -> None:
+        """Forget what is kept at hand: it may be of what was not written in the end."""
+        self._furniture.clear()
+        self._labels.clear()
+
+    def add(
+        self, judged: Judged, name: str, now: int, language: int | None, counts: Counts | None, looks: bytes | None
+    ) -> None:
         """Write a page and what is new of it.
 
         Args:
@@ -113,26 +126,21 @@ class Writer:
             now: when it was seen, in seconds since 1970.
             language: that of its text, None where that was not looked for.
             counts: of its terms, likewise.
+            looks: what others of its source may learn from, None for nothing.
         """
         page, whole = judged.page, judged.whole
         number, row = (last + 1 for last in self._store.last())
         rows = self._write_parts(judged, number, row)
         record = self._record(number, judged, rows, name, now, language)
-        learns = whole.stays and bool(page.print) and page.looks.keys.size == page.size
-        self._store.add_page(record, self._learn(judged, record) if learns else None)
-        if self._is_found(judged):
-            leads = whole.compared and record.family != 0 and whole.variant is None
-            roles = Roles(*(np.array([flag]) for flag in (True, whole.compared, leads)))
+        self._store.add_page(record, self._learn(record, looks) if whole.stays and page.print else None)
+        if leads(record):
+            first = whole.compared and record.family != 0 and whole.variant is None
+            roles = Roles(*(np.array([flag]) for flag in (True, whole.compared, first)))
             if judged.near_whole is not None:
                 self._state.enter_found(PAGES, [number], judged.near_whole, roles)
             if counts is not None and language is not None:
                 self._state.count(counts, language)
         self._state.last_page = number
-
-    def _is_found(self, judged: Judged) -> bool:
-        """Whether others are to find a page by its fingerprint: it is the first with its tokens."""
-        whole = judged.whole
-        return bool(judged.page.print) and whole.twin is None and whole.reason != Reason.LOW_SUBSTANCE_DOCUMENT
 
     def _record(
         self, number: int, judged: Judged, rows: Sequence[int], name: str, now: int, language: int | None
@@ -155,50 +163,43 @@ class Writer:
             next_row: of the first content that is new.
             again: whether the page is there, and was decided on again.
         """
-        page, parts = judged.page, judged.parts
-        families = dict(zip(page.long.tolist(), page.sketches.families.tolist(), strict=True))
         rows: list[int] = []
-        for part in parts:
+        for part in judged.parts:
             rows.append(next_row if part.known is None else part.known.row)
             next_row += part.known is None
-
-        def numbered(of: int | None) -> int | None:
-            return of if of is None or of >= 0 else rows[~of]
-
-        new, decided, keepers, leaders, labels = [], [], [], [], set()
-        for part, own in zip(parts, rows, strict=True):
-            now_matched = not part.settled and part.keeper is not None
-            tokens, family = page.tokens_of(part.block), families.get(part.block, 0)
-            decision: Decision = NOT_MATCHED
-            if now_matched:
-                decision = number, part.position, numbered(part.keeper), part.similarity, numbered(part.variant)
-            content = Content(own, page.print_of(part.block), signed(family), *decision, tokens.tobytes())
+        contents = contents_of(judged, number, rows)
+        new, decided, labels = [], [], set()
+        keepers = [part.is_decided and one.keeper == one.row for part, one in zip(judged.parts, contents, strict=True)]
+        for part, content, keeps in zip(judged.parts, contents, keepers, strict=True):
             if part.known is None:
                 new.append(content)
-            elif now_matched:
+            elif part.is_decided:
                 decided.append(content)
-            keeps = now_matched and content.keeper == own
-            keepers.append(keeps)
-            leaders.append(keeps and family != 0 and content.variant is None)
+                if again:
+                    self._labels.setdefault(content.row, label_of(part.known))
+            elif part.known.page == number and part.position not in {None, part.known.position}:
+                decided.append(part.known._replace(position=part.position))
             if again and (keeps or part.known is None):
-                self._store.promote(BLOCKS, own)
-            keeper = part.known.keeper if part.known is not None and part.keeper is None else numbered(part.keeper)
-            labels.add(own if keeper is None else keeper)
+                self._store.promote(BLOCKS, content.row)
+            labels.add(label_of(content if part.is_decided or part.known is None else part.known))
         self._store.add_contents(new)
         self._store.decide_contents(decided)
         self._store.add_holders(number, labels)
         if judged.near_parts is not None and not again:
             fresh = np.array([self._state.is_fresh(own) for own in rows], np.bool_)
-            roles = Roles(fresh, np.array(keepers, np.bool_), np.array(leaders, np.bool_))
+            first = [
+                keeps and one.family != 0 and one.variant is None for keeps, one in zip(keepers, contents, strict=True)
+            ]
+            roles = Roles(fresh, np.array(keepers, np.bool_), np.array(first, np.bool_))
             self._state.enter_found(BLOCKS, rows, judged.near_parts, roles)
         return rows
 
-    def _learn(self, judged: Judged, record: Known) -> bytes | None:
+    def _learn(self, record: Known, looks: bytes | None) -> bytes | None:
         """Count a page of a source, and learn from those there are if it is time; return what is kept of this one."""
         key = UNNAMED if record.source is None else record.source
         known = self._store.source(key)
         own = signed(first_half(record.print))
-        looks = looks_of(judged.page) if known.cut is None or own < known.cut else None
+        looks = looks if known.cut is None or own < known.cut else None
         pages = known.pages + 1
         if pages < max(LEAST_PAGES, known.due):
             self._store.set_source(key, known._replace(pages=pages))
@@ -233,11 +234,13 @@ class Writer:
 
     def remove(self, page: Known) -> None:
         """Delete a page and what only it had; decide again on what stood for it."""
-        copies = self._copies_of(page)
+        copies = self._store.copies(page.page)
         self._store.drop_page(page.page)
-        self._let_go(page, set(), copies)
+        self._let_go(page, set(), set(), copies)
 
-    def replace(self, old: Known, judged: Judged, now: int, language: int | None, counts: Counts | None) -> None:
+    def replace(
+        self, old: Known, judged: Judged, now: int, language: int | None, counts: Counts | None, looks: bytes | None
+    ) -> None:
         """Write a page that has changed in the place of the old; decide again on what stood for what is gone.
 
         Args:
@@ -246,75 +249,113 @@ class Writer:
             now: see there.
             language: see there.
             counts: see there.
+            looks: see there.
         """
-        page, whole = judged.page, judged.whole
         rows = self._write_parts(judged, old.page, self._store.last()[1] + 1, again=True)
         record = self._record(old.page, judged, rows, old.id, now, language)
-        looks = looks_of(page) if self._store.looks_of(old.page) is not None and whole.stays else None
-        copies = self._copies_of(old)
-        self._store.replace_page(record, looks)
-        if self._is_found(judged):
+        copies = self._store.copies(old.page)
+        learns = judged.whole.stays and self._store.looks_of(old.page) is not None
+        self._store.replace_page(record, looks if learns else None)
+        if leads(record):
             self._store.promote(PAGES, old.page)
             if counts is not None and language is not None:
                 self._state.count(counts, language)
         self._state.take_promotions()
-        self._let_go(old, set(rows), copies)
+        self._let_go(old, set(rows), judged.standing, copies)
 
-    def _copies_of(self, page: Known) -> dict[int, Known]:
-        """Return the pages that stand for a page, by number."""
-        return {one.page: one for one in self._store.copies(page.page) if one.page != page.page}
-
-    def _let_go(self, page: Known, kept: set[int], again: dict[int, Known]) -> None:
-        """Delete the contents that only a page had, but for those that are kept; decide again on what stood for them.
+    def _let_go(self, page: Known, kept: set[int], standing: set[int], copies: Sequence[Known]) -> None:
+        """Delete the contents that only a page had, but for those that are kept; decide again on what stood for it.
 
         Args:
             page: the page as it was.
             kept: contents that it still has.
-            again: pages to decide on again beside.
+            standing: those of them that are still matched there.
+            copies: pages that stood for it.
         """
-        contents = self._store.contents(rows_of(page.contents) - kept)
-        gone = {label for one in contents.values() for label in (one.row, one.keeper)} - {None}
-        self._store.drop_holders([(label, page.page) for label in gone if label is not None])
-        if kept:
-            self._hold(page.page, self._store.contents(kept))
-        labels: set[int] = set()
-        for one in contents.values():
-            if one.page == page.page:
-                again.update(self._free(one))
-                labels.add(one.row if one.keeper is None else one.keeper)
-        for number in sorted(again):
-            self._decide_again(again[number])
-        for label in sorted(labels):
-            self._label_again(label)
-        left = self._store.contents(contents)  # as they are now
+        contents = self._store.contents(rows_of(page.contents))
+        gone = [one for one in contents.values() if one.row not in kept]
+        self._store.drop_holders((label, page.page) for label in {x for one in gone for x in (one.row, label_of(one))})
+        self._hold(page.page, self._store.contents(kept).values())
+        self._pass_on(page, [one for one in contents.values() if one.row not in standing], copies)
+        left = self._store.contents(one.row for one in gone)  # as they are now
         self._store.drop_contents([one.row for one in left.values() if next(self._users_of(one), None) is None])
 
-    def _hold(self, page: int, contents: Mapping[int, Content]) -> set[int]:
+    def _hold(self, page: int, contents: Iterable[Content]) -> set[int]:
         """Note that a page has contents; return their labels."""
-        labels = {one.row if one.keeper is None else one.keeper for one in contents.values()}
+        labels = set(map(label_of, contents))
         self._store.add_holders(page, labels)
         return labels
 
-    def _free(self, content: Content) -> dict[int, Known]:
+    def _pass_on(self, page: Known, contents: Iterable[Content], copies: Sequence[Known]) -> None:
+        """Decide again on what stood for a page, or for what stood first there, as if it came now.
+
+        Args:
+            page: the page as it was.
+            contents: some that are matched there no more.
+            copies: pages that stood for it.
+        """
+        waiting = [(page, list(contents), copies)]
+        while waiting:  # a page that stands for another now may go, and something have stood for it
+            page, contents, copies = waiting.pop()
+            users: set[int] = set()
+            for one in contents:
+                if one.page == page.page:
+                    users |= self._free(one)
+            heir = min((one.page for one in copies if one.twin == page.page), default=None)
+            followers = [] if heir is None else [one for one in copies if one.page != heir and stands_for(one, page)]
+            anew = {one.page for one in copies} - {one.page for one in followers}
+            twins = {one.page for one in copies if one.twin is not None}  # which stand for others of these
+            for number in sorted(users | anew, key=lambda number: (number in twins, number)):
+                waiting += self._decide_again(number, anew=number in anew)
+            for number in () if heir is None else self._follow(page, heir, followers):
+                waiting += self._decide_again(number, anew=True)
+            self._label_again()
+
+    def _follow(self, page: Known, heir: int, followers: Iterable[Known]) -> list[int]:
+        """Let pages stand for the first of the exact copies of the page that they stood for; return who cannot."""
+        first = self._store.pages([heir])[heir]
+        alone, others = leads(first) and first.keeper is None, []
+        for one in followers:
+            new = one._replace(keeper=heir) if alone else one
+            if one.twin == page.page:
+                keeper, reason = heir, Reason.EXACT_DUPLICATE_DOCUMENT
+                if not alone:
+                    keeper, reason = first.keeper or heir, Reason(first.reason)
+                new = one._replace(twin=heir, keeper=keeper, similarity=first.similarity, reason=int(reason))
+            follows = leads(first) and (alone or one.twin == page.page)
+            if follows and self._judge.goes(new.reason) == self._judge.goes(one.reason):
+                self._store.decide_page(new)
+            else:
+                others.append(one.page)
+        return others
+
+    def _free(self, content: Content) -> set[int]:
         """Undo what was decided on a content and on those that stand for it; return the pages to decide on again."""
         members = self._store.members(content.row) if content.keeper == content.row else []
-        again = {}
+        again = set()
         for one in (content, *members):
+            self._labels.setdefault(one.row, label_of(one))
             user = next((user for user in self._users_of(one) if self._is_matched(user, one.row)), None)
-            if user is not None:
-                again[user.page] = user
+            again |= set() if user is None else {user.page}
         self._store.decide_contents(freed_of((content, *members)))
         return again
 
-    def _label_again(self, label: int) -> None:
-        """Note the labels of pages that had one which may stand for nothing any more."""
-        after = 0
-        while pages := self._store.holders_from(label, after, MOST_HOLDERS):
-            after = pages[-1] + 1
-            for known in self._store.pages(pages).values():
-                contents = self._store.contents(rows_of(known.contents))
-                if label not in self._hold(known.page, contents):
-                    self._store.drop_holders([(label, known.page)])
+    def _label_again(self) -> None:
+        """Note the labels of pages with contents that had other ones."""
+        before, self._labels = self._labels, {}
+        now = {row: label_of(one) for row, one in self._store.contents(before).items()}
+        changed: dict[int, set[int]] = {}
+        for row, label in now.items():
+            if label != before[row]:
+                changed.setdefault(before[row], set()).add(row)
+        for label, rows in sorted(changed.items()):
+            after = 0
+            while pages := self._store.holders_from(label, after, MOST_HOLDERS):
+                after = pages[-1] + 1
+                for known in self._store.pages(pages).values():
+                    has = rows_of(known.contents)
+                    if has & rows and label not in self._hold(known.page, self._store.contents(has).values()):
+                        self._store.drop_holders([(label, known.page)])
 
     def _users_of(self, content: Content) -> Iterator[Known]:
         """Yield the pages that have a content, in the order of arrival."""
@@ -337,29 +378,42 @@ class Writer:
         rows, matched = unpack(page.contents)
         return not self._judge.goes(page.reason) and bool((matched & (rows == row)).any())
 
-    def _decide_again(self, page: Known) -> None:
-        """Decide on a page that is there as if it came at its place."""
-        if page.reason == Reason.LOW_SUBSTANCE_DOCUMENT:
-            return
+    def _decide_again(self, number: int, *, anew: bool) -> list[Passed]:
+        """Decide on a page that is there as if it came now.
+
+        Args:
+            number: of the page.
+            anew: whether on the page as a whole too, not on its blocks alone.
+
+        Returns:
+            What stood for the page, or for blocks of it, that goes now.
+        """
+        page = self._store.pages([number]).get(number)
+        if page is None or page.reason == Reason.LOW_SUBSTANCE_DOCUMENT:
+            return []
         matched = unpack(page.contents)[1]
-        parts = self.parts_of(page)
-        again = page_of(parts, page.print, self._settings.min_tokens, self._schemes)
+        again = page_of(self.parts_of(page), page.print, self._settings.min_tokens, self._schemes)
+        if not anew:
+            judged = self._judge.judge_blocks_again(again, matched, page)
+            self._write_parts(judged, number, self._store.last()[1] + 1, again=True)
+            self._state.take_promotions()
+            return []
         judged = self._judge.judge_again(again, page.source, matched, page)
         whole = judged.whole
-        self._store.decide_page(
-            page._replace(
-                reason=int(whole.reason), twin=whole.twin, keeper=whole.keeper, similarity=whole.nearness,
-                variant=whole.variant,
-            )
+        new = page._replace(
+            reason=int(whole.reason), twin=whole.twin, keeper=whole.keeper, similarity=whole.nearness,
+            variant=whole.variant,
         )  # fmt: skip
-        self._write_parts(judged, page.page, self._store.last()[1] + 1, again=True)
-        if (
-            page.print
-            and whole.twin is None
-            and (page.twin is not None or (whole.compared and page.keeper is not None))
-        ):
-            self._store.promote(PAGES, page.page)
+        copies = self._store.copies(number)
+        self._store.decide_page(new)
+        self._write_parts(judged, number, self._store.last()[1] + 1, again=True)
+        if leads(new) and (not leads(page) or (new.keeper is None and page.keeper is not None)):
+            self._store.promote(PAGES, number)
         self._state.take_promotions()
+        contents = self._store.contents(rows_of(page.contents)).values()
+        fallen = [one for one in contents if one.page == number and one.row not in judged.standing]
+        went = not whole.stays and not self._judge.goes(page.reason)
+        return [(page, fallen, copies)] if fallen or (went and copies) else []
 
     def parts_of(self, known: Known) -> list[tuple[bytes, U64]]:
         """Return fingerprints and tokens of a page's blocks."""
@@ -379,10 +433,11 @@ class Writer:
             if before.print == arrival.page.print and before.source == arrival.source:
                 self._store.touch(before.page, arrival.seen)
                 return False
-            self.remove(before)
-        page = with_signatures(arrival.page, self._schemes)
-        judged = self._judge.judge_again(page, arrival.source, arrival.matched, None, low=arrival.low)
-        self.add(judged, arrival.id, arrival.seen, arrival.language, arrival.counts)
+        judged = self._judge.judge_again(arrival.page, arrival.source, arrival.matched, before, low=arrival.low)
+        if before is None:
+            self.add(judged, arrival.id, arrival.seen, arrival.language, arrival.counts, arrival.looks)
+        else:
+            self.replace(before, judged, arrival.seen, arrival.language, arrival.counts, arrival.looks)
         return True
 
     def arrival_of(self, known: Known) -> Arrival:
@@ -393,6 +448,7 @@ class Writer:
             page, known.id, known.source, known.seen, unpack(known.contents)[1],
             known.reason == Reason.LOW_SUBSTANCE_DOCUMENT, known.language,
             None if known.language is None else count_terms_in([tokens for _, tokens in parts], known.language),
+            self._store.looks_of(known.page),
         )  # fmt: skip
 
     def mend(self, found: Findings) -> None:
@@ -414,18 +470,20 @@ class Writer:
             self._store.decide_contents(freed_of(one for one in contents if one.row in astray))
         keepers.update(dict.fromkeys(astray))
         self._store.clear_holders()
-        again: dict[int, Known] = {}
+        again: set[int] = set()
         for pages in in_parts(self._store.pages_after, lambda one: one.page):
             for one in pages:
                 rows = rows_of(one.contents)
                 self._store.add_holders(one.page, {keepers[row] or row for row in rows})
                 lonely = one.keeper is not None and one.keeper not in numbers
                 if one.page in found.astray or rows & astray or lonely:
-                    again[one.page] = one
+                    again.add(one.page)
         self._state.make_again()
         self._state.refresh()
         for number in sorted(again):
-            self._decide_again(again[number])
+            for passed in self._decide_again(number, anew=True):
+                self._pass_on(*passed)
+        self._label_again()
 
     def unused(self, progress: Progress) -> list[int]:
         """Return the contents that no page has."""
@@ -437,6 +495,28 @@ class Writer:
             last, done = pages[-1].page, done + len(pages)
             progress("looking for unused contents", done, total)
         return [row for row in self._store.content_rows() if row not in used]
+
+
+def contents_of(judged: Judged, page: int, rows: Sequence[int]) -> list[Content]:
+    """Return the contents of a page, of these rows, with what was decided on them now."""
+    families = dict(zip(judged.page.long.tolist(), judged.page.sketches.families.tolist(), strict=True))
+
+    def numbered(of: int | None) -> int | None:
+        return of if of is None or of >= 0 else rows[~of]
+
+    contents = []
+    for part, row in zip(judged.parts, rows, strict=True):
+        decision: Decision = NOT_MATCHED
+        if part.is_decided:
+            decision = page, part.position, numbered(part.keeper), part.similarity, numbered(part.variant)
+        print_, tokens = judged.page.print_of(part.block), judged.page.tokens_of(part.block)
+        contents.append(Content(row, print_, signed(families.get(part.block, 0)), *decision, tokens.tobytes()))
+    return contents
+
+
+def stands_for(copy: Known, page: Known) -> bool:
+    """Whether a page stands for another as a copy of it, and not as a part."""
+    return copy.twin == page.page or (copy.keeper == page.page and copy.reason != Reason.CONTAINED_DOCUMENT)
 
 
 def freed_of(contents: Iterable[Content]) -> Iterator[Content]:

@@ -1,0 +1,149 @@
+"""Whatever is added, changed and removed: nothing goes in favour of what goes itself, or is not there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_index import COPIES, PLAIN
+
+from dedup import Settings
+from dedup.index import Index, Report
+
+BLOCK_COPIES = {"exact_duplicate", "near_duplicate", "number_variant"}
+COPIED = {f"{reason}{of}" for reason in BLOCK_COPIES for of in ("", "_document")} | {"contained_document"}
+OPENINGS = ("The ferry", "A grey heron", "The harbour master", "One of the wardens", "An old barge", "The night train")
+REST = (
+    "left the outer harbour at nine in the morning with {} passengers, two goats and a crate of lemons on its deck, "
+    "and nobody on the pier could tell {} where it went then."
+)
+LOOKS = ("us", "them", "anyone", "me", "my sister")  # nearly the same
+COUNTS = ("7", "8", "19")  # the same but for a number
+
+
+class Block(NamedTuple):
+    """A paragraph out of a small pool."""
+
+    opening: int
+    look: int
+    number: int
+
+    def text(self) -> str:
+        """Return it."""
+        topic = " ".join(f"{OPENINGS[self.opening].split()[-1]}{k}" for k in range(12))
+        return f"{OPENINGS[self.opening]} {topic} {REST.format(COUNTS[self.number], LOOKS[self.look])}"
+
+
+PLAN = st.builds(
+    Block, st.integers(0, len(OPENINGS) - 1), st.integers(0, len(LOOKS) - 1), st.integers(0, len(COUNTS) - 1)
+)
+PAGE = st.lists(PLAN, min_size=1, max_size=4)
+IDS = st.sampled_from("abcde")
+STEP: st.SearchStrategy[tuple[str, str, list[Block]]] = st.one_of(
+    st.tuples(st.just("put"), IDS, PAGE), st.tuples(st.just("remove"), IDS, st.just([]))
+)
+ALL = frozenset({*COPIES, "number_variant", "number_variant_document", "contained_document"})
+
+
+def text_of(blocks: Sequence[Block]) -> str:
+    return "\n\n".join(block.text() for block in blocks)
+
+
+def reports_on(index: Index, texts: Mapping[str, str]) -> dict[str, Report]:
+    """Ask for every page that is there."""
+    found = {name: index.query(text, id=name) for name, text in texts.items()}
+    assert {one.status for one in found.values()} <= {"unchanged"}
+    return found
+
+
+def stands(report: Report, block: int) -> bool:
+    """Whether a block of a page is kept, or goes for what it is and not in favour of another."""
+    one = report.blocks[block]
+    if report.action == "drop":
+        return report.reason not in COPIED
+    return one.action == "keep" or one.reason not in BLOCK_COPIES
+
+
+def assert_nothing_is_lost(index: Index, texts: Mapping[str, str]) -> None:
+    """What goes in favour of another has one that is there and stays."""
+    seen = reports_on(index, texts)
+    for name, report in seen.items():
+        if report.action == "drop" and report.reason in COPIED:
+            assert report.partner in seen
+            assert report.partner != name
+            other = seen[report.partner]
+            assert other.action != "drop", (report, other)
+            continue
+        for number, block in enumerate(report.blocks):
+            if block.action == "drop" and block.reason in BLOCK_COPIES:
+                assert block.partner_doc in seen
+                assert block.partner_block is not None
+                assert (block.partner_doc, block.partner_block) != (name, number)
+                other = seen[block.partner_doc]
+                assert stands(other, block.partner_block), (report, other)
+                if block.reason == "exact_duplicate":
+                    theirs = other.blocks[block.partner_block]
+                    mine = report.original[block.start : block.end]
+                    assert other.original[theirs.start : theirs.end] == mine
+    assert index.verify() == []
+
+
+def play(index: Index, steps: Sequence[tuple[str, str, Sequence[Block]]]) -> None:
+    """Take steps; look at everything after each."""
+    texts: dict[str, str] = {}
+    for what, name, blocks in steps:
+        if what == "put":
+            texts[name] = text_of(blocks)
+            asked = index.query(texts[name], id=name)
+            report = index.check(texts[name], id=name)
+            assert dataclasses.replace(report, added=asked.added) == asked
+            assert report.partner != name
+            for number, block in enumerate(report.blocks):
+                assert (block.partner_doc, block.partner_block) != (name, number)
+                if block.partner_doc == name and block.partner_block is not None and block.reason in BLOCK_COPIES:
+                    assert report.blocks[block.partner_block].action == "keep"
+        else:
+            assert index.remove(name) == (texts.pop(name, None) is not None)
+        assert_nothing_is_lost(index, texts)
+    for name in texts:
+        index.remove(name)
+    assert index.info()["pages"] == index.info()["contents"] == 0
+
+
+A, B, C = (Block(0, look, 0) for look in range(3))
+P, Q = Block(1, 0, 0), Block(2, 0, 0)
+
+
+@pytest.mark.parametrize("drop", [COPIES, ALL])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        # a page changes into the text of its own copy, or nearly, or back
+        [("a", [A, P]), ("b", [B, P]), ("a", [B, P])],
+        [("a", [A]), ("b", [B]), ("a", [B]), ("a", [A])],
+        [("a", [A]), ("b", [A]), ("c", [A]), ("a", [B]), ("a", [A])],
+        # a block changes into its own copy
+        [("a", [A, P]), ("b", [B, Q]), ("a", [B, P])],
+        [("a", [A, P]), ("b", [B, Q]), ("a", [C, P]), ("b", [C, Q])],
+        # a changed page goes itself
+        [("a", [A, P]), ("c", [A, Q]), ("a", [A, Q])],
+        # blocks change places
+        [("a", [A, P, Q]), ("b", [P, A, Block(3, 0, 0)]), ("a", [P, Q, A])],
+        # a page comes to stand within a later one
+        [("a", [P, Q]), ("b", [A, P, Q, Block(3, 0, 0)]), ("a", [A, P, Q])],
+    ],
+)
+def test_pages_that_change(drop: frozenset[Any], steps: list[tuple[str, list[Block]]]) -> None:
+    with Index.open("memory:", dataclasses.replace(PLAIN, drop=drop)) as index:
+        play(index, [("put", name, blocks) for name, blocks in steps])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([COPIES, ALL, frozenset({"near_duplicate"})]), st.lists(STEP, max_size=12))
+def test_nothing_is_lost_whatever_changes(drop: frozenset[Any], steps: list[tuple[str, str, list[Block]]]) -> None:
+    with Index.open("memory:", Settings(drop=drop, allow=True)) as index:
+        play(index, steps)
