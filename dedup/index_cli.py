@@ -291,8 +291,8 @@ def expire_command(db: str, older: float) -> None:
     """Forget pages that were last added or seen unchanged longer ago than a time."""
     with reported_errors(), interruptible("; the same command goes on from here"):
         get_ready(())
-        with existing(db) as index, shown_progress(wanted=False):
-            count = index.expire(max(0.0, time.time() - older))
+        with existing(db) as index, shown_progress() as progress:
+            count = index.expire(max(0.0, time.time() - older), progress)
         click.echo(f"removed {count:,} pages")
 
 

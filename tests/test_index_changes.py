@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import pathlib
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_index import COPIES, PLAIN
+from test_index import COPIES, PLAIN, sentence
 
 from dedup import Settings
-from dedup.index import Index, Report
+from dedup.index import Index, Report, state
+from dedup.index.judging import Judge
 
 BLOCK_COPIES = {"exact_duplicate", "near_duplicate", "number_variant"}
 COPIED = {f"{reason}{of}" for reason in BLOCK_COPIES for of in ("", "_document")} | {"contained_document"}
@@ -147,3 +151,94 @@ def test_pages_that_change(drop: frozenset[Any], steps: list[tuple[str, list[Blo
 def test_nothing_is_lost_whatever_changes(drop: frozenset[Any], steps: list[tuple[str, str, list[Block]]]) -> None:
     with Index.open("memory:", Settings(drop=drop, allow=True)) as index:
         play(index, steps)
+
+
+def test_copies_are_handed_on_without_deciding_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many stand for a page: what is done when it goes is no more than to write whom they stand for now."""
+    asked: list[int] = []
+    decide = Judge.judge_again
+
+    def counted(*args: Any, **options: Any) -> Any:
+        asked.append(1)
+        return decide(*args, **options)
+
+    monkeypatch.setattr(Judge, "judge_again", counted)
+    names = [f"p{k}" for k in range(200)]
+    with Index.open("memory:", PLAIN, clock=itertools.count(1000).__next__) as index:
+        for name in names:
+            index.check(text_of([A, P]), id=name)
+        near = [index.check(text_of([B, P]), id=f"{name} nearly").partner for name in names]
+        assert set(near) == {"p0"}
+        for k in range(20):
+            assert index.remove(names[k])
+            assert index.query(text_of([B, P]), id="p199 nearly").partner == names[k + 1]
+            assert index.query(text_of([A, P]), id="p199").partner == names[k + 1]
+        assert len(asked) == 20
+        assert index.verify() == []
+        assert index.expire(2000) == 380
+        assert len(asked) == 20  # none of those that would go too
+        assert index.info()["pages"] == 0
+
+
+@pytest.mark.parametrize("harm", ["compact", "segments"])
+def test_what_is_made_again_of_changed_pages_is_complete(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    monkeypatch.setattr(state, "FOLDED", 64)
+    place, texts = tmp_path / "seen.db", {f"p{k}": sentence(random.Random(k), 12) for k in range(700)}
+    with Index.open(place, PLAIN) as index:
+        list(index.check_many({"id": name, "text": text} for name, text in texts.items()))
+        texts["p0"] = sentence(random.Random(700), 12)
+        index.check(texts["p0"], id="p0")
+        if harm == "compact":
+            index.compact()
+        assert index.verify() == []
+    if harm == "segments":
+        for path in (tmp_path / "seen.db.bands").glob("*.segment"):
+            path.unlink()
+    with Index.open(place) as index:
+        assert bool(index.verify(repair=True)) == (harm == "segments")
+        assert index.verify() == []
+        assert index.query("\n\n".join(texts.values())).blocks[-1].reason == "exact_duplicate"
+        assert {index.query(text).reason for text in texts.values()} == {"exact_duplicate_document"}
+
+
+@pytest.mark.parametrize("task", [Index.query, Index.add])
+def test_what_an_interrupt_leaves_is_taken_in_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, task: Any
+) -> None:
+    monkeypatch.setattr(state, "FOLDED", 8)
+    with Index.open(tmp_path / "seen.db", PLAIN) as one, Index.open(tmp_path / "seen.db") as two:
+        for k in range(20):
+            two.add(f"Page {k} of many, on {k * k} things.", id=f"p{k}")
+        take = state.State._take
+        with monkeypatch.context() as patch:
+            patch.setattr(state.State, "_take", lambda *_: interrupt())
+            with pytest.raises(KeyboardInterrupt):
+                task(one, "Something else.", id="x")
+        assert state.State._take is take
+        for k in range(20):
+            one.add(f"Page {k} of others, on {k} things.", id=f"q{k}")
+        assert one.verify() == two.verify() == []
+    with Index.open(tmp_path / "seen.db") as index:
+        assert index.info()["pages"] == 40
+        assert index.verify() == []
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_merged_indexes_know_the_furniture_of_their_sources() -> None:
+    menu = "Home - Harbour news - Ferry times - About us"
+    pages = [
+        {"id": f"p{k}", "source": "site", "text": f"{menu}\n\n{text_of([Block(k % 6, k % 5, 0)])} {k}"}
+        for k in range(24)
+    ]
+    chosen = dataclasses.replace(PLAIN, drop=COPIES)
+    with Index.open("memory:", chosen) as one, Index.open("memory:", chosen) as two:
+        list(one.check_many(pages))
+        two.merge(one)
+        asked = [index.query(f"{menu}\n\nA word.", id="x", source="site") for index in (one, two)]
+        assert asked[0] == asked[1]
+        assert not asked[0].low_evidence

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pathlib
 import random
 import sqlite3
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -315,3 +317,64 @@ def test_a_file_that_is_damaged_is_salvaged(tmp_path: pathlib.Path, monkeypatch:
         assert 0 < index.info()["pages"] <= len(records)
         list(index.check_many(records))
         assert index.info()["pages"] == len(records)
+
+
+def harm(path: pathlib.Path, statement: str, *values: Any) -> None:
+    """Do something to the tables of an index."""
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        assert db.execute(statement, values).rowcount
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE frequencies SET counts = x'00' WHERE counts IS NOT NULL", "frequencies of terms are damaged"),
+        ("UPDATE frequencies SET counts = substr(counts, 1, 40)", "frequencies of terms are damaged"),
+        ("UPDATE OR REPLACE frequencies SET language = 999", "frequencies of terms are damaged"),
+        ("UPDATE learnt SET furniture = substr(furniture, 2)", "what was learnt of source 'site0' is damaged"),
+        ("UPDATE sources SET due = 'x'", "what was learnt of source 'site1' is damaged"),
+        ("UPDATE pages SET looks = substr(looks, 2) WHERE looks IS NOT NULL", "what others learn from page 'p0'"),
+        ("DELETE FROM segments WHERE kind = 'blocks'", "content 1 is not found by its fingerprint"),
+        ("DELETE FROM segments WHERE kind = 'pages'", "page 1 is not found by its fingerprint"),
+    ],
+)
+def test_what_was_made_of_pages_is_made_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, statement: str, told: str
+) -> None:
+    monkeypatch.setattr(index_state, "FOLDED", 64)
+    path = tmp_path / "seen.db"
+    records = corpus(22, 90)
+    with Index.open(path, dataclasses.replace(PLAIN, score=True)) as index:
+        list(index.check_many(records))
+    harm(path, statement)
+    with Index.open(path) as index:
+        assert any(told in problem for problem in index.verify())
+        index.verify(repair=True)
+        assert index.verify() == []
+    with Index.open(path) as index:
+        assert index.verify() == []
+        assert {one.status for one in index.check_many(records)} == {"unchanged"}
+        for record in records:
+            assert index.query(record["text"], id="new", source=record["source"]).action == "drop"
+
+
+def test_an_index_that_was_replaced_takes_no_pages(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "seen.db"
+    with Index.open(path, PLAIN) as index:
+        index.add("A page of some words.", id="a")
+        Index.salvage(path)
+        for task in (index.add, index.query):
+            with pytest.raises(NotFound, match="is there no more: open it again"):
+                task("Another page of some words.", id="b")
+    Index.salvage(path)
+    assert {one.name for one in tmp_path.iterdir()} >= {"seen.db.damaged", "seen.db.damaged.2"}
+    with Index.open(path) as index:
+        assert index.check("A page of some words.", id="a").status == "unchanged"
+
+
+def test_an_empty_file_is_no_index(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "seen.db").touch()
+    with pytest.raises(NotFound, match="there is no index"):
+        Index.open(tmp_path / "seen.db", create=False)
+    Index.open(tmp_path / "seen.db", PLAIN).close()
+    Index.open(tmp_path / "seen.db", create=False).close()

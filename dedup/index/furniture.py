@@ -14,6 +14,7 @@ import numpy as np
 import xxhash
 
 from dedup.arrays import F32, I64, U8, U64, Bool
+from dedup.errors import Corrupt
 from dedup.index.pages import Page
 from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
 from dedup.kernels.context import SITE, WIDTH, site_features
@@ -32,6 +33,9 @@ TEMPLATE = np.dtype([
     ("name", "<u8"), ("docs", "<i4"), ("clusters", "<i4"), ("repeated", "<i4"), ("blocks", "<i4"), ("from_top", "<f8"),
     ("from_bottom", "<f8"), ("learnt", "?"),
 ])  # fmt: skip
+
+
+COUNTED = 8  # bytes in which it stands of how many clusters of pages something was learnt
 
 
 class Sampled(NamedTuple):
@@ -100,6 +104,11 @@ def looks_of(page: Page) -> bytes:
     return looks.tobytes()
 
 
+def is_whole(looks: object, blocks: int) -> bool:
+    """Whether looks are those of so many blocks."""
+    return isinstance(looks, bytes) and len(looks) == blocks * LOOKS.itemsize
+
+
 def learn(pages: Sequence[Sampled], texts: tuple[U64, I64], source: str | None, workspace: Workspace) -> bytes:
     """Find what recurs on some pages of a source; return it as ``furniture_in`` reads it.
 
@@ -131,19 +140,25 @@ def learn(pages: Sequence[Sampled], texts: tuple[U64, I64], source: str | None, 
     table["name"], table["learnt"] = found.names[rows], found.learnt[rows]
     for name in ("docs", "clusters", "repeated", "blocks", "from_top", "from_bottom"):
         table[name] = getattr(found.counts, name)[rows]
-    return int(found.clusters_of[0]).to_bytes(8, "little") + table.tobytes()
+    return int(found.clusters_of[0]).to_bytes(COUNTED, "little") + table.tobytes()
 
 
 def furniture_in(learnt: bytes | None) -> Furniture:
-    """Read what ``learn`` returned; None for nothing."""
+    """Read what ``learn`` returned; None for nothing.
+
+    Raises:
+        Corrupt: it is damaged.
+    """
     if learnt is None:
         return Furniture(0, np.empty(0, np.uint64), no_counts(0), np.empty(0, np.bool_))
-    table = np.frombuffer(learnt[8:], TEMPLATE)
+    if len(learnt) % TEMPLATE.itemsize != COUNTED % TEMPLATE.itemsize:
+        raise Corrupt("what was learnt of a source is damaged: dedup index verify --repair")
+    table = np.frombuffer(learnt[COUNTED:], TEMPLATE)
     names = ("docs", "clusters", "repeated", "blocks", "from_top", "from_bottom")
     nowhere = np.full(table.size, FREE, np.int64)
     counts = Counts(**{name: np.ascontiguousarray(table[name]) for name in names}, first=nowhere)
     return Furniture(
-        int.from_bytes(learnt[:8], "little"), np.ascontiguousarray(table["name"]), counts,
+        int.from_bytes(learnt[:COUNTED], "little"), np.ascontiguousarray(table["name"]), counts,
         np.ascontiguousarray(table["learnt"]),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ import os
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, Self, TypeVar
 
 from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsMismatch, StoreError, VersionMismatch
@@ -39,6 +39,7 @@ from dedup.urls import hide, is_url, local_path
 from dedup.version import __version__
 
 BATCH = 64  # pages that are written together
+EXPIRED = 1 << 16  # pages that are looked for together
 ATTEMPTS = 20  # after which what others overtake again and again is given up
 log = logging.getLogger("dedup")
 Item = TypeVar("Item")
@@ -140,8 +141,8 @@ class Index:
         try:
             if isinstance(store, RedisStore):
                 place = store.place
-                if not create:
-                    must_exist(store)
+            if not create:
+                must_exist(store, place)
             made_with = agree(store, settings, place)
             if folder is not None:
                 keep_settings(store, folder)
@@ -214,21 +215,24 @@ class Index:
     @contextlib.contextmanager
     def _transaction(self, *, write: bool) -> Iterator[None]:
         """Read or write; what was entered is taken out again where that fails."""
-        if not write:
-            with self._store.reading():
+        with self._forgetting():
+            with self._store.writing() if write else self._store.reading():
                 yield
-            return
+            if write and self._state.is_long():
+                try:
+                    self._state.fold()
+                except StoreError as error:  # what was written is there; another time
+                    log.warning("%s: postings were not folded: %s", self.place, error)
+
+    @contextlib.contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """Forget what is held of the index where something fails; what rests is taken in again."""
         try:
-            with self._store.writing():
-                yield
+            yield
         except BaseException:
             self._state.reset()
+            self._writer.forget()
             raise
-        if self._state.is_long():
-            try:
-                self._state.fold()
-            except StoreError as error:  # what was written is there; another time
-                log.warning("%s: postings were not folded: %s", self.place, error)
 
     def _check(self, page: Page, name: str, source: str | None, now: int, *, add: bool) -> Report:
         """Judge a page, and add it."""
@@ -289,8 +293,12 @@ class Index:
             now = int(self._clock())
             return [self._check(page, name, source, now, add=add) for page, name, source in prepared]
 
-    def expire(self, before: float) -> int:
+    def expire(self, before: float, progress: Progress = silent) -> int:
         """Forget the pages that were last seen before a time, in seconds since 1970; return how many there were.
+
+        Args:
+            before: the time.
+            progress: called with a stage, pages done and pages in all, as far as they are known.
 
         Raises:
             SettingsError: it is no time.
@@ -298,19 +306,31 @@ class Index:
         if not abs(before) < LATEST:
             raise SettingsError("before", before, "seconds since 1970")
         count = 0
-        while gone := self._expire_some(math.ceil(before)):
-            count += gone
+        while found := self._seen_before(math.ceil(before)):
+            # the newest first: few stand for another one then when that goes
+            for first in range(0, len(found), BATCH):
+                count += self._expire_some(found[first : first + BATCH], math.ceil(before))
+                progress("removing pages", count, count + max(0, len(found) - first - BATCH))
         return count
 
     @patient
-    def _expire_some(self, before: int) -> int:
-        """Forget some of the pages that were last seen before a time; return how many."""
+    def _seen_before(self, before: int) -> list[int]:
+        """Return pages that were last seen before a time, the newest first."""
+        with self._lock, self._transaction(write=False):
+            return sorted(self._store.seen_before(before, EXPIRED), reverse=True)
+
+    @patient
+    def _expire_some(self, pages: Sequence[int], before: int) -> int:
+        """Forget those of some pages that were last seen before a time; return how many."""
         with self._lock, self._transaction(write=True):
             self._state.refresh()
-            pages = self._store.seen_before(before, BATCH)
+            count = 0
             for page in pages:  # the removal of one may have changed another
-                self._writer.remove(self._store.pages([page])[page])
-            return len(pages)
+                for known in self._store.pages([page]).values():
+                    if known.seen < before:
+                        self._writer.remove(known)
+                        count += 1
+            return count
 
     def merge(self, other: Index, progress: Progress = silent) -> int:
         """Add the pages of another index as if they came now, in their order; of an id that both have the newer stays.
@@ -384,8 +404,9 @@ class Index:
             with self._transaction(write=False):
                 progress("making postings", 0, None)
                 self._state.refresh()
-            self._state.fold()
-            self._store.shrink()
+            with self._forgetting():
+                self._state.fold()
+                self._store.shrink()
             return {"contents_deleted": len(gone), "before": before, "after": self._size()}
 
     @patient
@@ -408,7 +429,8 @@ class Index:
                     if left:
                         raise Corrupt(f"{self.place} is damaged ({left[0]}): it has to be salvaged")
             if repair and found.problems:
-                self._state.fold()
+                with self._forgetting():
+                    self._state.fold()
             return found.problems
 
     @classmethod
@@ -504,14 +526,21 @@ def settings_of(settings: Settings) -> dict[str, Any]:
     return {**chosen, "drop": sorted(settings.drop)}
 
 
-def must_exist(store: RedisStore) -> None:
+def must_exist(store: SQLiteStore | RedisStore, place: str) -> None:
     """See that there is an index.
 
     Raises:
         NotFound: there is none.
     """
     if store.is_new():
-        raise NotFound(f"{store.place}: there is no index")
+        raise NotFound(f"{place}: there is no index")
+
+
+def write_settings(store: SQLiteStore | RedisStore, settings: Settings) -> None:
+    """Write down what a new index is made with. While writing."""
+    store.set("format", FORMAT)
+    store.set("made_by", f"{MAKER} {__version__}")
+    store.set("settings", json.dumps(settings_of(settings)))
 
 
 @patient
@@ -523,19 +552,15 @@ def agree(store: SQLiteStore | RedisStore, settings: Settings | None, place: str
         VersionMismatch: another version of this package made it.
         Corrupt: its settings cannot be read.
     """
-    with store.writing():
-        form = store.get("format")
-        if form is None and store.is_new():
-            settings, form = settings or Settings(score=True), FORMAT
-            for name, value in (
-                ("format", form),
-                ("made_by", f"{MAKER} {__version__}"),
-                ("settings", json.dumps(settings_of(settings))),
-            ):
-                store.set(name, value)
-        elif form is not None and form != FORMAT:
-            raise VersionMismatch(f"{place} has format {form}, this version reads {FORMAT}: begin a new index")
-        text = store.get("settings")
+    with store.reading():
+        form, text, is_new = store.get("format"), store.get("settings"), store.is_new()
+    if is_new:
+        with store.writing():
+            if store.get("format") is None:  # nobody was faster
+                write_settings(store, settings or Settings(score=True))
+            form, text = store.get("format"), store.get("settings")
+    if form is not None and form != FORMAT:
+        raise VersionMismatch(f"{place} has format {form}, this version reads {FORMAT}: begin a new index")
     try:
         kept = json.loads(text if form == FORMAT else "null")
         made_with = dataclasses.replace(settings or Settings(), **{**kept, "drop": frozenset(kept["drop"])})

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.arrays import I32, I64, U32, U64, Bool
-from dedup.errors import Corrupt
+from dedup.errors import Corrupt, StoreError
 from dedup.kernels.postings import (
     FREE,
     Recent,
@@ -209,13 +209,22 @@ def without(segment: Segment, gone: Bool) -> Segment:
 
 
 def write_segment(path: pathlib.Path, segment: Segment) -> None:
-    """Write a segment into a file: five lengths, then its arrays, each from a multiple of 8 bytes on."""
-    with atomic_file(path) as file:
-        file.write(np.array([MAGIC, *(array.size for array in segment)], np.uint64).tobytes())
-        for array in segment:
-            data = np.ascontiguousarray(array).view(np.uint8).data
-            file.write(data)
-            file.write(bytes(-len(data) % 8))
+    """Write a segment into a file: five lengths, then its arrays, each from a multiple of 8 bytes on.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        with atomic_file(path) as file:
+            file.write(np.array([MAGIC, *(array.size for array in segment)], np.uint64).tobytes())
+            for array in segment:
+                data = np.ascontiguousarray(array).view(np.uint8).data
+                file.write(data)
+                file.write(bytes(-len(data) % 8))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}: see that its disk is writable and not full"
+        ) from error
 
 
 def read_segment(path: pathlib.Path) -> Segment:
@@ -238,4 +247,12 @@ def read_segment(path: pathlib.Path) -> Segment:
     for length, dtype in zip(lengths, dtypes, strict=True):
         arrays.append(data[at : at + length].view(dtype))
         at += length + -length % 8
-    return Segment(*arrays)
+    segment = Segment(*arrays)
+    if not is_ascending(segment.bounds) or segment.bounds[[0, -1]].tolist() != [0, segment.keys.size]:
+        raise Corrupt(f"{path} is damaged: its sections do not follow each other")
+    return segment
+
+
+def is_ascending(bounds: I64) -> bool:
+    """Whether there are bounds, none below the one before it."""
+    return bounds.size > 0 and bool((np.diff(bounds) >= 0).all())

@@ -669,6 +669,10 @@ class RedisStore:
         """Return what is known of a source."""
         return self._sources.get(name) or NOTHING_KNOWN
 
+    def sources(self) -> Iterator[str]:
+        """Yield the names of all sources of which something is known."""
+        return (name.decode() for names in self.scan(self.key("sources")) for name in names)
+
     def set_source(self, name: str, known: Source) -> None:
         """Write what ``source`` returns."""
         self._sources.put(name, known)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from dedup.errors import Corrupt, DedupError, Locked, StoreError
+from dedup.errors import Corrupt, DedupError, Locked, NotFound, StoreError
 from dedup.index.records import ASKED, NOTHING_KNOWN, Content, Known, Source
 
 try:
@@ -76,6 +76,35 @@ def damaged(place: str, told: str) -> str:
     return f"{place} is damaged or no index ({told}): dedup index verify {place} --repair"
 
 
+@contextlib.contextmanager
+def turn(lock: int, place: str) -> Iterator[None]:
+    """Hold the right to write into an index.
+
+    Args:
+        lock: a descriptor of its folder.
+        place: the index.
+
+    Raises:
+        Locked: another process has been writing for long.
+    """
+    if fcntl is None:
+        yield
+        return
+    given_up = time.monotonic() + PATIENCE
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > given_up:
+                    raise Locked(busy(place)) from error
+                time.sleep(PAUSE)
+        yield
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
+
 class SQLiteStore:
     """The tables of an index.
 
@@ -94,6 +123,7 @@ class SQLiteStore:
             )
             try:
                 self._set_up()
+                self._file = None if path is None else path.stat().st_ino
                 if folder is not None and fcntl is not None:
                     folder.mkdir(exist_ok=True)
                     self._lock = os.open(folder, os.O_RDONLY)
@@ -119,9 +149,10 @@ class SQLiteStore:
         ask(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         ask("PRAGMA trusted_schema = OFF")
         if ask("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            with self.writing():
-                if ask("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:  # nobody was faster
-                    make_tables(self._db)
+            ask("BEGIN IMMEDIATE")
+            if ask("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:  # nobody was faster
+                make_tables(self._db)
+            ask("COMMIT")
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -165,8 +196,9 @@ class SQLiteStore:
     def writing(self) -> Iterator[None]:
         """Hold the right to write until all of it is written, or nothing."""
         with self._told(), self._turn():
-            self._db.execute("BEGIN IMMEDIATE")
+            self._must_be_there()
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
@@ -174,36 +206,36 @@ class SQLiteStore:
                     self._db.execute("ROLLBACK")
                 raise
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self) -> contextlib.AbstractContextManager[None]:
         """Wait until no other process writes: SQLite by itself looks again after a tenth of a second only.
 
         Raises:
             Locked: another one has been writing for long.
         """
-        if self._lock is None or fcntl is None:
-            yield
+        return contextlib.nullcontext() if self._lock is None else turn(self._lock, str(self.path))
+
+    def _must_be_there(self) -> None:
+        """See that the file that was opened stands where it stood: what is written into another one is lost.
+
+        Raises:
+            NotFound: it does not.
+        """
+        if self.path is None:
             return
-        given_up = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > given_up:
-                    raise Locked(busy(str(self.path))) from error
-                time.sleep(PAUSE)
         try:
-            yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            same = self.path.stat().st_ino == self._file
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise NotFound(f"{self.path}: the index that was opened is there no more: open it again")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """See everything as it is now until the end."""
         with self._told():
-            self._db.execute("BEGIN")
+            self._must_be_there()
             try:
+                self._db.execute("BEGIN")
                 yield
             finally:
                 if self._db.in_transaction:
@@ -447,7 +479,7 @@ class SQLiteStore:
         return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names of ours
 
     def sources(self) -> Iterator[str]:
-        """Yield the names of all sources."""
+        """Yield the names of all sources of which something is known."""
         return (row[0] for row in self._db.execute("SELECT source FROM sources").fetchall())
 
     def content_rows(self) -> Iterator[int]:

@@ -7,7 +7,7 @@ import logging
 import pathlib
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -40,10 +40,11 @@ from dedup.index.stores import Store
 from dedup.kernels.postings import FREE, Segment, Wanted
 from dedup.lsh import Scheme
 from dedup.settings import Settings
-from dedup.sketch import sketch_rows
+from dedup.sketch import Sketches, sketch_rows
 
 FOLDED = 1 << 13  # recent rows that are folded into a segment; an index is opened as fast as these are entered
 TOGETHER = 32  # rows that are entered at a time, so that no bucket gets many more than its limit
+MOST_ABOVE = 1 << 31  # contents that are added before all are in segments
 STALE = 1.1  # weights of terms are made again when a language has so many times the documents
 log = logging.getLogger("dedup")
 SUFFIX = ".segment"
@@ -115,6 +116,44 @@ class BaseState(Generic[Tables]):
         return made[1]
 
 
+class Numbers:
+    """Numbers from 1 on, nearly all up to the last.
+
+    Attributes:
+        last: the highest of them.
+    """
+
+    def __init__(self) -> None:
+        self.last = self._all_up_to = 0
+        self._above = bytearray()
+
+    def __contains__(self, number: int) -> bool:
+        """Whether a number is one of them."""
+        place = number - self._all_up_to - 1
+        return place < 0 or (place < len(self._above) and self._above[place] == 1)
+
+    def add(self, numbers: Iterable[int]) -> None:
+        """Add numbers.
+
+        Raises:
+            Corrupt: one is so high that it was given to nothing.
+        """
+        for number in numbers:
+            place = number - self._all_up_to - 1
+            if place >= MOST_ABOVE:
+                raise Corrupt(f"there is no content {number}: dedup index verify --repair")
+            if place >= len(self._above):
+                self._above.extend(bytes(place + 1 - len(self._above)))
+            if place >= 0:
+                self._above[place] = 1
+            self.last = max(self.last, number)
+
+    def settle(self, last: int = 0) -> None:
+        """Add all up to the last, or to another one."""
+        self.last = self._all_up_to = max(self.last, last)
+        self._above.clear()
+
+
 class State(BaseState[SQLiteStore]):
     """Postings of blocks and of pages, and the frequencies of terms.
 
@@ -141,8 +180,9 @@ class State(BaseState[SQLiteStore]):
         # of the files of their segments
         self._names: dict[str, list[str | None]] = {kind: [] for kind in self.postings}
         self.frequencies = DocumentFrequencies()
-        self.last_page = self.last_row = self._promoted = 0
-        self._entered: set[int] = set()  # contents that are to be found by their fingerprints, and in no segment
+        self._weights.clear()
+        self.last_page = self._promoted = 0
+        self._entered = Numbers()  # contents that are to be found by their fingerprints
 
     def reset(self) -> None:
         """Forget everything; the next ``refresh`` takes in what rests."""
@@ -161,7 +201,6 @@ class State(BaseState[SQLiteStore]):
             if self.is_long():
                 for kind in self.postings:
                     self._fold(kind)
-                self._settle()
         self.take_promotions()
 
     def take_promotions(self) -> None:
@@ -178,17 +217,30 @@ class State(BaseState[SQLiteStore]):
             for kind, postings in self.postings.items():
                 self._names[kind] = list(self._store.segments(kind))
                 postings.replace([self._segment(name) for name in self._store.segments(kind)])
+            self.frequencies = self._kept_frequencies()
         except Corrupt as error:
             log.warning("%s: making it again from the pages", error)
             self._clear()
             return
         names = ("folded_page", "folded_row", "folded_event")
-        self.last_page, self.last_row, self._promoted = (self._store.get(name, 0) for name in names)
-        for language, docs, counts in self._store.frequencies():
-            self.frequencies.docs[language] = docs
-            if counts is not None:
-                table = np.frombuffer(zlib.decompress(counts), np.uint32)
-                self.frequencies.table(language)[:] = table
+        self.last_page, row, self._promoted = (self._store.get(name, 0) for name in names)
+        self._entered.settle(row)
+
+    def _kept_frequencies(self) -> DocumentFrequencies:
+        """Return the frequencies that rest.
+
+        Raises:
+            Corrupt: they are damaged.
+        """
+        found = DocumentFrequencies()
+        try:
+            for language, docs, counts in self._store.frequencies():
+                found.docs[language] = docs
+                if counts is not None:
+                    found.table(language)[:] = np.frombuffer(zlib.decompress(counts), np.uint32)
+        except (zlib.error, ValueError, IndexError, TypeError) as error:
+            raise Corrupt(f"frequencies of terms are damaged ({error})") from error
+        return found
 
     def _take(self, pages: Sequence[Known]) -> None:
         """Enter pages that another process has added, as it did itself."""
@@ -198,7 +250,7 @@ class State(BaseState[SQLiteStore]):
         for page, rows in zip(pages, rows_of, strict=True):
             for one in (known[row] for row in dict.fromkeys(rows) if row in known):
                 entries.append(entry_of(one, fresh=self.is_fresh(one.row), keeper=one.page == page.page))
-                self._entered.update([one.row] if entries[-1].fresh else [])
+                self._entered.add([one.row] if entries[-1].fresh else [])
             if leads(page):
                 parts = [tokens_in(known[row]) if row in known else NO_TOKENS for row in rows]
                 leading.append(entry_of_page(page, parts))
@@ -211,7 +263,7 @@ class State(BaseState[SQLiteStore]):
 
     def is_fresh(self, row: int) -> bool:
         """Whether a content has not been entered."""
-        return row > self.last_row and row not in self._entered
+        return row not in self._entered
 
     def count(self, counts: Counts, language: int) -> None:
         """Count the terms of a page."""
@@ -238,7 +290,7 @@ class State(BaseState[SQLiteStore]):
         """Enter rows, in the order in which they may survive."""
         entries = [one for one in entries if one.fresh or one.keeper]
         if kind == BLOCKS:
-            self._entered.update(one.row for one in entries if one.fresh)
+            self._entered.add(one.row for one in entries if one.fresh)
         scheme, least = self._schemes[kind], self._settings.min_tokens if kind == BLOCKS else 1
         for first in range(0, len(entries), TOGETHER):
             some = entries[first : first + TOGETHER]
@@ -261,7 +313,7 @@ class State(BaseState[SQLiteStore]):
         which = np.flatnonzero(roles.fresh | roles.keeper)
         numbers = np.array(rows, np.int64)
         if kind == BLOCKS:
-            self._entered.update(numbers[roles.fresh].tolist())
+            self._entered.add(numbers[roles.fresh].tolist())
         self._enter(
             kind, numbers[which], wanted.take(which), near.sizes[:, which], Roles(*(one[which] for one in roles))
         )
@@ -283,7 +335,7 @@ class State(BaseState[SQLiteStore]):
         generation = self._generation
         for kind in self.postings:
             self._fold(kind)
-        self._settle()
+        self._entered.settle()  # all contents that there are
         files = {kind: [self._kept(kind, k) for k in range(len(names))] for kind, names in self._names.items()}
         last = self.frequencies.docs.size - 1  # of texts of no language that is known, whose table is at FREE
         frequencies = [
@@ -300,7 +352,7 @@ class State(BaseState[SQLiteStore]):
             self._store.set_frequencies(frequencies)
             self._store.forget_promotions(self._promoted)
             for name, value in (
-                ("generation", generation + 1), ("folded_page", self.last_page), ("folded_row", self.last_row),
+                ("generation", generation + 1), ("folded_page", self.last_page), ("folded_row", self._entered.last),
                 ("folded_event", self._promoted),
             ):  # fmt: skip
                 self._store.set(name, value)
@@ -329,10 +381,6 @@ class State(BaseState[SQLiteStore]):
         if merged and self._store.get("removed", 0):  # what is gone is left out where everything is written anew
             rows = self._store.content_rows() if kind == BLOCKS else self._store.page_numbers()
             postings.leave_out_but(np.fromiter(rows, np.int64))
-
-    def _settle(self) -> None:
-        """Note that all contents that were entered are in segments."""
-        self.last_row, self._entered = max((self.last_row, *self._entered)), set()
 
     def _kept(self, kind: str, place: int) -> str:
         """Write a segment into a file named after its content, if it is in none; return the name."""
@@ -367,7 +415,32 @@ class State(BaseState[SQLiteStore]):
                 except Corrupt:
                     same = False
                 found += [] if same else [f"segment {name} is damaged or missing: it can be made again"]
+        try:
+            self._kept_frequencies()
+        except Corrupt as error:
+            found.append(f"{error}: they can be made again")
+        last = 0
+        while contents := self._store.contents_after(last):
+            found += self._unlisted(BLOCKS, [one.row for one in contents], [one.print for one in contents])
+            last = contents[-1].row
+        last = 0
+        while pages := self._store.pages_after(last):
+            leading = [one for one in pages if leads(one)]
+            found += self._unlisted(PAGES, [one.page for one in leading], [one.print for one in leading])
+            last = pages[-1].page
         return found
+
+    def _unlisted(self, kind: str, rows: Sequence[int], prints: Sequence[bytes]) -> list[str]:
+        """Say which rows are not found by their fingerprints."""
+        nothing = np.empty(0, np.uint64)
+        sketches = Sketches(np.empty((self.bands(kind), 0), np.uint32), nothing, nothing, None)
+        keys = Keys(np.array([*map(first_half, prints)], np.uint64), np.empty(0, np.int64), sketches)
+        hits = {(x, row) for x, _, row, _ in self.postings[kind].find(keys.lines(-1)).table.tolist()}
+        name = "content" if kind == BLOCKS else "page"
+        return [
+            f"{name} {row} is not found by its fingerprint: postings can be made again"
+            for x, row in enumerate(rows) if (x, row) not in hits
+        ]  # fmt: skip
 
     def make_again(self) -> None:
         """Forget segments and frequencies that rest; the next ``refresh`` makes them of the pages. While writing."""

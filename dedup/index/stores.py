@@ -112,6 +112,9 @@ class Store(Protocol):
     def source(self, name: str) -> Source:
         """Return what is known of a source."""
 
+    def sources(self) -> Iterator[str]:
+        """Yield the names of all sources of which something is known."""
+
     def set_source(self, name: str, known: Source) -> None:
         """Write what ``source`` returns."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import os
 import pathlib
 import sqlite3
 import types
@@ -13,9 +15,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from dedup.background import background
-from dedup.errors import Corrupt, Locked
-from dedup.index.records import NO_TOKENS, Content, Known, rows_of, tokens_in
-from dedup.index.sqlite import TABLES, make_tables
+from dedup.errors import Corrupt, Locked, StoreError
+from dedup.index.furniture import furniture_in, is_whole
+from dedup.index.records import NO_TOKENS, Content, Known, rows_of, tokens_in, unpack
+from dedup.index.sqlite import TABLES, make_tables, turn
 from dedup.index.stores import Holdings, Store
 from dedup.kernels.tables import FREE
 from dedup.kernels.tokens import fingerprint_rows
@@ -27,6 +30,8 @@ NEEDED = ("format", "made_by", "settings")  # of what is known of an index as a 
 KEPT = "settings.json"
 PRINT = 16  # bytes of a fingerprint
 MOST_LOST = 500  # places of a table that cannot be read, before it is given up
+NUMBERS = ("page", "row", "learnt")  # keys of tables after which what cannot be read can be passed over
+LONGEST_STEP = 1 << 20  # rows that are passed over at once
 Row = TypeVar("Row", Content, Known)
 
 
@@ -38,19 +43,24 @@ class Findings(NamedTuple):
         damaged: contents whose tokens are not what their fingerprints say, or that are not there.
         broken: pages that have such contents, or of which nothing can be read.
         astray: pages that stand for what is not there, or whose contents do.
+        unlearnable: pages from which nothing can be learnt, though they are kept for that.
+        unlearnt: sources of which nothing can be read that was learnt.
     """
 
     problems: list[str]
     damaged: set[int]
     broken: set[int]
     astray: set[int]
+    unlearnable: set[int]
+    unlearnt: set[str]
 
 
 def examine(store: Store, state: Holdings, progress: Progress) -> Findings:
     """Look at everything; inside a transaction."""
-    found = Findings([], set(), set(), set())
+    found = Findings([], *(set() for _ in Findings._fields[1:]))
     keepers = examine_contents(store, found, progress)
     examine_pages(store, found, keepers, progress)
+    examine_sources(store, found)
     found.problems.extend(state.complaints())
     return found
 
@@ -98,8 +108,26 @@ def examine_pages(store: Store, found: Findings, keepers: dict[int, int | None],
             if not store.holds(page.page, [{keepers[row] or row, row} for row in rows]):
                 found.astray.add(page.page)
                 found.problems.append(f"page {page.id!r} is not noted with all of its contents")
+            looks = store.looks_of(page.page)
+            if looks is not None and not is_whole(looks, unpack(page.contents)[0].size):
+                found.unlearnable.add(page.page)
+                found.problems.append(f"what others learn from page {page.id!r} is damaged")
         done += len(pages)
         progress("looking at pages", done, total)
+
+
+def examine_sources(store: Store, found: Findings) -> None:
+    """Look at what was learnt of sources."""
+    for name in store.sources():
+        known = store.source(name)
+        try:
+            furniture_in(None if known.learnt is None else store.learnt(known.learnt))
+            sound = all(is_number(value) for value in known)
+        except Corrupt:
+            sound = False
+        if not sound:
+            found.unlearnt.add(name)
+            found.problems.append(f"what was learnt of source {name!r} is damaged: it is learnt again")
 
 
 def has_kind(value: object, kind: type | types.UnionType) -> bool:
@@ -152,13 +180,22 @@ def in_parts(after: Callable[[int], list[Row]], number: Callable[[Row], int]) ->
 
 
 def keep_settings(store: Store, folder: pathlib.Path) -> None:
-    """Write into the folder of an index what nothing can be salvaged without, if it does not stand there already."""
+    """Write into the folder of an index what nothing can be salvaged without, if it does not stand there already.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
     path, data = folder / KEPT, json.dumps({name: store.get(name) for name in NEEDED}).encode()
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == data:
             return
-    with contextlib.suppress(Locked), atomic_file(path) as file:  # where another process writes it, it is the same
-        file.write(data)
+    try:
+        with contextlib.suppress(Locked), atomic_file(path) as file:  # where another process writes it, it is the same
+            file.write(data)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}: see that its disk is writable and not full"
+        ) from error
 
 
 def kept_settings(folder: pathlib.Path) -> dict[str, str | int]:
@@ -173,7 +210,7 @@ def kept_settings(folder: pathlib.Path) -> dict[str, str | int]:
 def salvage(path: pathlib.Path, folder: pathlib.Path) -> list[str]:
     """Copy what can be read of a damaged file into a new one that takes its place; say what could not.
 
-    The damaged file stays beside it as ``NAME.damaged``.
+    The damaged file stays beside it as ``NAME.damaged``. Processes that have it open are told when they use it next.
 
     Args:
         path: the file.
@@ -181,20 +218,31 @@ def salvage(path: pathlib.Path, folder: pathlib.Path) -> list[str]:
 
     Raises:
         Corrupt: hardly anything can be read.
+        Locked: another process is writing.
     """
-    fresh = path.with_name(path.name + ".salvaged")
-    fresh.unlink(missing_ok=True)
-    try:
-        lost = copy_readable(path, fresh, kept_settings(folder))
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    with contextlib.ExitStack() as stack:
+        folder.mkdir(exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+        stack.callback(os.close, lock)
+        stack.enter_context(turn(lock, str(path)))
+        fresh = path.with_name(path.name + ".salvaged")
         fresh.unlink(missing_ok=True)
-        raise Corrupt(f"{path} cannot be salvaged ({error}): begin a new index") from error
-    for ending in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + ending).unlink()
-    path.replace(path.with_name(path.name + ".damaged"))
-    fresh.replace(path)
-    return lost
+        try:
+            lost = copy_readable(path, fresh, kept_settings(folder))
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            fresh.unlink(missing_ok=True)
+            raise Corrupt(f"{path} cannot be salvaged ({error}): begin a new index") from error
+        for ending in ("-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        path.replace(unused_name(path.with_name(path.name + ".damaged")))
+        fresh.replace(path)
+        return lost
+
+
+def unused_name(path: pathlib.Path) -> pathlib.Path:
+    """Return a path where nothing stands: this one, or one with a number."""
+    numbered = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([path], numbered) if not one.exists())
 
 
 def copy_readable(path: pathlib.Path, fresh: pathlib.Path, settings: Mapping[str, str | int]) -> list[str]:
@@ -225,18 +273,19 @@ def copy_readable(path: pathlib.Path, fresh: pathlib.Path, settings: Mapping[str
 def copy_rows(old: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str) -> int:
     """Copy the rows of a table, around those that cannot be read; return how many times that was necessary."""
     width = len(new.execute(f"PRAGMA table_info({table})").fetchall())
-    marks, missing, last = ", ".join("?" * width), 0, None
+    marks, numbered = ", ".join("?" * width), key in NUMBERS
+    missing, step, last = 0, 1, 0
     while True:
-        where, values = ("", ()) if last is None else (f"WHERE {key} > ?", (last,))
+        where = f"WHERE {key} > {last}" if numbered else ""
         try:
-            for row in old.execute(f"SELECT {key}, * FROM {table} {where} ORDER BY {key}", values):  # noqa: S608
+            for row in old.execute(f"SELECT {key}, * FROM {table} {where} ORDER BY {key}"):  # noqa: S608
                 with contextlib.suppress(sqlite3.IntegrityError, sqlite3.ProgrammingError):
                     new.execute(f"INSERT INTO {table} VALUES ({marks})", row[1:])  # noqa: S608
-                last = row[0]
+                last, step = row[0], 1
         except (sqlite3.Error, UnicodeDecodeError):
             missing += 1
-            if not isinstance(last, int) or missing > MOST_LOST:
+            if not numbered or missing > MOST_LOST:
                 return missing
-            last += 1 << min(missing, 20)
+            last, step = last + step, min(2 * step, LONGEST_STEP)
         else:
             return missing

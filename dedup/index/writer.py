@@ -14,13 +14,14 @@ import numpy as np
 from dedup.arrays import U64, Bool
 from dedup.errors import Corrupt
 from dedup.frequencies import Counts
-from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, learn
+from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, is_whole, learn
 from dedup.index.judging import Judge, Judged
 from dedup.index.pages import Page, page_of
 from dedup.index.records import (
     BLOCKS,
     NO_PART,
     NO_TOKENS,
+    NOTHING_KNOWN,
     PAGES,
     Content,
     Known,
@@ -40,7 +41,7 @@ from dedup.index.stores import Holdings, Store
 from dedup.index.verifying import Findings, in_parts
 from dedup.kernels.classes import LEAST_PAGES
 from dedup.lsh import Scheme
-from dedup.reading import Progress
+from dedup.reading import Progress, silent
 from dedup.schema import Reason
 from dedup.settings import Settings
 from dedup.workspace import Workspace
@@ -228,6 +229,7 @@ class Writer:
         pages = [
             Sampled(looks, np.array([places.get(row, -1) for row in rows.tolist()], np.int64), first_half(print_))
             for (_, print_, _, looks), rows in zip(sample, contents, strict=True)
+            if is_whole(looks, rows.size)
         ]
         self._workspace = self._workspace or Workspace()
         return learn(pages, (tokens, bounds), source, self._workspace)
@@ -453,9 +455,7 @@ class Writer:
 
     def mend(self, found: Findings) -> None:
         """Take out what is damaged, decide again on what stood for it, and note anew which page has what."""
-        for number in found.broken:
-            self._store.drop_page(number)
-        self._store.drop_contents(found.damaged)
+        self._take_out(found)
         numbers: set[int] = set()
         keepers: dict[int, int | None] = {}
         lost: set[int] = set()  # contents of which nobody knows where they stand first
@@ -485,7 +485,17 @@ class Writer:
                 self._pass_on(*passed)
         self._label_again()
 
-    def unused(self, progress: Progress) -> list[int]:
+    def _take_out(self, found: Findings) -> None:
+        """Take out what is damaged, and contents that nobody has then."""
+        self._store.forget_looks(found.unlearnable)
+        for name in found.unlearnt:
+            self._store.set_source(name, NOTHING_KNOWN)
+        for number in found.broken:
+            self._store.drop_page(number)
+        self._store.drop_contents(found.damaged)
+        self._store.drop_contents(self.unused())
+
+    def unused(self, progress: Progress = silent) -> list[int]:
         """Return the contents that no page has."""
         used: set[int] = set()
         last, done, total = 0, 0, self._store.count("pages")

@@ -159,6 +159,8 @@ def search(segment: Segment, base: int, wanted: Wanted, sizes: I32, hits: I64, c
                 place = int(np.int64(segment.places[at]))
                 sizes[w, x] += 1
                 at += 1
+                if place >= segment.rows.size:  # it is damaged
+                    continue
                 if w < wanted.sifted and too_far(wanted.bits, x, segment.bits, place, wanted.apart):
                     continue
                 if count < hits.shape[0]:
