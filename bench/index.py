@@ -25,7 +25,7 @@ from dedup.index import Index
 
 WORDS, BLOCKS, REMEMBERED, SITES = 50, 10, 1000, 300
 VOCABULARY = 50_000
-QUERIES = 1000  # pages that are asked for at each size, and as many of those added last are counted
+QUERIES = 1000  # pages that are asked for at each size; of those added the later half counts, as many at the least
 LATE, EVERY = 99, 50  # percentiles
 MOST_QUERY, MOST_CHECK, MOST_LATE, MOST_OPEN = 2.0, 4.0, 15.0, 0.5  # milliseconds; seconds
 MOST_SIZE, LEAST_FASTER, REDIS_TIMES = 800, 10, 3

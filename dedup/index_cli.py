@@ -331,12 +331,13 @@ def verify_command(db: str, repair: bool, as_json: bool) -> None:
 def verified(db: str, progress: Progress, *, repair: bool) -> tuple[list[str], list[str]]:
     """Look for damage, and mend it if that is wanted; return what was found, and what is left."""
     from dedup.index import Index
+    from dedup.index.wire import SCHEMES
 
     try:
         with existing(db) as index:
             found = index.verify(repair=repair, progress=progress)
     except Corrupt:  # it cannot even be opened
-        if not repair:
+        if not repair or db.startswith(SCHEMES):
             raise
         found = Index.salvage(db, progress)
     if not (found and repair):

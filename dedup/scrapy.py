@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Self, Typ
 from dedup.errors import DedupError, InputError, MissingExtra, SettingsError
 from dedup.formats.html import host_of
 from dedup.index import Index, Report
+from dedup.index.aio import check_and_cut
 from dedup.settings import Settings
 
 try:
@@ -128,7 +129,7 @@ class DedupPipeline:
             return item
         text, name, source = page
         try:
-            report = await self._soon(self._index.check, text, id=name, source=source)
+            report = await self._soon(check_and_cut, self._index, text, id=name, source=source)
         except InputError as error:
             self._count("dedup/unusable")
             self._tell(item, "unusable", f"{name!r}: {error}; such items pass as they are")

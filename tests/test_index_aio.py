@@ -170,6 +170,7 @@ def test_who_is_cancelled_before_its_turn_adds_nothing(monkeypatch: pytest.Monke
             await asyncio.to_thread(gate.reached.wait)
             for one in tasks[:3]:
                 one.cancel()
+            await asyncio.wait(tasks[:3])
             gate.open.set()
             done = await asyncio.gather(*tasks, return_exceptions=True)
             assert [isinstance(one, asyncio.CancelledError) for one in done] == [True] * 3 + [False] * 2

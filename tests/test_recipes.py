@@ -57,7 +57,7 @@ def test_settings_of_a_project() -> None:
 def test_pages_are_fetched(here: Path, title: str, capsys: pytest.CaptureFixture[str]) -> None:
     site = Site(7, 0.1)
     with site.served() as address:
-        urls = [address.rstrip("/") + path for path in site.pages]
+        urls = [address.rstrip("/") + path for path in ("/missing", *site.pages)]
         kept: dict[str, str] = {}
         space: dict[str, Any] = {"urls": urls, "keep": kept.__setitem__, "__name__": "recipe"}
         exec(recipe(title), space)  # noqa: S102
@@ -68,13 +68,34 @@ def test_pages_are_fetched(here: Path, title: str, capsys: pytest.CaptureFixture
         for url, text in kept.items():
             assert all(one in text for one in site.pages["/" + url.split("/", 3)[3]].paragraphs)
         if title.startswith("Fetch"):
-            assert len(capsys.readouterr().out.splitlines()) == len(groups)
+            assert len(capsys.readouterr().out.splitlines()) == 1 + len(groups)
         site.change()
         again: dict[str, str] = {}
         exec(recipe(title), space | {"keep": again.__setitem__})  # noqa: S102
-    assert {"/" + url.split("/", 3)[3] for url in again} == set(site.changing)
+    assert again.keys() <= kept.keys()  # some have become copies
+    texts = {"/" + url.split("/", 3)[3]: text for url, text in again.items()}
+    assert texts.keys() >= set(site.changing)
+    assert all(one in text for path, text in texts.items() for one in site.pages[path].paragraphs)
     with Index.open(here / "seen.db", create=False) as index:
         assert index.info()["pages"] == len(site.pages)
+
+
+def test_what_was_not_kept_is_kept_when_it_comes_again(here: Path) -> None:
+    site, kept = Site(7, 0.1), dict[str, str]()
+
+    def keep(url: str, text: str) -> None:
+        if len(kept) == 3:
+            raise Stopped
+        kept[url] = text
+
+    with site.served() as address:
+        space = {"urls": [address.rstrip("/") + path for path in site.pages], "keep": keep}
+        with pytest.raises(Stopped):
+            exec(recipe("Fetch, extract, check"), dict(space))  # noqa: S102
+        with Index.open(here / "seen.db", create=False) as index:
+            assert index.info()["pages"] == 4
+        exec(recipe("Fetch, extract, check"), space | {"keep": kept.__setitem__})  # noqa: S102
+    assert len(kept) == len(site.pages) - len(site.copies)
 
 
 # ------------------------------------------------------------------------------------------------------------- messages

@@ -82,7 +82,7 @@ class AsyncIndex:
             InputError: the text or the id is none.
             StoreError: the index is closed, or cannot be read or written.
         """
-        return await self._done(self._index.check, text, id=id, source=source, add=add)
+        return await self._done(check_and_cut, self._index, text, id=id, source=source, add=add)
 
     async def add(self, text: str, *, id: str, source: str | None = None) -> Report:  # noqa: A002
         """Add a page; see ``check``."""
@@ -166,7 +166,7 @@ class AsyncIndex:
     def _check_record(self, record: Mapping[str, Any], *, add: bool) -> Report:
         """Check a record; what it lacks is told as of a page that lacks it."""
         text, name = record.get("text"), record.get("id", None if add else "")
-        return self._index.check(cast("str", text), id=cast("str", name), source=record.get("source"), add=add)
+        return check_and_cut(self._index, cast("str", text), id=cast("str", name), source=record.get("source"), add=add)
 
     async def _done(self, task: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
         """Return what a task returns when its turn has come."""
@@ -181,6 +181,14 @@ class AsyncIndex:
         if self._closed is not None:
             raise StoreError(f"{self.place}: the index is closed: open it again")
         return self._pool.submit(task, *args, **options)
+
+
+def check_and_cut(index: Index, text: str, *, id: str, source: str | None, add: bool = True) -> Report:  # noqa: A002
+    """Check a page, and cut what goes out of its text in this thread too: for that the text is split again."""
+    report = index.check(text, id=id, source=source, add=add)
+    if report.action == "clean":
+        _ = report.text  # which is kept
+    return report
 
 
 def close_if_open(opening: Future[Index]) -> None:

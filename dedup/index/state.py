@@ -104,7 +104,7 @@ class BaseState(Generic[Tables]):
             content = self._store.contents([row]).get(row)
             return [] if content is None else [entry_of(content, fresh=self.is_fresh(row), keeper=True)]
         page = self._store.pages([row]).get(row)
-        return [] if page is None else [entry_of_page(page, self.tokens_of(page))]
+        return [] if page is None or not leads(page) else [entry_of_page(page, self.tokens_of(page))]
 
     def weights(self, language: int) -> Weights:
         """Return the logarithms that terms of a language are weighed by, see ``put_together``."""
