@@ -2,8 +2,9 @@
 
     python bench/index_soak.py
 
-A month of a crawl in small: pages of one or two paragraphs come, some of them again, some like others; those that were
-seen longest ago are forgotten, so that fifty thousand stay.
+A month of a crawl in small: pages of one or two paragraphs come, some of them again, some like others, one in twenty
+the same as all others that say that there is no such page; those that were seen longest ago are forgotten, so that
+fifty thousand stay.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from figures import Figure, finish, json_option, say
 from dedup import Settings
 from dedup.index import Index
 
+NOWHERE = "The page that you look for is not here any more: it was moved, or its name was never right to begin with."
 STEPS = 20  # points of the curve
 EVERY = 2000  # pages between two expiries
 MOST_GROWTH = 1.1  # memory at the end, times that when the index was as full as it gets
@@ -35,7 +37,9 @@ def records(count: int, seed: int) -> list[dict[str, str]]:
     rng = random.Random(seed)
     made: list[dict[str, str]] = []
     for k in range(count):
-        if made and rng.random() < 0.1:
+        if rng.random() < 0.05:
+            text = NOWHERE
+        elif made and rng.random() < 0.1:
             words = rng.choice(made)["text"].split(" ")
             words[rng.randrange(len(words))] = rng.choice(WORDS)
             text = " ".join(words)

@@ -376,7 +376,7 @@ def merge_command(db: str, others: tuple[str, ...]) -> None:
 
 def is_same(one: str, other: str) -> bool:
     """Whether two names of indexes lead to one file, or are one URL."""
-    from dedup.index.index import path_of
+    from dedup.index.opening import path_of
     from dedup.index.wire import SCHEMES
 
     if one.startswith(SCHEMES) or other.startswith(SCHEMES):

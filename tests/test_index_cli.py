@@ -23,7 +23,7 @@ from endtoend import CORPUS, FERRY, command, dedup, generate, jsonl, rows
 
 from dedup.cli import cli
 from dedup.index import Index
-from dedup.index.index import OF_AN_INDEX
+from dedup.index.opening import OF_AN_INDEX
 from dedup.options import OF_DROP, OF_NEW_INDEX, Duration
 
 OTHER = "Nine wardens counted the herons on the salt marsh before the first frost of the year came."

@@ -33,14 +33,15 @@ def wanted(keys: list[list[int]], sifted: int = 0, apart: int = 128) -> Wanted:
 def apply(step: Any, postings: Postings, names: dict[tuple[int, int], list[int]], count: int) -> int:
     """Do a step, and the same to a dictionary; return how many rows there are."""
     segments = list(postings.segments)
-    if step == "fold" and postings.recent:
-        postings.replace([*segments, postings.fold()])
+    recent = [postings.fold()] if postings.recent else []
+    if step == "fold":
+        postings.replace([*segments, *recent])
     elif step == "merge" and len(segments) > 1:
-        postings.replace([*segments[:-2], merge(segments[-2], segments[-1])])
+        postings.replace([*segments[:-2], merge(segments[-2], segments[-1]), *recent])
     elif step == "write" and segments:
         with tempfile.TemporaryDirectory() as folder:
             write_segment(pathlib.Path(folder) / "one.segment", segments[-1])
-            postings.replace([*segments[:-1], read_segment(pathlib.Path(folder) / "one.segment")])
+            postings.replace([*segments[:-1], read_segment(pathlib.Path(folder) / "one.segment"), *recent])
     elif isinstance(step, list) and step:
         allowed = np.array([[mask >> section & 1 for _, mask in step] for section in range(SECTIONS)], np.bool_)
         rows = np.arange(count, count + len(step)) * 10  # numbers need not follow one another

@@ -15,7 +15,8 @@ from dedup.checkpoint import Sketchbook
 from dedup.corpus import Corpus, Looks
 from dedup.errors import NotFound, SettingsMismatch
 from dedup.index.furniture import looks_of
-from dedup.index.index import Index, differences, settings_of
+from dedup.index.index import Index
+from dedup.index.opening import differences, settings_of
 from dedup.index.pages import page_of
 from dedup.index.records import NO_PART, count_terms_in
 from dedup.index.writer import Arrival

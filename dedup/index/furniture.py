@@ -36,6 +36,7 @@ TEMPLATE = np.dtype([
 
 
 COUNTED = 8  # bytes in which it stands of how many clusters of pages something was learnt
+NOTHING_LEARNT = bytes(COUNTED)
 
 
 class Sampled(NamedTuple):

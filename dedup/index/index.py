@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import functools
 import itertools
-import json
 import logging
 import math
 import os
@@ -14,19 +11,21 @@ import pathlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsMismatch, StoreError, VersionMismatch
+from dedup.errors import Corrupt, InputError, NotFound, SettingsError, SettingsMismatch, StoreError
 from dedup.index.bands import RedisState
 from dedup.index.furniture import looks_of
 from dedup.index.judging import Judge
+from dedup.index.learning import Learner
+from dedup.index.opening import MEMORY, agree, differences, folder_of, must_exist, path_of, patient, settings_of
 from dedup.index.pages import Page, prepare, with_signatures
 from dedup.index.records import LATEST
 from dedup.index.redis import RedisStore
 from dedup.index.report import Report
 from dedup.index.sqlite import FORMAT, SQLiteStore
 from dedup.index.state import State
-from dedup.index.stores import Holdings, Overtaken
+from dedup.index.stores import Holdings
 from dedup.index.telling import Teller
 from dedup.index.verifying import examine, keep_settings, salvage
 from dedup.index.wire import SCHEMES
@@ -34,38 +33,12 @@ from dedup.index.writer import Arrival, Writer
 from dedup.lsh import schemes
 from dedup.reading import Progress, silent
 from dedup.settings import Settings
-from dedup.store import MAKER
-from dedup.urls import hide, is_url, local_path
-from dedup.version import __version__
 
 BATCH = 64  # pages that are written together
 EXPIRED = 1 << 16  # pages that are looked for together
-ATTEMPTS = 20  # after which what others overtake again and again is given up
 log = logging.getLogger("dedup")
 Item = TypeVar("Item")
 Clock = Callable[[], float]
-Asked = ParamSpec("Asked")
-Answer = TypeVar("Answer")
-# settings that verdicts of an index depend on; the others are about inputs, runs and the machine
-OF_AN_INDEX = (
-    "split", "threshold", "doc_threshold", "containment", "boilerplate", "score", "filler", "min_substance",
-    "min_tokens", "num_perm", "doc_num_perm", "recall", "doc_recall", "seed", "drop", "bucket_limit",
-    "candidate_limit",
-)  # fmt: skip
-MEMORY, SQLITE = "memory:", "sqlite:///"
-
-
-def patient(work: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
-    """Let a transaction be tried again where another process has written in between."""
-
-    @functools.wraps(work)
-    def tried(*args: Asked.args, **options: Asked.kwargs) -> Answer:
-        for _ in range(ATTEMPTS):
-            with contextlib.suppress(Overtaken):
-                return work(*args, **options)
-        return work(*args, **options)
-
-    return tried
 
 
 class Index:
@@ -99,7 +72,8 @@ class Index:
         else:
             self._state = State(store, settings, self.schemes, folder)
         self._judge = Judge(settings, store, self._state)
-        self._writer = Writer(settings, self.schemes, store, self._state, self._judge)
+        self._learner = Learner(store)
+        self._writer = Writer(settings, self.schemes, store, self._state, self._judge, self._learner)
         self._teller = Teller(settings, store, self._judge)
         self._lock = threading.RLock()
 
@@ -165,7 +139,7 @@ class Index:
     def close(self) -> None:
         """Close the index; what was added is there."""
         with self._lock:
-            self._writer.close()
+            self._learner.close()
             self._store.close()
 
     def _prepared(self, record: Mapping[str, Any], *, add: bool) -> tuple[Page, str, str | None]:
@@ -232,12 +206,13 @@ class Index:
         except BaseException:
             self._state.reset()
             self._writer.forget()
+            self._learner.forget()
             raise
 
     def _check(self, page: Page, name: str, source: str | None, now: int, *, add: bool) -> Report:
         """Judge a page, and add it."""
         before = self._store.page_called(name) if name else None
-        furniture = self._writer.furniture_of(source)
+        furniture = self._learner.furniture_of(source)
         if before is not None and before.print == page.print and before.source == source:
             if add:
                 self._store.touch(before.page, now)
@@ -476,12 +451,6 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Name the settings that differ, as they were found and as they are wanted; nothing where none does."""
-    other = (name for name in wanted if found.get(name) != wanted[name])
-    return ", ".join(f"{name}={found.get(name)!r} (here: {wanted[name]!r})" for name in other)
-
-
 def checked_name(what: str, name: object) -> str:
     """Return an id or a source.
 
@@ -495,79 +464,3 @@ def checked_name(what: str, name: object) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"the {what} {name!r} has half a surrogate pair: mend it") from error
     return name
-
-
-def path_of(place: str) -> pathlib.Path:
-    """Return the file of a URL ``sqlite:///PATH``, or of a path.
-
-    Raises:
-        SettingsError: it is another URL.
-
-    >>> str(path_of("sqlite:///seen.db")), str(path_of("sqlite:////var/seen.db"))
-    ('seen.db', '/var/seen.db')
-    """
-    if place.startswith(SQLITE):
-        place = place[len(SQLITE) :]
-    elif is_url(place):
-        raise SettingsError("url", hide(place), "sqlite:///FILE, the path of a file, or memory:")
-    if not place:
-        raise SettingsError("url", SQLITE, "sqlite:///FILE with the name of a file")
-    return pathlib.Path(local_path(place))
-
-
-def folder_of(path: pathlib.Path) -> pathlib.Path:
-    """Return the folder beside the file of an index."""
-    return path.with_name(path.name + ".bands")
-
-
-def settings_of(settings: Settings) -> dict[str, Any]:
-    """Return the settings that an index keeps, as JSON has them."""
-    chosen = {name: getattr(settings, name) for name in OF_AN_INDEX}
-    return {**chosen, "drop": sorted(settings.drop)}
-
-
-def must_exist(store: SQLiteStore | RedisStore, place: str) -> None:
-    """See that there is an index.
-
-    Raises:
-        NotFound: there is none.
-    """
-    if store.is_new():
-        raise NotFound(f"{place}: there is no index")
-
-
-def write_settings(store: SQLiteStore | RedisStore, settings: Settings) -> None:
-    """Write down what a new index is made with. While writing."""
-    store.set("format", FORMAT)
-    store.set("made_by", f"{MAKER} {__version__}")
-    store.set("settings", json.dumps(settings_of(settings)))
-
-
-@patient
-def agree(store: SQLiteStore | RedisStore, settings: Settings | None, place: str) -> Settings:
-    """Return the settings of an index; they are written down where it is new.
-
-    Raises:
-        SettingsMismatch: others are asked for.
-        VersionMismatch: another version of this package made it.
-        Corrupt: its settings cannot be read.
-    """
-    with store.reading():
-        form, text, is_new = store.get("format"), store.get("settings"), store.is_new()
-    if is_new:
-        with store.writing():
-            if store.get("format") is None:  # nobody was faster
-                write_settings(store, settings or Settings(score=True))
-            form, text = store.get("format"), store.get("settings")
-    if form is not None and form != FORMAT:
-        raise VersionMismatch(f"{place} has format {form}, this version reads {FORMAT}: begin a new index")
-    try:
-        kept = json.loads(text if form == FORMAT else "null")
-        made_with = dataclasses.replace(settings or Settings(), **{**kept, "drop": frozenset(kept["drop"])})
-    except (TypeError, ValueError, KeyError) as error:
-        remedy = "begin a new index" if isinstance(store, RedisStore) else f"dedup index verify {place} --repair"
-        raise Corrupt(f"{place} is damaged: its settings are lost: {remedy}") from error
-    other = "" if settings is None else differences(kept, settings_of(settings))
-    if other:
-        raise SettingsMismatch(f"{place} was made with {other}: open it with these, or without settings")
-    return made_with

@@ -114,19 +114,10 @@ class Postings:
         )
 
     def replace(self, segments: list[Segment]) -> None:
-        """Take these segments for those there are, and forget the recent entries that are in them."""
-        folded = sum(segment.rows.size for segment in segments)
-        fresh = max(0, folded - self._folded)
-        left = self._recent.places[: self._entries] >= fresh
-        old, rows, entries = self._recent, max(0, self._rows - fresh), int(np.count_nonzero(left))
-        self.segments, self._folded = segments, folded
-        self._recent = self._room(max(rows, FIRST_ROOM), max(entries, FIRST_ROOM))
-        self._recent.rows[:rows] = old.rows[self._rows - rows : self._rows]
-        self._recent.bits[: 2 * rows] = old.bits[2 * (self._rows - rows) : 2 * self._rows]
-        self._recent.keys[:entries] = old.keys[: self._entries][left]
-        self._recent.places[:entries] = old.places[: self._entries][left] - fresh
-        self._rows, self._entries = rows, entries
-        chain_up(self._recent, entries)
+        """Take these segments for all there is; recent entries are in them, if they are to stay."""
+        self.segments, self._folded = segments, sum(segment.rows.size for segment in segments)
+        self._rows = self._entries = 0
+        self._recent = self._room(FIRST_ROOM, FIRST_ROOM)
 
     def leave_out_but(self, rows: I64) -> None:
         """Leave out of the last segment what is not among these rows, int64; segments before it are counted on."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import collections
 import heapq
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,21 +12,18 @@ import numpy as np
 from dedup.arrays import U64, Bool
 from dedup.errors import Corrupt
 from dedup.frequencies import Counts
-from dedup.index.furniture import GROWTH, MOST_MORE, SAMPLED, Furniture, Sampled, furniture_in, is_whole, learn
 from dedup.index.judging import Judge, Judged
+from dedup.index.learning import Learner
 from dedup.index.pages import Page, page_of
 from dedup.index.records import (
     BLOCKS,
     NO_PART,
-    NO_TOKENS,
     NOTHING_KNOWN,
     PAGES,
     Content,
     Known,
     Roles,
-    Source,
     count_terms_in,
-    first_half,
     label_of,
     leads,
     pack,
@@ -39,12 +34,10 @@ from dedup.index.records import (
 )
 from dedup.index.stores import Holdings, Store
 from dedup.index.verifying import Findings, in_parts
-from dedup.kernels.classes import LEAST_PAGES
 from dedup.lsh import Scheme
 from dedup.reading import Progress, silent
 from dedup.schema import Reason
 from dedup.settings import Settings
-from dedup.workspace import Workspace
 
 MOST_HOLDERS = 1 << 12  # pages that are asked for at a time
 MOST_LEARNT = 256  # sources whose furniture is kept at hand
@@ -84,36 +77,15 @@ class Writer:
     """Adds pages, and takes them out again; what it writes it enters into the state of this process."""
 
     def __init__(
-        self, settings: Settings, schemes: tuple[Scheme, Scheme], store: Store, state: Holdings, judge: Judge
-    ) -> None:
+        self, settings: Settings, schemes: tuple[Scheme, Scheme], store: Store, state: Holdings, judge: Judge,
+        learner: Learner,
+    ) -> None:  # fmt: skip
         self._settings, self._schemes = settings, schemes
-        self._store, self._state, self._judge = store, state, judge
-        self._workspace: Workspace | None = None  # made when something is learnt
-        self._furniture: collections.OrderedDict[str, tuple[int | None, Furniture]] = collections.OrderedDict()
+        self._store, self._state, self._judge, self._learner = store, state, judge, learner
         self._labels: dict[int, int] = {}  # of contents that may have another one now: what it was
 
-    def close(self) -> None:
-        """Delete what was needed for the work."""
-        if self._workspace is not None:
-            self._workspace.close()
-            self._workspace = None
-
-    def furniture_of(self, source: str | None) -> Furniture:
-        """Return what recurs in a source."""
-        key = UNNAMED if source is None else source
-        number = self._store.source(key).learnt
-        held = self._furniture.get(key)
-        if held is None or held[0] != number:
-            held = number, furniture_in(None if number is None else self._store.learnt(number))
-            self._furniture[key] = held
-            if len(self._furniture) > MOST_LEARNT:
-                self._furniture.popitem(last=False)
-        self._furniture.move_to_end(key)
-        return held[1]
-
     def forget(self) -> None:
-        """Forget what is kept at hand: it may be of what was not written in the end."""
-        self._furniture.clear()
+        """Forget what was begun: it was not written in the end."""
         self._labels.clear()
 
     def add(
@@ -133,7 +105,7 @@ class Writer:
         number, row = (last + 1 for last in self._store.last())
         rows = self._write_parts(judged, number, row)
         record = self._record(number, judged, rows, name, now, language)
-        self._store.add_page(record, self._learn(record, looks) if whole.stays and page.print else None)
+        self._store.add_page(record, self._learner.count(record, looks) if whole.stays and page.print else None)
         if leads(record):
             first = whole.compared and record.family != 0 and whole.variant is None
             roles = Roles(*(np.array([flag]) for flag in (True, whole.compared, first)))
@@ -194,45 +166,6 @@ class Writer:
             roles = Roles(fresh, np.array(keepers, np.bool_), np.array(first, np.bool_))
             self._state.enter_found(BLOCKS, rows, judged.near_parts, roles)
         return rows
-
-    def _learn(self, record: Known, looks: bytes | None) -> bytes | None:
-        """Count a page of a source, and learn from those there are if it is time; return what is kept of this one."""
-        key = UNNAMED if record.source is None else record.source
-        known = self._store.source(key)
-        own = signed(first_half(record.print))
-        looks = looks if known.cut is None or own < known.cut else None
-        pages = known.pages + 1
-        if pages < max(LEAST_PAGES, known.due):
-            self._store.set_source(key, known._replace(pages=pages))
-            return looks
-        sample = self._store.sample(record.source)
-        if looks is not None:
-            sample.append((record.page, record.print, record.contents, looks))
-        sample.sort(key=lambda one: signed(first_half(one[1])))
-        cut, due = None, pages + min(MOST_MORE, math.ceil((GROWTH - 1) * pages))
-        if len(sample) > SAMPLED:
-            gone = {page for page, *_ in sample[SAMPLED:]}
-            self._store.forget_looks(gone - {record.page})
-            looks = None if record.page in gone else looks
-            cut = signed(first_half(sample[SAMPLED][1]))
-        learnt = self._learnt_from(sample[:SAMPLED], record.source)
-        self._store.set_source(key, Source(pages, due, cut, self._store.set_learnt(known.learnt, learnt)))
-        return looks
-
-    def _learnt_from(self, sample: list[tuple[int, bytes, bytes, bytes]], source: str | None) -> bytes:
-        """Find what recurs on some pages of a source."""
-        contents = [unpack(packed)[0] for _, _, packed, _ in sample]
-        found = self._store.contents(set().union(*(rows_of(packed) for _, _, packed, _ in sample)))
-        places = {row: k for k, row in enumerate(found)}
-        bounds = np.cumsum([0, *(len(one.tokens) // 8 for one in found.values())])
-        tokens = np.concatenate([NO_TOKENS, *(tokens_in(one) for one in found.values())])
-        pages = [
-            Sampled(looks, np.array([places.get(row, -1) for row in rows.tolist()], np.int64), first_half(print_))
-            for (_, print_, _, looks), rows in zip(sample, contents, strict=True)
-            if is_whole(looks, rows.size)
-        ]
-        self._workspace = self._workspace or Workspace()
-        return learn(pages, (tokens, bounds), source, self._workspace)
 
     def remove(self, page: Known) -> None:
         """Delete a page and what only it had; decide again on what stood for it."""
