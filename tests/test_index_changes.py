@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_index import COPIES, PLAIN, sentence
 
 from dedup import Settings
-from dedup.index import Index, Report, state
+from dedup.index import Index, Report, state, writer
 from dedup.index.judging import Judge
 
 BLOCK_COPIES = {"exact_duplicate", "near_duplicate", "number_variant"}
@@ -156,6 +156,7 @@ def test_nothing_is_lost_whatever_changes(drop: frozenset[Any], steps: list[tupl
 def test_copies_are_handed_on_without_deciding_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many stand for a page: what is done when it goes is no more than to write whom they stand for now."""
     asked: list[int] = []
+    monkeypatch.setattr(writer, "MOST_PASSED_OVER", 4)
     decide = Judge.judge_again
 
     def counted(*args: Any, **options: Any) -> Any:

@@ -40,6 +40,7 @@ from dedup.schema import Reason
 from dedup.settings import Settings
 
 MOST_HOLDERS = 1 << 12  # pages that are asked for at a time
+MOST_PASSED_OVER = 1 << 8  # pages with a content that go themselves, where one that stays is looked for
 MOST_LEARNT = 256  # sources whose furniture is kept at hand
 UNNAMED = ""  # the source of pages without one
 Decision = tuple[int | None, int | None, int | None, float | None, int | None]
@@ -232,17 +233,18 @@ class Writer:
         waiting = [(page, list(contents), copies)]
         while waiting:  # a page that stands for another now may go, and something have stood for it
             page, contents, copies = waiting.pop()
+            heir = min((one for one in copies if one.twin == page.page), default=None)
+            inherited = set() if heir is None else rows_of(heir.contents)
             users: set[int] = set()
             for one in contents:
                 if one.page == page.page:
-                    users |= self._free(one)
-            heir = min((one.page for one in copies if one.twin == page.page), default=None)
-            followers = [] if heir is None else [one for one in copies if one.page != heir and stands_for(one, page)]
+                    users |= self._free(one, inherited)
+            followers = [] if heir is None else [one for one in copies if one != heir and stands_for(one, page)]
             anew = {one.page for one in copies} - {one.page for one in followers}
             twins = {one.page for one in copies if one.twin is not None}  # which stand for others of these
             for number in sorted(users | anew, key=lambda number: (number in twins, number)):
                 waiting += self._decide_again(number, anew=number in anew)
-            for number in () if heir is None else self._follow(page, heir, followers):
+            for number in () if heir is None else self._follow(page, heir.page, followers):
                 waiting += self._decide_again(number, anew=True)
             self._label_again()
 
@@ -264,13 +266,23 @@ class Writer:
                 others.append(one.page)
         return others
 
-    def _free(self, content: Content) -> set[int]:
-        """Undo what was decided on a content and on those that stand for it; return the pages to decide on again."""
+    def _free(self, content: Content, inherited: set[int]) -> set[int]:
+        """Undo what was decided on a content and on those that stand for it.
+
+        Args:
+            content: the content.
+            inherited: contents of a page that is decided on again anyway, so that nobody else need be found for them.
+
+        Returns:
+            The pages to decide on again: the first where each is matched.
+        """
         members = self._store.members(content.row) if content.keeper == content.row else []
         again = set()
         for one in (content, *members):
             self._labels.setdefault(one.row, label_of(one))
-            user = next((user for user in self._users_of(one) if self._is_matched(user, one.row)), None)
+            most = MOST_PASSED_OVER if one.row in inherited else None
+            users = itertools.islice(self._users_of(one), most)
+            user = next((user for user in users if self._is_matched(user, one.row)), None)
             again |= set() if user is None else {user.page}
         self._store.decide_contents(freed_of((content, *members)))
         return again
