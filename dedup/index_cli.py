@@ -396,14 +396,15 @@ def build_command(db: str, run: str) -> None:
     with reported_errors(), interruptible("; the same command goes on from here"):
         get_ready(())
         from dedup.index import Index
-        from dedup.index.build import build
+        from dedup.index.build import build, sketches_of
         from dedup.run import Run
 
-        settings = Run.open(run).settings
+        found = Run.open(run)
         try:
             index = Index.open(db, create=False)
         except NotFound:
-            index = Index.open(db, settings)
+            sketches_of(found)  # before there is an index
+            index = Index.open(db, found.settings)
         with index, shown_progress() as progress:
             count = build(run, index, progress=progress)
         click.echo(f"{count:,} pages of {one_line(run)}")

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -582,6 +583,9 @@ def test_building(tmp_path: Path) -> None:
     dedup("index", "add", tmp_path / "other.db", "--threshold", "0.9", stdin=jsonl([page("x")]))
     failed = dedup("index", "build", tmp_path / "other.db", tmp_path / "run", code=1)
     assert b"was made with threshold=0.7" in failed.stderr
+    shutil.rmtree(tmp_path / "run" / "sketches")
+    assert b"keeps no sketches" in dedup("index", "build", tmp_path / "new.db", tmp_path / "run", code=1).stderr
+    assert not (tmp_path / "new.db").exists()
 
 
 def test_progress_on_a_terminal_only(tmp_path: Path) -> None:

@@ -42,25 +42,34 @@ def build(run: str | os.PathLike[str], index: Index, progress: Progress = silent
         How many pages were added.
 
     Raises:
-        NotFound: there is no run, or it keeps no sketches.
+        NotFound: there is no run, it keeps no sketches, or they are damaged.
         SettingsMismatch: the index has other settings.
-        Corrupt: the sketches are damaged.
     """
     found = Run.open(run)
     settings = found.settings
     unlike = differences(settings_of(settings), settings_of(index.settings))
     if unlike:
         raise SettingsMismatch(f"{found.place} was made with {unlike}: it cannot be loaded into {index.place}")
-    book = Sketchbook.read(found.path / SKETCHES)
-    if book is None:
-        raise NotFound(f"{found.place} keeps no sketches that this version reads: scan its inputs again")
-    with pool_of(settings.workers) as pool:
-        damaged = book.verify(pool)
-    if damaged is not None:
-        raise NotFound(f"{book.path / damaged} is damaged: scan the inputs again")
+    book = sketches_of(found)
     with Workspace(kept=book.path, sizes=book.state.sizes()) as workspace:
         corpus = Corpus(workspace, *book.schemes(settings), settings.min_tokens)
         return index.take(arrivals(corpus, found, settings, index), corpus.doc_count, progress)
+
+
+def sketches_of(run: Run) -> Sketchbook:
+    """Return the sketches that a run keeps.
+
+    Raises:
+        NotFound: it keeps none, or they are damaged.
+    """
+    book = Sketchbook.read(run.path / SKETCHES)
+    if book is None:
+        raise NotFound(f"{run.place} keeps no sketches that this version reads: scan its inputs again")
+    with pool_of(run.settings.workers) as pool:
+        damaged = book.verify(pool)
+    if damaged is not None:
+        raise NotFound(f"{book.path / damaged} is damaged: scan the inputs again")
+    return book
 
 
 def arrivals(corpus: Corpus, run: Run, settings: Settings, index: Index) -> Iterator[Arrival]:

@@ -189,7 +189,8 @@ class Writer:
         """
         rows = self._write_parts(judged, old.page, self._store.last()[1] + 1, again=True)
         record = self._record(old.page, judged, rows, old.id, now, language)
-        copies = self._store.copies(old.page)
+        stands = (record.print, record.twin, record.keeper) == (old.print, old.twin, old.keeper)  # from elsewhere now
+        copies = [] if stands else self._store.copies(old.page)
         learns = judged.whole.stays and self._store.looks_of(old.page) is not None
         self._store.replace_page(record, looks if learns else None)
         if leads(record):
