@@ -155,14 +155,19 @@ class Awaited(io.RawIOBase):
         """Whether it can be read."""
         return True
 
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._raw.isatty()
+
     def fileno(self) -> int:
         """Return the descriptor."""
         return self._raw.fileno()
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         """Fill a buffer with what is there; wait only where there is nothing."""
-        Interrupts.check()
         pipe = self.fileno()
-        while pipe not in select.select([pipe, self._signals], [], [])[0]:
-            os.read(self._signals, select.PIPE_BUF)  # what handles them runs before the next wait
-        return self._raw.readinto(buffer)
+        while True:
+            Interrupts.check()
+            if pipe in select.select([pipe, self._signals], [], [])[0]:
+                return self._raw.readinto(buffer)
+            os.read(self._signals, select.PIPE_BUF)

@@ -120,6 +120,7 @@ def play(index: Index, steps: Sequence[tuple[str, str, Sequence[Block]]]) -> Non
 
 A, B, C = (Block(0, look, 0) for look in range(3))
 P, Q = Block(1, 0, 0), Block(2, 0, 0)
+T = [Block(5, 0, number) for number in range(3)]
 
 
 @pytest.mark.parametrize("drop", [COPIES, ALL])
@@ -137,13 +138,19 @@ P, Q = Block(1, 0, 0), Block(2, 0, 0)
         [("a", [A, P]), ("c", [A, Q]), ("a", [A, Q])],
         # blocks change places
         [("a", [A, P, Q]), ("b", [P, A, Block(3, 0, 0)]), ("a", [P, Q, A])],
+        # the first of a family becomes a copy itself
+        [("a", [T[0]]), ("a", [Q]), ("b", [T[1]]), ("a", [T[2]]), ("c", [T[0], T[1]])],
+        # a page becomes a copy of its copy, which goes with it
+        [("y", [P, Q]), ("p", [A, P]), ("z", [A, P, Q]), ("h", [A, P]), ("x", [B, P]), ("y", [B, P]), ("p", [])],
+        # the first exact copy goes too, and what it had is left to others
+        [("a", [A, P]), ("b", [A, P]), ("z", [P, Q]), ("a", [B]), ("w", [P, Block(3, 0, 0)])],
         # a page comes to stand within a later one
         [("a", [P, Q]), ("b", [A, P, Q, Block(3, 0, 0)]), ("a", [A, P, Q])],
     ],
 )
 def test_pages_that_change(drop: frozenset[Any], steps: list[tuple[str, list[Block]]]) -> None:
     with Index.open("memory:", dataclasses.replace(PLAIN, drop=drop)) as index:
-        play(index, [("put", name, blocks) for name, blocks in steps])
+        play(index, [("put" if blocks else "remove", name, blocks) for name, blocks in steps])
 
 
 @settings(max_examples=60, deadline=None)
@@ -243,3 +250,39 @@ def test_merged_indexes_know_the_furniture_of_their_sources() -> None:
         asked = [index.query(f"{menu}\n\nA word.", id="x", source="site") for index in (one, two)]
         assert asked[0] == asked[1]
         assert not asked[0].low_evidence
+
+
+def test_a_page_that_changes_often_leaves_room_for_others() -> None:
+    rng = random.Random(3)
+    words = sentence(rng, 60).split(" ")
+    with Index.open("memory:", PLAIN) as index:
+        for k in range(200):
+            index.add(" ".join([*words, f"version{k}"]), id="home")
+        index.add(sentence(rng, 60), id="home")
+        assert index.add(" ".join([*words, "again"]), id="a").reason is None
+        assert index.add(" ".join([*words, "and", "again"]), id="b").partner == "a"
+        assert index.verify() == []
+
+
+def test_who_says_too_little_stands_for_nobody() -> None:
+    empty = "It could perhaps be said that many different things are very important for everyone in many ways."
+    full = text_of([A])
+    chosen = dataclasses.replace(PLAIN, min_substance=60, score=True)
+    with Index.open("memory:", chosen) as index:
+        assert index.add(full, id="a").action == "keep"
+        assert index.add(full, id="b").partner == "a"
+        assert index.add(empty, id="a").reason == "low_substance_document"
+        assert index.query(full, id="b").action == "keep"
+        assert index.verify() == []
+
+
+def test_an_index_stays_where_it_is(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(state, "FOLDED", 2)
+    with Index.open("seen.db", PLAIN) as index:
+        index.add(text_of([A]), id="a")
+        monkeypatch.chdir("elsewhere")
+        index.add(text_of([P, Q]), id="b")
+        assert index.verify() == []
+    assert not list((tmp_path / "elsewhere").iterdir())

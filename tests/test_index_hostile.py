@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 import random
 import sqlite3
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +27,7 @@ from dedup.errors import (
 )
 from dedup.index import Index
 from dedup.index import state as index_state
+from dedup.index.sqlite import SQLiteStore
 
 NAMES = [
     "'; DROP TABLE pages; --",
@@ -356,6 +357,36 @@ def test_what_was_made_of_pages_is_made_again(
         assert {one.status for one in index.check_many(records)} == {"unchanged"}
         for record in records:
             assert index.query(record["text"], id="new", source=record["source"]).action == "drop"
+
+
+def test_a_head_that_cannot_be_read_is_told_and_mended(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "seen.db"
+    with Index.open(path, PLAIN) as index:
+        index.add("A page of some words.", id="a")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
+    data = bytearray(path.read_bytes())
+    data[4096 * (root - 1) : 4096 * root] = bytes(4096)
+    path.write_bytes(data)
+    for create in (False, True):
+        with pytest.raises(Corrupt, match=r"verify .*--repair"):
+            Index.open(path, create=create)
+    Index.salvage(path)
+    with Index.open(path, PLAIN) as index:
+        assert index.add("A page of some words.", id="a").status == "unchanged"
+
+
+def test_expiry_of_a_damaged_index_ends(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "seen.db"
+    with Index.open(path, PLAIN) as index, Index.open(path) as other:
+        index.add("A page of some words.", id="a")
+        other.add("A page of other words.", id="b")
+        store = cast("SQLiteStore", index._store)
+        found = store.seen_before
+        store.seen_before = lambda *asked: [*found(*asked), 99]  # type: ignore[method-assign] # its index is damaged
+        with pytest.raises(Corrupt, match="verify --repair"):
+            index.expire(4e9)
+        assert other.info()["pages"] == 0
 
 
 def test_an_index_that_was_replaced_takes_no_pages(tmp_path: pathlib.Path) -> None:

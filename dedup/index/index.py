@@ -45,7 +45,8 @@ class Index:
     """What was seen, page by page: on disk, for any number of processes, or in memory.
 
     Every page that was added is there after a crash of the process. Reports are those of a scan of the pages in the
-    order of arrival, where the first of several copies survives; a page knows the pages before it, and not those after.
+    order of arrival, where the first of several copies survives; a page knows the pages before it, and not those after,
+    until it comes with another text: what is new of that is compared with all.
 
     >>> with Index.open("memory:") as index:
     ...     first = index.check("The ferry leaves the old harbour at nine in the morning.", id="a")
@@ -103,9 +104,10 @@ class Index:
             SettingsError: the URL is none of these.
             VersionMismatch: another version of this package made it.
             Corrupt: it is damaged.
+            StoreError: it cannot be read or written.
         """
         place = os.fspath(url)
-        path = None if place == MEMORY or place.startswith(SCHEMES) else path_of(place)
+        path = None if place == MEMORY or place.startswith(SCHEMES) else path_of(place).absolute()
         if path is not None and not create and not path.exists():
             raise NotFound(f"{path}: there is no index")
         if path is not None and path.is_dir():
@@ -277,15 +279,19 @@ class Index:
 
         Raises:
             SettingsError: it is no time.
+            Corrupt: pages that are to go are not there.
         """
         if not abs(before) < LATEST:
             raise SettingsError("before", before, "seconds since 1970")
-        count = 0
+        count, seen = 0, list[int]()
         while found := self._seen_before(math.ceil(before)):
+            if found == seen:
+                raise Corrupt(f"{self.place} is damaged: pages that expire are not there: dedup index verify --repair")
             # the newest first: few stand for another one then when that goes
             for first in range(0, len(found), BATCH):
                 count += self._expire_some(found[first : first + BATCH], math.ceil(before))
                 progress("removing pages", count, count + max(0, len(found) - first - BATCH))
+            seen = found
         return count
 
     @patient

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -295,13 +295,14 @@ class Judge:
             stays = not self.goes(reason)
             similarity = 1.0 if exact else nearness
             return Whole(reason, keeper, similarity, stays, twin, keeper, None, same.similarity, compared=False)
-        relatives = [n for n in near.families[0] if n in earlier and unsigned(earlier[n].family) == family]
-        candidates = [n for n in near.near[0] if n in earlier and earlier[n].keeper is None]
+        alone = {n: one for n, one in earlier.items() if one.keeper is None}
+        relatives = [n for n in near.families[0] if n in alone and unsigned(alone[n].family) == family]
+        candidates = [n for n in near.near[0] if n in alone]
         if not candidates and not relatives:
             return ALONE
 
         def other(number: int) -> Other:
-            return Other(np.concatenate(self._state.tokens_of(earlier[number])), unsigned(earlier[number].family))
+            return Other(np.concatenate(self._state.tokens_of(alone[number])), unsigned(alone[number].family))
 
         settled = settle(
             [page.tokens.hashes], page.doc, near.sizes[: self._state.bands(PAGES)], [candidates],
@@ -376,8 +377,9 @@ class Judge:
             self._recognised(page, part, near.prints[k], positions.get(k), known) for k, part in enumerate(parts)
         ]
         self._fetch_keepers(decided, known)
-        standing = self._standing_on(replaced, decided, known)
-        decided = [self._as_it_stands(part, replaced, standing, known) for part in decided]
+        standing = standing_on(replaced, decided)
+        known.update(standing)
+        decided = [as_it_stands(part, replaced, standing, known) for part in decided]
         place = {k: column for column, k in enumerate(long.tolist())}
         fresh = [k for k in sorted(positions, key=positions.__getitem__) if not decided[k].settled]
         for k in fresh:
@@ -390,7 +392,7 @@ class Judge:
 
         def earlier(row: int) -> bool:
             one = known.get(row)
-            return one is not None and one.keeper == row and not self._fell(row, replaced, standing, known)
+            return one is not None and one.keeper == row and not fell(row, replaced, standing, known)
 
         def relative(k: int) -> int | None:
             family = int(sketches.families[place[k]])
@@ -424,36 +426,6 @@ class Judge:
             for part in keys.parts(LOOKED_UP)
         ]
         return slices[0] if len(slices) == 1 else joined(keys, slices)
-
-    def _as_it_stands(self, part: Part, page: Known | None, standing: set[int], known: dict[int, Content]) -> Part:
-        """Return a content, undecided if what it stood for fell, and no variant of what is gone."""
-        if part.settled and self._fell(part.keeper, page, standing, known):
-            return part._replace(settled=False, keeper=None, similarity=None, variant=None)
-        if part.settled and part.variant is not None:
-            first = known.get(part.variant)
-            if first is None or first.keeper != first.row or self._fell(first.row, page, standing, known):
-                return part._replace(similarity=None, variant=None)
-        return part
-
-    def _standing_on(self, page: Known | None, parts: Sequence[Part], known: dict[int, Content]) -> set[int]:
-        """Return the contents that stand first on a page and for themselves, and still do; note at which block."""
-        standing = set()
-        for part in parts:
-            one = part.known
-            if (
-                page is not None
-                and one is not None
-                and one.page == page.page
-                and one.keeper == one.row
-                and part.position is not None
-            ):
-                standing.add(one.row)
-                known[one.row] = one._replace(position=part.position)
-        return standing
-
-    def _fell(self, row: int | None, page: Known | None, standing: set[int], known: dict[int, Content]) -> bool:
-        """Whether a content stood first on a page, and does so no more."""
-        return page is not None and row in known and known[row].page == page.page and row not in standing
 
     def _recognised(
         self, page: Page, part: Part, rows: Sequence[int], position: int | None, known: dict[int, Content]
@@ -518,3 +490,35 @@ class Judge:
         least = 8 * self._settings.min_tokens
         found = (contents.get(row) for row in rows.tolist())
         return [one.keeper for one in found if one is not None and one.keeper is not None and len(one.tokens) >= least]
+
+
+def standing_on(page: Known | None, parts: Sequence[Part]) -> dict[int, Content]:
+    """Return the contents that stand first on a page and for themselves, and still do, where they do now.
+
+    Args:
+        page: the page as it was, None for none.
+        parts: its contents as they are recognised now.
+    """
+    return {
+        part.known.row: part.known._replace(position=part.position)
+        for part in parts
+        if page is not None and part.known is not None and part.position is not None
+        and part.known.page == page.page and part.known.keeper == part.known.row
+    }  # fmt: skip
+
+
+def fell(row: int | None, page: Known | None, standing: Container[int], known: Mapping[int, Content]) -> bool:
+    """Whether a content stood first on a page, and does so no more."""
+    one = None if row is None else known.get(row)
+    return page is not None and one is not None and one.page == page.page and one.row not in standing
+
+
+def as_it_stands(part: Part, page: Known | None, standing: Container[int], known: Mapping[int, Content]) -> Part:
+    """Return a content, undecided if what it stood for fell, and no variant of what is gone."""
+    if part.settled and fell(part.keeper, page, standing, known):
+        return part._replace(settled=False, keeper=None, similarity=None, variant=None)
+    if part.settled and part.variant is not None:
+        first = known.get(part.variant)
+        if first is None or first.keeper != first.row or fell(first.row, page, standing, known):
+            return part._replace(similarity=None, variant=None)
+    return part

@@ -85,8 +85,9 @@ def must_exist(store: SQLiteStore | RedisStore, place: str) -> None:
     Raises:
         NotFound: there is none.
     """
-    if store.is_new():
-        raise NotFound(f"{place}: there is no index")
+    with store.reading():
+        if store.is_new():
+            raise NotFound(f"{place}: there is no index")
 
 
 def write_settings(store: SQLiteStore | RedisStore, settings: Settings) -> None:

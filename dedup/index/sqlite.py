@@ -105,6 +105,20 @@ def turn(lock: int, place: str) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_UN)
 
 
+@contextlib.contextmanager
+def turn_in(folder: pathlib.Path, place: str) -> Iterator[None]:
+    """Hold the right to write into the index of a folder; see ``turn``."""
+    if fcntl is None:
+        yield
+        return
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        with turn(lock, place):
+            yield
+    finally:
+        os.close(lock)
+
+
 class SQLiteStore:
     """The tables of an index.
 
@@ -197,12 +211,13 @@ class SQLiteStore:
         """Hold the right to write until all of it is written, or nothing."""
         with self._told(), self._turn():
             self._must_be_there()
+            nested = self._db.in_transaction  # which SQLite refuses
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:
+                if self._db.in_transaction and not nested:
                     self._db.execute("ROLLBACK")
                 raise
 
@@ -224,7 +239,7 @@ class SQLiteStore:
             return
         try:
             same = self.path.stat().st_ino == self._file
-        except FileNotFoundError:
+        except OSError:
             same = False
         if not same:
             raise NotFound(f"{self.path}: the index that was opened is there no more: open it again")
@@ -234,11 +249,12 @@ class SQLiteStore:
         """See everything as it is now until the end."""
         with self._told():
             self._must_be_there()
+            nested = self._db.in_transaction
             try:
                 self._db.execute("BEGIN")
                 yield
             finally:
-                if self._db.in_transaction:
+                if self._db.in_transaction and not nested:
                     self._db.execute("ROLLBACK")
 
     def is_new(self) -> bool:

@@ -37,12 +37,13 @@ from dedup.index.records import (
 )
 from dedup.index.sqlite import SQLiteStore
 from dedup.index.stores import Store
-from dedup.kernels.postings import FREE, Segment, Wanted
+from dedup.kernels.postings import FOUND, FREE, ROW_OF, WANTED, Segment, Wanted
 from dedup.lsh import Scheme
 from dedup.settings import Settings
 from dedup.sketch import Sketches, sketch_rows
 
 FOLDED = 1 << 13  # recent rows that are folded into a segment; an index is opened as fast as these are entered
+ALIKE = 4  # one-bit MinHash values in which a row that has changed may differ from what it is found by
 TOGETHER = 32  # rows that are entered at a time, so that no bucket gets many more than its limit
 MOST_ABOVE = 1 << 31  # contents that are added before all are in segments
 STALE = 1.1  # weights of terms are made again when a language has so many times the documents
@@ -300,11 +301,13 @@ class State(BaseState[SQLiteStore]):
             joined = np.concatenate(tokens) if tokens else np.empty(0, np.uint64)
             sketches = sketch_rows(joined, bounds, np.arange(long.size), scheme)
             prints = np.array([first_half(one.print) for one in some], np.uint64)
-            wanted = Keys(prints, long, sketches).lines(-1)
-            postings = self.postings[kind]
+            wanted = Keys(prints, long, sketches).lines(ALIKE)
+            hits = self.postings[kind].find(wanted)
             fresh, keeper, leads = (np.array([one[k] for one in some], np.bool_) for k in (3, 4, 5))
             rows = np.array([one.row for one in some], np.int64)
-            self._enter(kind, rows, wanted, postings.find(wanted).sizes, Roles(fresh, keeper, leads))
+            own = hits.table[rows[hits.table[:, ROW_OF]] == hits.table[:, FOUND]]  # which are entered again
+            wanted.present[own[:, WANTED], own[:, ROW_OF]] = False
+            self._enter(kind, rows, wanted, hits.sizes, Roles(fresh, keeper, leads))
 
     def enter_found(self, kind: str, rows: Sequence[int], near: Neighbours, roles: Roles) -> None:
         """Enter rows that were looked up just now, in the order in which they may survive."""

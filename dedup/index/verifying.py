@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import pathlib
 import sqlite3
 import types
@@ -18,7 +17,7 @@ from dedup.background import background
 from dedup.errors import Corrupt, Locked, StoreError
 from dedup.index.furniture import furniture_in, is_whole
 from dedup.index.records import NO_TOKENS, Content, Known, rows_of, tokens_in, unpack
-from dedup.index.sqlite import TABLES, make_tables, turn
+from dedup.index.sqlite import TABLES, make_tables, turn_in
 from dedup.index.stores import Holdings, Store
 from dedup.kernels.tables import FREE
 from dedup.kernels.tokens import fingerprint_rows
@@ -101,7 +100,9 @@ def examine_pages(store: Store, found: Findings, keepers: dict[int, int | None],
                 found.problems.append(f"page {page.id!r} has contents that are damaged or missing")
                 continue
             contained = page.reason == Reason.CONTAINED_DOCUMENT  # by a page that may stand for another
-            if page.keeper is not None and not (page.keeper in alone if contained else alone.get(page.keeper)):
+            keeper = page.keeper
+            stands = keeper is None or (keeper in alone if contained else alone.get(keeper, False))
+            if not (stands and (page.twin is None or page.twin in alone)):
                 found.astray.add(page.page)
                 found.problems.append(f"page {page.id!r} stands for a page that is not there, or stands for another")
             # a content may have been noted before it was decided on
@@ -185,7 +186,8 @@ def keep_settings(store: Store, folder: pathlib.Path) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    path, data = folder / KEPT, json.dumps({name: store.get(name) for name in NEEDED}).encode()
+    with store.reading():
+        path, data = folder / KEPT, json.dumps({name: store.get(name) for name in NEEDED}).encode()
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == data:
             return
@@ -220,11 +222,8 @@ def salvage(path: pathlib.Path, folder: pathlib.Path) -> list[str]:
         Corrupt: hardly anything can be read.
         Locked: another process is writing.
     """
-    with contextlib.ExitStack() as stack:
-        folder.mkdir(exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY)
-        stack.callback(os.close, lock)
-        stack.enter_context(turn(lock, str(path)))
+    folder.mkdir(exist_ok=True)
+    with turn_in(folder, str(path)):
         fresh = path.with_name(path.name + ".salvaged")
         fresh.unlink(missing_ok=True)
         try:
@@ -234,7 +233,11 @@ def salvage(path: pathlib.Path, folder: pathlib.Path) -> list[str]:
             raise Corrupt(f"{path} cannot be salvaged ({error}): begin a new index") from error
         for ending in ("-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
-        path.replace(unused_name(path.with_name(path.name + ".damaged")))
+        damaged = unused_name(path.with_name(path.name + ".damaged"))
+        try:
+            damaged.hardlink_to(path)  # so that there is an index at any moment
+        except OSError:
+            path.replace(damaged)
         fresh.replace(path)
         return lost
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -41,8 +40,6 @@ from dedup.settings import Settings
 
 MOST_HOLDERS = 1 << 12  # pages that are asked for at a time
 MOST_PASSED_OVER = 1 << 8  # pages with a content that go themselves, where one that stays is looked for
-MOST_LEARNT = 256  # sources whose furniture is kept at hand
-UNNAMED = ""  # the source of pages without one
 Decision = tuple[int | None, int | None, int | None, float | None, int | None]
 Passed = tuple[Known, list[Content], Sequence[Known]]  # see ``Writer._pass_on``
 NOT_MATCHED: Decision = (None,) * 5  # page, position, keeper, similarity and variant of such a content
@@ -142,7 +139,8 @@ class Writer:
             rows.append(next_row if part.known is None else part.known.row)
             next_row += part.known is None
         contents = contents_of(judged, number, rows)
-        new, decided, labels = [], [], set()
+        new, decided = [], []
+        labels: set[int] = set()
         keepers = [part.is_decided and one.keeper == one.row for part, one in zip(judged.parts, contents, strict=True)]
         for part, content, keeps in zip(judged.parts, contents, keepers, strict=True):
             if part.known is None:
@@ -155,7 +153,7 @@ class Writer:
                 decided.append(part.known._replace(position=part.position))
             if again and (keeps or part.known is None):
                 self._store.promote(BLOCKS, content.row)
-            labels.add(label_of(content if part.is_decided or part.known is None else part.known))
+            labels |= {content.row, label_of(content if part.is_decided or part.known is None else part.known)}
         self._store.add_contents(new)
         self._store.decide_contents(decided)
         self._store.add_holders(number, labels)
@@ -189,7 +187,7 @@ class Writer:
         """
         rows = self._write_parts(judged, old.page, self._store.last()[1] + 1, again=True)
         record = self._record(old.page, judged, rows, old.id, now, language)
-        stands = (record.print, record.twin, record.keeper) == (old.print, old.twin, old.keeper)  # from elsewhere now
+        stands = record._replace(seen=old.seen, source=old.source, language=old.language) == old  # from elsewhere now
         copies = [] if stands else self._store.copies(old.page)
         learns = judged.whole.stays and self._store.looks_of(old.page) is not None
         self._store.replace_page(record, looks if learns else None)
@@ -218,8 +216,8 @@ class Writer:
         self._store.drop_contents([one.row for one in left.values() if next(self._users_of(one), None) is None])
 
     def _hold(self, page: int, contents: Iterable[Content]) -> set[int]:
-        """Note that a page has contents; return their labels."""
-        labels = set(map(label_of, contents))
+        """Note that a page has contents, and what they stand for; return both."""
+        labels = {label for one in contents for label in (one.row, label_of(one))}
         self._store.add_holders(page, labels)
         return labels
 
@@ -236,17 +234,26 @@ class Writer:
             page, contents, copies = waiting.pop()
             heir = min((one for one in copies if one.twin == page.page), default=None)
             inherited = set() if heir is None else rows_of(heir.contents)
-            users: set[int] = set()
+            users: dict[int, int | None] = {}  # of contents
             for one in contents:
                 if one.page == page.page:
                     users |= self._free(one, inherited)
             followers = [] if heir is None else [one for one in copies if one != heir and stands_for(one, page)]
             anew = {one.page for one in copies} - {one.page for one in followers}
             twins = {one.page for one in copies if one.twin is not None}  # which stand for others of these
-            for number in sorted(users | anew, key=lambda number: (number in twins, number)):
+            chosen = {user for user in users.values() if user is not None} | anew
+            for number in sorted(chosen, key=lambda number: (number in twins, number)):
                 waiting += self._decide_again(number, anew=number in anew)
-            for number in () if heir is None else self._follow(page, heir.page, followers):
-                waiting += self._decide_again(number, anew=True)
+            if heir is not None:
+                others = self._follow(page, heir.page, followers)
+                for number in sorted(others, key=lambda number: (number in twins, number)):
+                    waiting += self._decide_again(number, anew=True)
+            # those that were left to a page that goes now
+            left = [row for row, user in users.items() if user in anew or (user is None and row in inherited)]
+            for one in self._store.contents(left).values():
+                user = self._user_of(one) if one.keeper is None else None
+                if user is not None:
+                    self._decide_again(user, anew=False)
             self._label_again()
 
     def _follow(self, page: Known, heir: int, followers: Iterable[Known]) -> list[int]:
@@ -267,58 +274,51 @@ class Writer:
                 others.append(one.page)
         return others
 
-    def _free(self, content: Content, inherited: set[int]) -> set[int]:
+    def _free(self, content: Content, inherited: set[int]) -> dict[int, int | None]:
         """Undo what was decided on a content and on those that stand for it.
 
         Args:
             content: the content.
-            inherited: contents of a page that is decided on again anyway, so that nobody else need be found for them.
+            inherited: contents of a page that is decided on again anyway: for these few others are looked at.
 
         Returns:
-            The pages to decide on again: the first where each is matched.
+            For each the first page where it is matched, as far as one was found.
         """
         members = self._store.members(content.row) if content.keeper == content.row else []
-        again = set()
+        users = {}
         for one in (content, *members):
             self._labels.setdefault(one.row, label_of(one))
-            most = MOST_PASSED_OVER if one.row in inherited else None
-            users = itertools.islice(self._users_of(one), most)
-            user = next((user for user in users if self._is_matched(user, one.row)), None)
-            again |= set() if user is None else {user.page}
+            users[one.row] = self._user_of(one, MOST_PASSED_OVER if one.row in inherited else None)
         self._store.decide_contents(freed_of((content, *members)))
-        return again
+        return users
+
+    def _user_of(self, content: Content, most: int | None = None) -> int | None:
+        """Return the first page that stays where a content is matched; so many that have it are looked at."""
+        users = itertools.islice(self._users_of(content), most)
+        return next((user.page for user in users if self._is_matched(user, content.row)), None)
 
     def _label_again(self) -> None:
         """Note the labels of pages with contents that had other ones."""
         before, self._labels = self._labels, {}
         now = {row: label_of(one) for row, one in self._store.contents(before).items()}
-        changed: dict[int, set[int]] = {}
-        for row, label in now.items():
-            if label != before[row]:
-                changed.setdefault(before[row], set()).add(row)
-        for label, rows in sorted(changed.items()):
+        for row, label in sorted(before.items()):
+            if now.get(row, label) == label:
+                continue
             after = 0
-            while pages := self._store.holders_from(label, after, MOST_HOLDERS):
+            while pages := self._store.holders_from(row, after, MOST_HOLDERS):
                 after = pages[-1] + 1
                 for known in self._store.pages(pages).values():
-                    has = rows_of(known.contents)
-                    if has & rows and label not in self._hold(known.page, self._store.contents(has).values()):
+                    contents = self._store.contents(rows_of(known.contents)).values()
+                    if self._hold(known.page, contents).isdisjoint({label}):
                         self._store.drop_holders([(label, known.page)])
 
     def _users_of(self, content: Content) -> Iterator[Known]:
         """Yield the pages that have a content, in the order of arrival."""
-        labels = {content.row, content.row if content.keeper is None else content.keeper}
-        found = heapq.merge(*(self._holders_of(label) for label in labels))
-        for number, _ in itertools.groupby(found):
-            known = self._store.pages([number]).get(number)
-            if known is not None and content.row in rows_of(known.contents):
-                yield known
-
-    def _holders_of(self, label: int) -> Iterator[int]:
-        """Yield the pages with a label, ascending."""
         after, most = 0, 1
-        while pages := self._store.holders_from(label, after, most):
-            yield from pages
+        while pages := self._store.holders_from(content.row, after, most):
+            for known in self._store.pages(pages).values():
+                if content.row in rows_of(known.contents):
+                    yield known
             after, most = pages[-1] + 1, min(2 * most, MOST_HOLDERS)
 
     def _is_matched(self, page: Known, row: int) -> bool:
@@ -327,7 +327,7 @@ class Writer:
         return not self._judge.goes(page.reason) and bool((matched & (rows == row)).any())
 
     def _decide_again(self, number: int, *, anew: bool) -> list[Passed]:
-        """Decide on a page that is there as if it came now.
+        """Decide on a page that is there as if it came now; but only those before it may contain it.
 
         Args:
             number: of the page.
@@ -416,17 +416,17 @@ class Writer:
             self._store.decide_contents(freed_of(one for one in contents if one.row in astray))
         keepers.update(dict.fromkeys(astray))
         self._store.clear_holders()
-        again: set[int] = set()
+        again: set[tuple[bool, int]] = set()  # twins behind what they are twins of
         for pages in in_parts(self._store.pages_after, lambda one: one.page):
             for one in pages:
                 rows = rows_of(one.contents)
-                self._store.add_holders(one.page, {keepers[row] or row for row in rows})
+                self._store.add_holders(one.page, rows | {keepers[row] or row for row in rows})
                 lonely = one.keeper is not None and one.keeper not in numbers
                 if one.page in found.astray or rows & astray or lonely:
-                    again.add(one.page)
+                    again.add((one.twin is not None, one.page))
         self._state.make_again()
         self._state.refresh()
-        for number in sorted(again):
+        for _, number in sorted(again):
             for passed in self._decide_again(number, anew=True):
                 self._pass_on(*passed)
         self._label_again()
