@@ -107,12 +107,12 @@ class Index:
             StoreError: it cannot be read or written.
         """
         place = os.fspath(url)
-        path = None if place == MEMORY or place.startswith(SCHEMES) else path_of(place).absolute()
+        path = None if place == MEMORY or place.startswith(SCHEMES) else path_of(place)
         if path is not None and not create and not path.exists():
             raise NotFound(f"{path}: there is no index")
         if path is not None and path.is_dir():
             raise StoreError(f"{path} is a directory: name a file in it")
-        folder = None if path is None else folder_of(path)
+        folder = None if path is None else folder_of(path.absolute())
         store = RedisStore(place) if place.startswith(SCHEMES) else SQLiteStore(path, folder)
         try:
             if isinstance(store, RedisStore):

@@ -128,7 +128,8 @@ class SQLiteStore:
     """
 
     def __init__(self, path: pathlib.Path | None, folder: pathlib.Path | None = None) -> None:
-        self.path = path
+        self._place = "the index" if path is None else str(path)  # as it was named
+        self.path = None if path is None else path.absolute()
         self._lock: int | None = None
         self._process = os.getpid()
         with self._told():
@@ -154,7 +155,7 @@ class SQLiteStore:
         ask = self._db.execute
         tables = ask("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and ask("PRAGMA application_id").fetchone()[0] != OURS:  # before anything is written
-            raise Corrupt(f"{self.path} is no index, but a file of another application: name another")
+            raise Corrupt(f"{self._place} is no index, but a file of another application: name another")
         ask(f"PRAGMA page_size = {PAGE_SIZE}")
         ask("PRAGMA journal_mode = WAL")
         ask("PRAGMA synchronous = NORMAL")  # a crash of the machine may cost the last pages, never the file
@@ -178,7 +179,7 @@ class SQLiteStore:
             StoreError: it cannot be read or written, or was opened before this process was forked: neither SQLite nor
                 the lock would tell the two apart.
         """
-        place = "the index" if self.path is None else str(self.path)
+        place = self._place
         if self.path is not None and self._process != os.getpid():
             raise StoreError(f"{place}: the index was opened before this process was forked: open it again here")
         try:
@@ -227,7 +228,7 @@ class SQLiteStore:
         Raises:
             Locked: another one has been writing for long.
         """
-        return contextlib.nullcontext() if self._lock is None else turn(self._lock, str(self.path))
+        return contextlib.nullcontext() if self._lock is None else turn(self._lock, self._place)
 
     def _must_be_there(self) -> None:
         """See that the file that was opened stands where it stood: what is written into another one is lost.
@@ -242,7 +243,7 @@ class SQLiteStore:
         except OSError:
             same = False
         if not same:
-            raise NotFound(f"{self.path}: the index that was opened is there no more: open it again")
+            raise NotFound(f"{self._place}: the index that was opened is there no more: open it again")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
