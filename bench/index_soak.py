@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import pathlib
 import random
+import statistics
 import tempfile
 
 import click
@@ -21,8 +22,9 @@ from dedup.index import Index
 
 NOWHERE = "The page that you look for is not here any more: it was moved, or its name was never right to begin with."
 STEPS = 20  # points of the curve
+POINTS = 5  # the median of which is told: a merge that is under way, or was just now, moves one by a fifth
 EVERY = 2000  # pages between two expiries
-MOST_GROWTH = 1.1  # memory at the end, times that when the index was as full as it gets
+MOST_GROWTH = 1.1  # size at the end, times that when the index was as full as it gets
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "bdfgklmnprstvz"]
 
 
@@ -74,8 +76,9 @@ def main(pages: int, kept: int, as_json: bool) -> None:
         figures.append(Figure(f"after {count:,} pages: MB of memory", memory, note=f"{files:.0f} MB of files"))
     full = next((place for place, (count, *_) in enumerate(curve) if count >= 4 * kept), 0)
     for name, column in (("memory", 1), ("files", 2)):
-        growth = curve[-1][column] / curve[full][column]
-        note = f"since {curve[full][0]:,} pages"
+        sizes = [point[column] for point in curve[full:]]
+        growth = statistics.median(sizes[-POINTS:]) / statistics.median(sizes[:POINTS])
+        note = f"since {curve[full][0]:,} pages: {min(sizes):.0f} to {max(sizes):.0f} MB"
         figures.append(Figure(f"{name} at the end, times that when full", growth, "at most", MOST_GROWTH, note))
     finish(figures, as_json)
 
