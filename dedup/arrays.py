@@ -18,6 +18,16 @@ Keys = npt.NDArray[np.uint32 | np.uint64]
 Index = npt.NDArray[np.int32 | np.int64]
 
 
+def lengths_of(bounds: I64) -> I64:
+    """Return how far each bound is from the next, as ``np.diff`` does, which takes ten times as long on a page.
+
+    >>> lengths_of(np.array([0, 2, 2, 5])).tolist()
+    [2, 0, 3]
+    """
+    lengths: I64 = bounds[1:] - bounds[:-1]
+    return lengths
+
+
 def ranges(starts: I64, lengths: I64) -> I64:
     """Return the integers of ranges one behind the other: ``lengths`` of them, int64[r] too, from each start on.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup.arrays import I64, U8
+from dedup.arrays import I64, U8, lengths_of
 from dedup.kernels.lines import CR, LF, find_bytes, split
 from dedup.schema import Blocks
 from dedup.settings import SPLITS, Split
@@ -47,7 +47,7 @@ def split_blocks(data: U8, bounds: I64, mode: Split) -> Blocks:
 
 def spans_in_data(doc_bounds: I64, blocks: Blocks) -> tuple[I64, I64]:
     """Return where each block begins, and where it ends, in the bytes of the batch: int64[n] each."""
-    offsets = np.repeat(doc_bounds[:-1], np.diff(blocks.bounds))
+    offsets = np.repeat(doc_bounds[:-1], lengths_of(blocks.bounds))
     return blocks.starts + offsets, blocks.ends + offsets
 
 

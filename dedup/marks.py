@@ -53,14 +53,15 @@ def find_marks(
     )  # fmt: skip
     marks[templates.titles[templates.titles != NONE]] |= TITLE
     marks[credited] |= CREDIT
-    for row in np.flatnonzero(marks & NUMBER_ALONE):
+    for row in (marks & NUMBER_ALONE).nonzero()[0]:
         if not PAGE.fullmatch(str(data[starts[row] : ends[row]].data, "utf-8")):
             marks[row] &= ~NUMBER_ALONE
-    opening = np.flatnonzero(colons >= 0)
-    marks[opening[leads(data, starts[opening], colons[opening])]] |= LEAD
+    opening = (colons >= 0).nonzero()[0]
+    if opening.size:
+        marks[opening[leads(data, starts[opening], colons[opening])]] |= LEAD
     flags = np.empty(starts.size, np.bool_)
     flag_triggers(data, starts, ends, flags)
-    rows = np.flatnonzero(flags)
+    rows = flags.nonzero()[0]
     if rows.size:
         from dedup.placeholders import Severity, worst  # its patterns take as long to compile as NumPy to load
     for row in rows:

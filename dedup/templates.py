@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I32, I64, U8, U64, Bool, ranges
+from dedup.arrays import I32, I64, U8, U64, Bool, lengths_of, ranges
 from dedup.blocks import bytes_at, spans_in_data
 from dedup.kernels.links import find_links
 from dedup.kernels.shape import CASELESSES, ENDS, LOWERS, UPPERS
@@ -98,12 +98,14 @@ def mask_names(
     Returns:
         The templates with other keys; int64, the blocks that are such lines, ascending.
     """
-    lengths = np.diff(tokens.bounds)
+    lengths = lengths_of(tokens.bounds)
     capitals, others, caseless = counts[:, UPPERS], counts[:, LOWERS], counts[:, CASELESSES]
     named = (capitals >= LEAST_CAPITALS) & (others < capitals)
     named |= (capitals == 0) & (others == 0) & (caseless > 1) & (caseless <= CASELESS_CREDIT)
     line = (blocks.kinds == PARAGRAPH) & (counts[:, ENDS] == 0) & (lengths > 1) & (lengths <= CREDIT_TOKENS)
-    rows = np.flatnonzero(named & line)
+    rows = (named & line).nonzero()[0]
+    if not rows.size:
+        return templates, rows
     opening = tokens.hashes[tokens.bounds[rows]]
     by_itself = is_in(opening, opening_words("credits")) & (others[rows] <= SMALL_WORDS)
     before_colon = is_in(opening, opening_words("credits_before_colon"))
@@ -125,7 +127,7 @@ def find_titles(blocks: Blocks, hashes: U64, firsts: I64, lasts: I64, sentences:
     """
     lengths = lasts - firsts
     fit = (lengths >= TITLE_TOKENS.start) & (lengths < TITLE_TOKENS.stop)
-    headings = np.append(np.flatnonzero((blocks.kinds == HEADING) & fit), blocks.starts.size)
+    headings = np.concatenate([((blocks.kinds == HEADING) & fit).nonzero()[0], [blocks.starts.size]])
     first = headings[np.searchsorted(headings, blocks.bounds[:-1])]
     titles = np.where(first < blocks.bounds[1:], first, NONE)
     find_repeated_tops(hashes, firsts, lasts, blocks.bounds, (blocks.kinds == LIST_ITEM) | sentences, titles)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import F64, I32, I64, U32, U64, Bool
+from dedup.arrays import F64, I32, I64, U32, U64, Bool, lengths_of
 from dedup.index.postings import Hits
 from dedup.kernels.arrive import Arrivals, settle_arrivals, sift
 from dedup.kernels.compare import Rows, Rules, scratch
@@ -129,6 +129,8 @@ class Other(NamedTuple):
 
 def take_sketches(sketches: Sketches, which: I64 | Bool) -> Sketches:
     """Return some of the sketches."""
+    if which.dtype == np.bool_ and which.all():
+        return sketches
     bits = sketches.bits.reshape(-1, 2)[which].reshape(-1)
     signed = None if sketches.signed is None else sketches.signed[which]
     return Sketches(np.ascontiguousarray(sketches.keys[:, which]), bits, sketches.families[which], signed)
@@ -196,7 +198,7 @@ def settle(
         np.array([row for rows in lists for row in rows], np.int64),
         np.array([*range(LATER, LATER + m), *(ordinals.get(row, FREE) for row in others)], np.int64),
     )
-    room = scratch(np.zeros(n, np.int32), int(np.diff(bounds).max(initial=1)), sketches.keys.shape[0], rules)
+    room = scratch(np.zeros(n, np.int32), int(lengths_of(bounds).max(initial=1)), sketches.keys.shape[0], rules)
     keepers, similarity, variants = np.empty(m, np.int64), np.empty(m), np.empty(m, np.int64)
     settle_arrivals(
         rows_of, arrivals, bits_apart(rules.threshold), rules, room, np.zeros(n, np.int32), keepers, similarity,

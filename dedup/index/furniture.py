@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from dedup.arrays import F32, I64, U8, U64, Bool
+from dedup.arrays import F32, I64, U8, U64, Bool, lengths_of
 from dedup.errors import Corrupt
 from dedup.index.pages import Page
 from dedup.kernels.classes import LEAST_PAGES, Judgeable, classify
@@ -83,14 +83,23 @@ class Judgement(NamedTuple):
     low_evidence: bool
 
 
+class Done(Future[Any]):
+    """A result that nobody has to wait for: a lock for that would cost more than the work."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ARG002 - as for any other
+        """Return it."""
+        return self._value
+
+
 class Inline(Executor):
     """Does at once what it is given: for so little work that threads would cost more."""
 
     def submit(self, task: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         """Return what is done already."""
-        done: Future[Any] = Future()
-        done.set_result(task(*args, **options))
-        return done
+        return Done(task(*args, **options))
 
 
 def salt_of(source: str | None) -> np.uint64:
@@ -182,7 +191,7 @@ def judge_page(page: Page, furniture: Furniture, source: str | None, threshold: 
         known = (furniture.names[places] == keys) & (looks.keys != 0)
         templates[known] = places[known]
     clusters = np.array([float(furniture.clusters)])
-    content = np.where(np.diff(page.tokens.bounds) > 0, np.arange(n), FREE)
+    content = np.where(lengths_of(page.tokens.bounds) > 0, np.arange(n), FREE)
     fitted = model("site", SITE)
     odds, usual, own_words = np.empty(n, np.float32), np.empty(n, np.bool_), np.empty(1, np.float32)
     site_features(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import U8, Bool
+from dedup.arrays import U8, Bool, lengths_of
 from dedup.articles import parts_of, with_boilerplate
 from dedup.decide import dropped_reasons
 from dedup.index.arrivals import Keys, Neighbours, Other, bits_apart, joined, neighbours_of, settle, take_sketches
@@ -170,7 +170,7 @@ class Judge:
         if scores is not None and "filler" in self._settings.drop:
             filler = (scores.substance < self._settings.filler) & ~self._dropping[reasons]
             reasons = np.where(filler, np.uint8(Reason.FILLER), reasons)
-        matched = np.diff(page.tokens.bounds) > 0
+        matched = lengths_of(page.tokens.bounds) > 0
         matched &= ~self._dropping[reasons]
         least = self._settings.min_substance
         low = scores is not None and least is not None and bool(scores.articles[0] < least)
@@ -258,7 +258,7 @@ class Judge:
         said = page.said
         if said is None:
             return None
-        lengths = np.diff(page.tokens.bounds)
+        lengths = lengths_of(page.tokens.bounds)
         content = np.where(lengths > 0, np.arange(page.size), FREE)
         spoken = put_together(
             page.blocks.bounds, content, page.tokens.hashes, page.tokens.bounds, said.titles, said.languages,
@@ -329,7 +329,7 @@ class Judge:
         numbers: dict[bytes, int] = {}
         part_of: list[int | None] = []
         blocks: list[int] = []
-        lengths = np.diff(page.tokens.bounds).tolist()
+        lengths = lengths_of(page.tokens.bounds).tolist()
         prints = page.tokens.fingerprints.tobytes()
         for block, length in enumerate(lengths):
             if length == 0:
@@ -401,7 +401,7 @@ class Judge:
 
         settled = settle(
             [page.tokens_of(parts[k].block) for k in fresh],
-            take_sketches(sketches, columns),
+            sketches if fresh == long.tolist() else take_sketches(sketches, columns),
             near.sizes[: self._state.bands(BLOCKS), fresh],
             [[row for row in near.near[k] if earlier(row)] for k in fresh],
             [relative(k) for k in fresh],

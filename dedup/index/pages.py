@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.arrays import I64, U64
+from dedup.arrays import I64, U64, lengths_of
 from dedup.blocks import split_blocks
 from dedup.corpus import Looks, Said
 from dedup.errors import InputError
@@ -118,7 +118,7 @@ def sketched(
     schemes: tuple[Scheme, Scheme],
 ) -> Page:  # fmt: skip
     """Sketch a page: its blocks of so many tokens at least, and the whole."""
-    rows = np.flatnonzero(np.diff(tokens.bounds) >= least)
+    rows = (lengths_of(tokens.bounds) >= least).nonzero()[0]
     prints = tokens.fingerprints.tobytes()
     first: dict[bytes, int] = {}
     for row in rows.tolist():

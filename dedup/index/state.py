@@ -313,10 +313,14 @@ class State(BaseState[SQLiteStore]):
         """Enter rows that were looked up just now, in the order in which they may survive."""
         keys, wanted = self._asked[kind]
         wanted = wanted if keys is near.keys else near.keys.lines(-1)
-        which = np.flatnonzero(roles.fresh | roles.keeper)
+        found = roles.fresh | roles.keeper
         numbers = np.array(rows, np.int64)
         if kind == BLOCKS:
             self._entered.add(numbers[roles.fresh].tolist())
+        if found.all():
+            self._enter(kind, numbers, wanted, near.sizes, roles)
+            return
+        which = found.nonzero()[0]
         self._enter(
             kind, numbers[which], wanted.take(which), near.sizes[:, which], Roles(*(one[which] for one in roles))
         )

@@ -460,13 +460,16 @@ def contents_of(judged: Judged, page: int, rows: Sequence[int]) -> list[Content]
     def numbered(of: int | None) -> int | None:
         return of if of is None or of >= 0 else rows[~of]
 
+    told = judged.page.tokens
+    tokens, prints, bounds = told.hashes.tobytes(), told.fingerprints.tobytes(), (8 * told.bounds).tolist()
     contents = []
     for part, row in zip(judged.parts, rows, strict=True):
         decision: Decision = NOT_MATCHED
         if part.is_decided:
             decision = page, part.position, numbered(part.keeper), part.similarity, numbered(part.variant)
-        print_, tokens = judged.page.print_of(part.block), judged.page.tokens_of(part.block)
-        contents.append(Content(row, print_, signed(families.get(part.block, 0)), *decision, tokens.tobytes()))
+        block = part.block
+        print_, text = prints[16 * block : 16 * block + 16], tokens[bounds[block] : bounds[block + 1]]
+        contents.append(Content(row, print_, signed(families.get(block, 0)), *decision, text))
     return contents
 
 
