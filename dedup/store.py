@@ -287,6 +287,20 @@ def told_when_full(target: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def told_when_unwritable(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Say what was written when the system refused.
+
+    Raises:
+        StoreError: it did.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot write {os.fspath(target)}: {error.strerror}"
+        raise StoreError(f"{message}: see that its disk is writable and not full") from error
+
+
+@contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
     """Yield a binary file that takes the place of ``path`` when the block ends well, and vanishes when not.
 

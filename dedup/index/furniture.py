@@ -33,8 +33,6 @@ TEMPLATE = np.dtype([
     ("name", "<u8"), ("docs", "<i4"), ("clusters", "<i4"), ("repeated", "<i4"), ("blocks", "<i4"), ("from_top", "<f8"),
     ("from_bottom", "<f8"), ("learnt", "?"),
 ])  # fmt: skip
-
-
 COUNTED = 8  # bytes in which it stands of how many clusters of pages something was learnt
 NOTHING_LEARNT = bytes(COUNTED)
 

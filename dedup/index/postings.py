@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.arrays import I32, I64, U32, U64, Bool
-from dedup.errors import Corrupt, StoreError
+from dedup.errors import Corrupt
 from dedup.kernels.postings import (
     FREE,
     Recent,
@@ -25,7 +25,7 @@ from dedup.kernels.postings import (
     search,
     search_recent,
 )
-from dedup.store import atomic_file
+from dedup.store import atomic_file, told_when_unwritable
 
 MAGIC = np.uint64(0x31544E454D474553)  # "SEGMENT1"
 FIRST_ROOM = 1 << 8
@@ -205,17 +205,12 @@ def write_segment(path: pathlib.Path, segment: Segment) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    try:
-        with atomic_file(path) as file:
-            file.write(np.array([MAGIC, *(array.size for array in segment)], np.uint64).tobytes())
-            for array in segment:
-                data = np.ascontiguousarray(array).view(np.uint8).data
-                file.write(data)
-                file.write(bytes(-len(data) % 8))
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror}: see that its disk is writable and not full"
-        ) from error
+    with told_when_unwritable(path), atomic_file(path) as file:
+        file.write(np.array([MAGIC, *(array.size for array in segment)], np.uint64).tobytes())
+        for array in segment:
+            data = np.ascontiguousarray(array).view(np.uint8).data
+            file.write(data)
+            file.write(bytes(-len(data) % 8))
 
 
 def read_segment(path: pathlib.Path) -> Segment:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from dedup.background import background
-from dedup.errors import Corrupt, Locked, StoreError
+from dedup.errors import Corrupt, Locked
 from dedup.index.furniture import furniture_in, is_whole
 from dedup.index.records import NO_TOKENS, Content, Known, rows_of, tokens_in, unpack
 from dedup.index.sqlite import TABLES, make_tables, turn_in
@@ -23,7 +23,7 @@ from dedup.kernels.tables import FREE
 from dedup.kernels.tokens import fingerprint_rows
 from dedup.reading import Progress
 from dedup.schema import REASONS, Reason
-from dedup.store import atomic_file
+from dedup.store import atomic_file, told_when_unwritable
 
 NEEDED = ("format", "made_by", "settings")  # of what is known of an index as a whole
 KEPT = "settings.json"
@@ -191,13 +191,9 @@ def keep_settings(store: Store, folder: pathlib.Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == data:
             return
-    try:
-        with contextlib.suppress(Locked), atomic_file(path) as file:  # where another process writes it, it is the same
-            file.write(data)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror}: see that its disk is writable and not full"
-        ) from error
+    # where another process writes it, it is the same
+    with told_when_unwritable(path), contextlib.suppress(Locked), atomic_file(path) as file:
+        file.write(data)
 
 
 def kept_settings(folder: pathlib.Path) -> dict[str, str | int]:

@@ -240,13 +240,13 @@ class Writer:
                     users |= self._free(one, inherited)
             followers = [] if heir is None else [one for one in copies if one != heir and stands_for(one, page)]
             anew = {one.page for one in copies} - {one.page for one in followers}
-            twins = {one.page for one in copies if one.twin is not None}  # which stand for others of these
+            twins = {one.page for one in copies if one.twin is not None}
             chosen = {user for user in users.values() if user is not None} | anew
-            for number in sorted(chosen, key=lambda number: (number in twins, number)):
+            for number in twins_last(chosen, twins):
                 waiting += self._decide_again(number, anew=number in anew)
             if heir is not None:
                 others = self._follow(page, heir.page, followers)
-                for number in sorted(others, key=lambda number: (number in twins, number)):
+                for number in twins_last(others, twins):
                     waiting += self._decide_again(number, anew=True)
             # those that were left to a page that goes now
             left = [row for row, user in users.items() if user in anew or (user is None and row in inherited)]
@@ -471,6 +471,11 @@ def contents_of(judged: Judged, page: int, rows: Sequence[int]) -> list[Content]
         print_, text = prints[16 * block : 16 * block + 16], tokens[bounds[block] : bounds[block + 1]]
         contents.append(Content(row, print_, signed(families.get(block, 0)), *decision, text))
     return contents
+
+
+def twins_last(pages: Iterable[int], twins: set[int]) -> list[int]:
+    """Return pages in the order of arrival, those behind that may be twins of others of them."""
+    return sorted(pages, key=lambda page: (page in twins, page))
 
 
 def stands_for(copy: Known, page: Known) -> bool:
